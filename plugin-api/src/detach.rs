@@ -1,0 +1,1 @@
+//! Starts a program that outlives its starter.
