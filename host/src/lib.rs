@@ -1,1 +1,13 @@
-//! placeholder
+//! pm turns an alarm in a database table into a verified restart.
+//!
+//! > The poller reads a **View**; `decide` turns it into a **Plan**; each **Job** of the plan is *responded to*
+//! > (claim, pre-restart, restart, verify) and yields an **Outcome**; `settle` turns the outcome into a
+//! > **Settlement**; the journal and the store commit it.
+//!
+//! The modules in the order of that sentence: `policy` judges (pure), `ports` are its seams to the world,
+//! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
+//! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
+
+pub mod policy;
+pub mod ports;
+pub mod spec;

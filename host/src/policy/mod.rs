@@ -1,0 +1,15 @@
+//! The judgement of pm: from what is seen to what is done, and from what came of it to what is remembered.
+//!
+//! **Pure.** No I/O, no clock, no threads, no serialisation: `now` is an argument, everything else is data.
+//! A simulated day runs in a millisecond, and every rule can be asked about (`pm why`).
+
+pub mod backoff;
+pub mod breaker;
+pub mod decide;
+pub mod model;
+pub mod settle;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod time;

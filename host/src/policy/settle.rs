@@ -1,0 +1,51 @@
+//! `settle`: an outcome becomes a settlement. The only place where a breaker changes.
+
+use crate::policy::breaker::Breaker;
+use crate::policy::model::{Clear, End, Handled, Job, Notice, Outcome, Rules, Settlement, Standing, Trial};
+use crate::policy::time::Now;
+
+/// What follows from `outcome` of `job`.
+///
+/// Rows of a job that helped are marked as handled at once: until the clearing is confirmed the row still stands
+/// in the table and must not start a second restart.
+pub fn settle(standing: &Standing, rules: &Rules, job: &Job, outcome: &Outcome, now: Now) -> Settlement {
+    let mut next = Standing { in_flight: None, ..standing.clone() };
+    let mut notices = Vec::new();
+    let mut clear = Vec::new();
+    match outcome.end {
+        End::Restarted | End::AlreadyHealthy => {
+            next.breaker = standing.breaker.after_success();
+            next.last_good = Some(now.boot);
+            notices.extend(forgiven(standing.breaker, job));
+            let restarted_at = (outcome.end == End::Restarted).then_some(now.wall);
+            for alarm in &job.alarms {
+                next.handled.retain(|handled| handled.row != alarm.row);
+                next.handled.push(Handled {
+                    row: alarm.row,
+                    notes: alarm.notes.clone(),
+                    recheck: now.boot.after(rules.grace),
+                });
+                clear.push(Clear { row: alarm.row, notes: alarm.notes.clone(), restarted_at });
+            }
+        }
+        End::Failed => {
+            next.breaker = standing.breaker.after_failure(rules, now.boot);
+            next.last_good = None;
+            next.handled.retain(|handled| !job.alarms.iter().any(|alarm| alarm.row == handled.row));
+            if let Breaker::Open { failures, until } = next.breaker {
+                notices.push(Notice::BreakerOpened { failures, until });
+            }
+        }
+        // The process is not to blame, so its breaker stays: a half-open one keeps its trial.
+        End::Infrastructure | End::HandedOver => {}
+    }
+    Settlement { standing: next, clear, notices }
+}
+
+fn forgiven(before: Breaker, job: &Job) -> Option<Notice> {
+    match (job.trial, before.failures()) {
+        (Trial::Probe, _) => Some(Notice::BreakerClosed),
+        (Trial::No, 0) => None,
+        (Trial::No, _) => Some(Notice::FailuresForgotten),
+    }
+}

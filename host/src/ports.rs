@@ -1,0 +1,379 @@
+//! The seams between the judgement and the world: what the core needs, as contracts in prose.
+//!
+//! Adapters implement these and never know each other; tests implement them in memory. The values that cross are
+//! the policy's own and, for plugins, the plain data of `pm-plugin-api` (a second set of identical types would only
+//! need translating).
+
+use crate::policy::model::{Alarm, AttemptId, Clear, End, Name, RowId, Standing};
+use crate::policy::time::{Now, Wall};
+use crate::spec::PartRef;
+use pm_plugin_api::{Error as PluginError, Health, Outcome as PluginOutcome, Target};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Tells the time and waits.
+pub trait Clock: Send + Sync {
+    /// Both clocks, read together.
+    fn now(&self) -> Now;
+    /// Waits; returns early, with `true`, when the program is asked to stop.
+    fn wait(&self, duration: Duration) -> Waited;
+    /// Identifies this boot; moments of another boot cannot be compared.
+    fn boot_id(&self) -> &str;
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Waited {
+    /// The time has passed.
+    Elapsed,
+    /// The program is to stop.
+    Interrupted,
+}
+
+/// Why the alarm database did not do what was asked; decides what happens next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Not reachable, cut, or slower than its time limit: try again later. What was sent may have happened.
+    Away,
+    /// The server or the account does not allow writing.
+    ReadOnly,
+    /// Refused credentials: do not hammer.
+    Refused,
+    /// A table, a column or the database is missing.
+    Schema,
+    /// A deadlock or lock wait: the statement did not happen, try again soon.
+    Conflict,
+    /// Anything else; the text says what.
+    Other,
+}
+
+/// An error of the alarm database.
+#[derive(Debug, thiserror::Error)]
+#[error("{attempted}: {why}{}", hint.map(|hint| format!("; {hint}")).unwrap_or_default())]
+pub struct StoreError {
+    /// What decides the next step.
+    pub trouble: Trouble,
+    /// What was attempted on what: `reading the alarms from STATUS_PROCESS at db1:3306`.
+    pub attempted: String,
+    /// Why it failed, without secrets.
+    pub why: String,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
+}
+
+/// What a clearing did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleared {
+    /// The row was as it had been read and is cleared.
+    Done,
+    /// The row is not in alarm any more; somebody else cleared it.
+    Already,
+    /// The row is in alarm with other notes: it was raised anew and stays.
+    Changed,
+    /// There is no such row any more.
+    Gone,
+}
+
+/// One process of the table, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// `process_id`.
+    pub row: RowId,
+    /// `process_name`; blank when there is none.
+    pub name: Name,
+    /// `alarma`, whatever its value.
+    pub alarm: i64,
+    /// `sound`.
+    pub sound: i64,
+    /// `notes`.
+    pub notes: Option<String>,
+}
+
+/// Which rows an operator's command is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    /// All rows of this host.
+    All,
+    /// Those with these names.
+    Named(Vec<Name>),
+}
+
+/// The state of the tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// `mysql 10.11.19-MariaDB`, `sqlite 3.54.1`.
+    pub engine: String,
+    /// The version that `pm db migrate` recorded; none when it never ran.
+    pub version: Option<u32>,
+    /// The newest version this pm knows.
+    pub newest: u32,
+    /// What is missing: tables, columns, the index on the alarms.
+    pub missing: Vec<String>,
+}
+
+/// The alarm database. Owned by one thread at a time; a connection that had any I/O error is never used again.
+pub trait AlarmStore: Send {
+    /// Rows with `alarma = 1` of this host, acknowledged ones too, in key order, at most `limit`.
+    ///
+    /// A row with values that cannot be read is left out and reported once, never fatal.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing has changed.
+    fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError>;
+    /// Clears one row if it still is as it was read: compare-and-set, safe to repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`Trouble::Away`] the row may be cleared all the same, and repeating tells.
+    fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError>;
+    /// All processes of this host.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn list(&mut self) -> Result<Vec<Row>, StoreError>;
+    /// Puts rows into alarm (`alarma = 1`, `sound = 0`, the note); answers how many rows there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn raise(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError>;
+    /// Takes rows out of alarm (`alarma = 0`, `sound = 0`, the note); answers how many rows there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn reset(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError>;
+    /// The state of the tables.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn schema(&mut self) -> Result<Schema, StoreError>;
+    /// Brings the tables to the newest version, additively; answers what was done.
+    ///
+    /// # Errors
+    /// [`StoreError`]; refuses a version newer than it knows.
+    fn migrate(&mut self) -> Result<Vec<String>, StoreError>;
+}
+
+/// How far an attempt has come. The order of the variants is the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It is going to happen; nothing has been done.
+    Intent,
+    /// The pre-restart command may have run.
+    Prepared,
+    /// The restart may have begun; the identity before it is recorded.
+    Acting,
+    /// The restart was carried out; it is being verified.
+    Verifying,
+    /// It has ended.
+    Ended,
+}
+
+/// The beginning of a journal entry.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// Whom it is about.
+    pub name: Name,
+    /// The rows in alarm; empty for a restart by hand.
+    pub alarms: Vec<Alarm>,
+    /// The strategy as configured.
+    pub strategy: String,
+    /// When it began.
+    pub at: Now,
+}
+
+/// The end of a journal entry.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// What came of it.
+    pub end: End,
+    /// Restarts that were attempted.
+    pub attempts: u32,
+    /// One line.
+    pub detail: String,
+    /// When it ended.
+    pub at: Now,
+}
+
+/// An entry that was begun and never ended: pm was killed.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// The entry.
+    pub id: AttemptId,
+    /// Whom it is about.
+    pub name: Name,
+    /// The rows it was begun for.
+    pub alarms: Vec<Alarm>,
+    /// How far it came.
+    pub stage: Stage,
+    /// The identity of the running instance before the restart, if the strategy has one.
+    pub identity: Option<String>,
+    /// Whether the machine was rebooted since.
+    pub boot: Boot,
+}
+
+/// Whether a record is of this boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// Of this one: clocks and pids can be compared.
+    Same,
+    /// Of an earlier one.
+    Earlier,
+}
+
+/// An entry of the history, for people.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The entry.
+    pub id: AttemptId,
+    /// Whom it was about.
+    pub name: Name,
+    /// The strategy as configured.
+    pub strategy: String,
+    /// When it began.
+    pub began: Wall,
+    /// When it ended, what came of it, attempts, one line; none while it runs.
+    pub ended: Option<(Wall, End, u32, String)>,
+}
+
+/// A clearing that waits to be made.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its number in the outbox.
+    pub id: i64,
+    /// The clearing.
+    pub clear: Clear,
+}
+
+/// An error of the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another attempt for this name has not ended.
+    #[error("a restart of \"{name}\" is already under way (attempt {attempt}); wait for it to end")]
+    Busy {
+        /// Whom it is about.
+        name: Name,
+        /// The entry that has not ended.
+        attempt: i64,
+    },
+    /// The state directory cannot be read or written.
+    #[error("{attempted} {}: {why}", path.display())]
+    Unusable {
+        /// What was attempted.
+        attempted: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why it failed.
+        why: String,
+    },
+}
+
+/// pm's own write-ahead journal. Every call is durable against `kill -9` when it returns.
+pub trait Journal: Send + Sync {
+    /// Opens an entry before anything is done; this is the claim on the name.
+    ///
+    /// # Errors
+    /// [`JournalError::Busy`] when the name has an entry whose owner is alive.
+    fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError>;
+    /// Notes how far the entry has come.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError>;
+    /// Ends the entry and stores, in the same transaction, the standing and the clearings that follow from it.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn end(
+        &self,
+        id: AttemptId,
+        name: &Name,
+        record: &Record,
+        settled: Option<(&Standing, &[Clear])>,
+    ) -> Result<(), JournalError>;
+    /// Clearings that wait, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn outbox(&self) -> Result<Vec<Pending>, JournalError>;
+    /// Takes clearings out of the outbox: they were made, or need not be any more.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn delivered(&self, ids: &[i64]) -> Result<(), JournalError>;
+    /// Every standing that is not a clean slate, with moments of this boot.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError>;
+    /// Stores a standing without an attempt (handled marks that ended, resets).
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError>;
+    /// Entries whose owner has died.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError>;
+    /// The last entry of each name, or the last `limit` entries of one name, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn attempts(&self, of: Option<&Name>, limit: usize) -> Result<Vec<Attempt>, JournalError>;
+}
+
+/// Restarts and checks, by the name of the part. The implementation finds, loads and isolates the plugins.
+pub trait Strategies: Send + Sync {
+    /// Runs `restart` of a strategy.
+    ///
+    /// # Errors
+    /// The plugin's own error, or one of the host: no such strategy, refused library, no answer in time.
+    fn restart(&self, part: &PartRef, target: &Target) -> Result<PluginOutcome, PluginError>;
+    /// Runs `identity` of a strategy.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    fn identity(&self, part: &PartRef, target: &Target) -> Result<Option<String>, PluginError>;
+    /// Runs a check once.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    fn check(&self, part: &PartRef, target: &Target) -> Result<Health, PluginError>;
+}
+
+/// A command line of the operator, with everything it needs.
+#[derive(Debug, Clone)]
+pub struct CommandLine<'a> {
+    /// What the operator wrote; runs in a shell of its own.
+    pub line: &'a str,
+    /// Where it runs.
+    pub directory: &'a std::path::Path,
+    /// Its variables.
+    pub environment: &'a BTreeMap<String, String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// Runs the operator's own commands.
+pub trait Exec: Send + Sync {
+    /// Runs a command line to its end, in its own process group, with bounded output.
+    ///
+    /// # Errors
+    /// One line: could not be started, exit status, signal, or time limit.
+    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed>;
+}
+
+/// Why a command did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandFailed {
+    /// One line for people.
+    pub why: String,
+}
+
+impl fmt::Display for CommandFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}

@@ -1,0 +1,53 @@
+//! What pm knows of one configured process, ready for use: plain data, compiled from the configuration.
+//!
+//! It is immutable; a changed file makes new specs. It holds no rule of the policy beyond [`Rules`] and no
+//! knowledge of the file format.
+
+use crate::policy::backoff::Backoff;
+use crate::policy::model::Rules;
+use pm_plugin_api::settings::Texts;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A part of a plugin with the settings of one process.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartRef {
+    /// The name of the strategy or check.
+    pub name: String,
+    /// Its keys as the operator wrote them.
+    pub settings: Texts,
+}
+
+/// One configured process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// `system_name`, else the logical name.
+    pub system_name: String,
+    /// What the policy needs to know.
+    pub rules: Rules,
+    /// `restart_strategy` as written, for the log.
+    pub strategy_text: String,
+    /// The strategy that is asked first.
+    pub strategy: PartRef,
+    /// Settings for the strategies that the first may delegate to, by name.
+    pub delegates: BTreeMap<String, Texts>,
+    /// The check that verifies, if there is one.
+    pub check: Option<PartRef>,
+    /// `max_attempts`, at least 1.
+    pub max_attempts: u32,
+    /// Pauses between attempts.
+    pub backoff: Backoff,
+    /// `health_check_timeout`: how long to look for a healthy process.
+    pub check_timeout: Duration,
+    /// `restart_timeout`: how long one restart may take.
+    pub restart_timeout: Duration,
+    /// `pre_restart_command`.
+    pub pre_restart: Option<String>,
+    /// `pre_restart_timeout`.
+    pub pre_restart_timeout: Duration,
+    /// Directory for commands.
+    pub working_directory: PathBuf,
+    /// Variables for commands, without secrets.
+    pub environment: BTreeMap<String, String>,
+}
