@@ -204,7 +204,9 @@ mod tests {
     #[test]
     fn near_names_are_found_and_far_ones_are_not_guessed() {
         let names = ["docker", "service", "process", "custom", "auto"];
-        for (word, expected) in [("dokcer", "docker"), ("Service", "service"), ("proces", "process"), ("aut", "auto")] {
+        for (word, expected) in
+            [("dokcer", "docker"), ("Service", "service"), ("proces", "process"), ("aut", "auto")]
+        {
             assert_eq!(nearest(word, names), Some(expected), "{word}");
         }
         for word in ["kubernetes", "x", ""] {

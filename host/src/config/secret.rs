@@ -60,7 +60,8 @@ pub fn names_a_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     let holds = ["password", "passwd", "passphrase", "token", "secret", "api_key", "apikey", "credential"];
     // A path to a secret is not a secret, and is what one wants to see in `pm check`.
-    holds.iter().any(|word| key.contains(word)) && !["_file", "_path", "_dir"].iter().any(|end| key.ends_with(end))
+    holds.iter().any(|word| key.contains(word))
+        && !["_file", "_path", "_dir"].iter().any(|end| key.ends_with(end))
 }
 
 /// `text` as it may be shown: passwords in addresses (`scheme://user:password@host`) become [`MASK`].

@@ -1,0 +1,123 @@
+//! Where the alarm database is and how to log in, as the store needs it.
+//!
+//! Nothing is tried here: which socket answers and which spelling of the password is right is for the store to find
+//! out. Passwords are [`Secret`]s.
+
+use super::secret::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `[database]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Database {
+    /// The embedded engine: `engine = sqlite`, or no `[database]` at all.
+    Sqlite {
+        /// `path` (`alarms.db` in the state directory).
+        path: PathBuf,
+    },
+    /// MySQL or MariaDB.
+    Mysql(Mysql),
+}
+
+/// How to reach a MySQL or MariaDB server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mysql {
+    /// `host`, `port`, `socket`.
+    pub address: Address,
+    /// What to log in with, one or two of them, in the order to be tried. The next one is tried only when the
+    /// server refuses the one before (access denied): old files were read through a client option file, which
+    /// strips quotes, cuts at `#` and knows escapes, so the first is that reading and the second the plain text.
+    pub logins: Vec<Login>,
+    /// `database`.
+    pub database: String,
+    /// `tls` and its keys.
+    pub tls: Tls,
+    /// `connect_timeout` (5 s).
+    pub connect_timeout: Duration,
+    /// `read_timeout` (30 s).
+    pub read_timeout: Duration,
+    /// `write_timeout` (30 s).
+    pub write_timeout: Duration,
+    /// `pool_max` (4): connections at the same time; 1 to 64.
+    pub pool_max: u16,
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `socket = PATH`: this socket and nothing else.
+    Socket(PathBuf),
+    /// `host = localhost` without `socket`: [`LOCAL_SOCKETS`] in order, then TCP to 127.0.0.1 on this port.
+    Local {
+        /// `port` (3306).
+        port: u16,
+    },
+    /// Any other host.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// `port` (3306).
+        port: u16,
+    },
+}
+
+/// Where the usual packages put the server's socket.
+pub const LOCAL_SOCKETS: [&str; 4] = [
+    "/var/lib/mysql/mysql.sock",
+    "/run/mysqld/mysqld.sock",
+    "/var/run/mysqld/mysqld.sock",
+    "/tmp/mysql.sock",
+];
+
+/// One spelling of user and password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// `user`.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// TLS towards the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// `tls` (`off`).
+    pub mode: TlsMode,
+    /// `tls_ca_file`: certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// `tls_cert_file` and `tls_key_file`: pm's own certificate; both or neither.
+    pub client: Option<TlsClient>,
+}
+
+/// pm's own certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsClient {
+    /// `tls_cert_file`, PEM.
+    pub cert_file: PathBuf,
+    /// `tls_key_file`, PEM.
+    pub key_file: PathBuf,
+}
+
+/// How far the server must prove itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// `off`: no TLS.
+    Off,
+    /// `require`: encrypted, certificate not verified.
+    Require,
+    /// `verify-ca`: certificate verified, name not.
+    VerifyCa,
+    /// `verify-full`: certificate and name verified.
+    VerifyFull,
+}
+
+impl Database {
+    /// The engine's name: `sqlite` or `mysql`.
+    #[must_use]
+    pub const fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "sqlite",
+            Self::Mysql(_) => "mysql",
+        }
+    }
+}

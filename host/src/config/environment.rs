@@ -1,0 +1,133 @@
+//! What the configuration depends on besides its own text, as plain data: variables, files, known plugin parts.
+//!
+//! Everything read from outside goes through [`Environment`], so that a test states the whole world of a case and
+//! nothing depends on the machine it runs on.
+
+use pm_plugin_api::manifest::Offer;
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The world around a configuration file.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// Environment variables: `PM_DATABASE_PASSWORD`, `CREDENTIALS_DIRECTORY`, `STATE_DIRECTORY` and those that a
+    /// value refers to as `${NAME}`.
+    pub variables: BTreeMap<String, String>,
+    /// Where files are read from.
+    pub files: Files,
+}
+
+/// Where files are read from.
+#[derive(Debug, Clone, Default)]
+pub enum Files {
+    /// The file system.
+    #[default]
+    Disk,
+    /// These and no others, for tests.
+    Given(BTreeMap<PathBuf, Given>),
+}
+
+/// A file with what matters of it.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its permission bits, `0o600`.
+    pub mode: u32,
+}
+
+impl Environment {
+    /// This process's own variables, and the file system.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+        Self {
+            variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            files: Files::Disk,
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Reads at most `limit` bytes of a regular file; a longer one is an error.
+    pub(super) fn read(&self, path: &Path, limit: usize) -> io::Result<Given> {
+        let file = match &self.files {
+            Files::Given(files) => files.get(path).cloned().ok_or(io::ErrorKind::NotFound)?,
+            Files::Disk => read_from_disk(path, limit)?,
+        };
+        if file.bytes.len() > limit {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("it is larger than {} KiB", limit / 1024),
+            ));
+        }
+        Ok(file)
+    }
+}
+
+/// A pipe or device would block or never end, so only regular files are read.
+fn read_from_disk(path: &Path, limit: usize) -> io::Result<Given> {
+    use std::io::Read as _;
+    let about = std::fs::metadata(path)?;
+    if about.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !about.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Given { bytes, mode: about.permissions().mode() & 0o7777 })
+}
+
+/// The strategies and checks that are installed, as the plugin loader found them.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// What the usable libraries offer. When it is empty, names and keys of plugins cannot be judged: they are
+    /// accepted with one warning.
+    pub offers: Vec<Offer>,
+    /// Libraries that were found and refused.
+    pub refused: Vec<Refused>,
+}
+
+/// A library that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The file.
+    pub file: PathBuf,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// The two kinds of parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Strategy,
+    Check,
+}
+
+impl Kind {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::Check => "check",
+        }
+    }
+}
+
+impl Catalogue {
+    /// A part by kind and name.
+    pub(super) fn find(&self, kind: Kind, name: &str) -> Option<&Offer> {
+        self.of(kind).find(|offer| offer.name == name)
+    }
+
+    /// All parts of a kind.
+    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Offer> {
+        self.offers.iter().filter(move |offer| offer.kind == kind.word())
+    }
+}

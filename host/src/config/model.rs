@@ -1,0 +1,190 @@
+//! The configuration as the rest of pm sees it: typed, complete with defaults, immutable.
+//!
+//! Every value is already checked and every default of `[process.default]` already applied, so nobody outside this
+//! module ever sees the text of a key. A changed file makes a new [`Config`]; nothing is changed in place.
+//! The texts of plugin settings stay texts, because only the plugin knows what they mean.
+
+use super::database::Database;
+use super::process::{Process, Setting};
+use pm_plugin_api::manifest::Offer;
+use pm_plugin_api::settings::Texts;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything one configuration file says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file as it was named.
+    pub file: PathBuf,
+    /// What happens to rows without a section of their own.
+    pub dialect: Dialect,
+    /// `[host] host_id`: only rows of this host are read and cleared; `None` means no filter.
+    pub host_id: Option<i64>,
+    /// `[database]`: where the alarms are.
+    pub database: Database,
+    /// `[monitor]`: the loop.
+    pub monitor: Monitor,
+    /// `[logging]`.
+    pub logging: Logging,
+    /// `[self_recovery]`, when there is such a section: heartbeat file and watchdog commands.
+    pub self_recovery: Option<SelfRecovery>,
+    /// `[plugins]` and `[plugin.NAME]`.
+    pub plugins: Plugins,
+    /// `[process.default]`; its `name` is `default`. Present exactly in [`Dialect::WithDefault`].
+    pub default: Option<Process>,
+    /// `[process.NAME]` by NAME, with the fallback to `[process.default]` already applied.
+    pub processes: BTreeMap<String, Process>,
+}
+
+/// Which of the two file dialects it is; the presence of `[process.default]` decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Missing and empty keys fall back to `[process.default]`; rows without a section are handled with it.
+    WithDefault,
+    /// Rows without a section are ignored.
+    SectionsOnly,
+}
+
+/// `[monitor]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Monitor {
+    /// `check_interval`: pause between two polls; at least 100 ms.
+    pub check_interval: Duration,
+    /// `max_restart_failures`: failures in a row that open a breaker. Processes hold their own copy.
+    pub max_restart_failures: u32,
+    /// `circuit_reset_time`: how long a breaker stays open. Processes hold their own copy.
+    pub circuit_reset_time: Duration,
+    /// `max_parallel_restarts` (4): jobs at the same time; 1 to 256.
+    pub max_parallel_restarts: u16,
+    /// `shutdown_timeout` (30 s): how long running jobs may finish when pm is asked to stop.
+    pub shutdown_timeout: Duration,
+    /// `stable_time` (60 s): an alarm this soon after a verified restart is verified before it is believed.
+    pub stable_time: Duration,
+    /// `handled_grace` (5 min): how long a handled alarm that could not be cleared is left alone.
+    pub handled_grace: Duration,
+    /// `state_dir` (`$STATE_DIRECTORY`, else `/var/lib/pm`): journal, lock, embedded alarm database.
+    pub state_dir: PathBuf,
+    /// `working_directory` (the directory of the file): where commands run.
+    pub working_directory: PathBuf,
+}
+
+/// `[logging]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logging {
+    /// `file` (`/var/log/monitor_service.log`); `None` for `file = none`.
+    pub file: Option<PathBuf>,
+    /// `max_log_size` (5120) in KiB: a file that has reached it is rotated. 0 switches rotation off.
+    pub max_log_size_kib: u64,
+    /// `log_files_to_keep` (5): backups besides the live file; at least 1, as ever.
+    pub log_files_to_keep: u32,
+    /// `format`.
+    pub format: LogFormat,
+    /// `json_pretty`: JSON over several lines on the console; a file always has one line per event.
+    pub json_pretty: bool,
+    /// `log_level` (`info`).
+    pub level: LogLevel,
+    /// `console_output` (yes).
+    pub console_output: bool,
+    /// `syslog` (yes): errors also go to syslog.
+    pub syslog: bool,
+    /// `json_logging = true` of the colour branch: a second log in JSON, `/var/log/monitor_service.json`.
+    pub json_copy: Option<PathBuf>,
+    /// `track_restart_stats = true` of the colour branch: one CSV line per attempt, `/var/log/restart_stats.csv`.
+    pub restart_stats: Option<PathBuf>,
+}
+
+/// `logging.format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `2026-01-31 12:00:00  [INFO] - message`.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `logging.log_level`: what is written at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warning,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `[self_recovery]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfRecovery {
+    /// `heartbeat_file` (`/var/run/monitor_service.heartbeat`): one line, epoch seconds.
+    pub heartbeat_file: PathBuf,
+    /// `stale_after_seconds` (300).
+    pub stale_after: Duration,
+    /// `restart_command`, run by the watchdog only; `None` means it tries the service managers.
+    pub restart_command: Option<String>,
+    /// `precheck_command`: when it fails, the watchdog does not restart the monitor.
+    pub precheck_command: Option<String>,
+}
+
+/// `[plugins]` and `[plugin.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plugins {
+    /// `dir`: the plugin directory, when the file names one.
+    pub dir: Option<PathBuf>,
+    /// `[plugin.NAME]` by NAME: settings of the strategy or check NAME for all processes, below their own.
+    pub sections: BTreeMap<String, BTreeMap<String, Setting>>,
+}
+
+impl Config {
+    /// What is configured for the process called `name` (exactly), by its section or by `[process.default]`;
+    /// `None` means that its rows are to be logged and ignored.
+    #[must_use]
+    pub fn process(&self, name: &str) -> Option<Cow<'_, Process>> {
+        if let Some(process) = self.processes.get(name) {
+            return Some(Cow::Borrowed(process));
+        }
+        let default = self.default.as_ref()?;
+        Some(Cow::Owned(Process { name: name.to_owned(), ..default.clone() }))
+    }
+
+    /// The settings of one strategy or check for one process: the keys that the part declares, from the section of
+    /// the process (or `[process.default]`), else from `[plugin.NAME]`. Empty values count as absent.
+    #[must_use]
+    pub fn settings(&self, process: &Process, part: &Offer) -> Texts {
+        let general = self.plugins.sections.get(&part.name);
+        let find = |key: &str| {
+            let own = process.settings.get(key).filter(|setting| !setting.value.is_empty());
+            own.or_else(|| general?.get(key).filter(|setting| !setting.value.is_empty()))
+        };
+        part.keys.iter().filter_map(|key| Some((key.name.clone(), find(&key.name)?.value.clone()))).collect()
+    }
+
+    /// This configuration with the process sections of a newer reading of the file. Process sections take effect
+    /// when the file changes, everything else when pm is told to reload.
+    #[must_use]
+    pub fn with_processes_of(&self, newer: &Self) -> Self {
+        Self {
+            dialect: newer.dialect,
+            default: newer.default.clone(),
+            processes: newer.processes.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Names of the sections that `newer` adds, removes or changes, `default` among them. Moved lines do not count.
+    #[must_use]
+    pub fn changed_processes(&self, newer: &Self) -> BTreeSet<String> {
+        let all = |config: &Self| -> BTreeMap<String, Process> {
+            config
+                .processes
+                .values()
+                .chain(&config.default)
+                .map(|p| (p.name.clone(), p.without_lines()))
+                .collect()
+        };
+        let (old, new) = (all(self), all(newer));
+        old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
+    }
+}
