@@ -10,7 +10,7 @@ use crate::policy::model::{
     Alarm, Checked, Configured, Hold, Intake, Job, Name, Plan, Rules, Standing, Table, Trial, Verify, View,
 };
 use crate::policy::time::{Now, Ticks};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One question that an alarm has to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Check {
     NotRunning,
     /// Was it not handled already?
     NotHandled,
+    /// Does the driver behind its strategy answer, as far as known?
+    Driver,
     /// Does the breaker admit it?
     Breaker,
     /// Does pm take on work?
@@ -35,12 +37,13 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order in which they are asked.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Named,
         Self::Configured,
         Self::Unacknowledged,
         Self::NotRunning,
         Self::NotHandled,
+        Self::Driver,
         Self::Breaker,
         Self::Intake,
         Self::Capacity,
@@ -55,6 +58,7 @@ impl Check {
             Self::Unacknowledged => "acknowledged",
             Self::NotRunning => "in flight",
             Self::NotHandled => "handled",
+            Self::Driver => "driver",
             Self::Breaker => "breaker",
             Self::Intake => "intake",
             Self::Capacity => "capacity",
@@ -76,22 +80,20 @@ struct Case<'a> {
 pub fn decide(view: &View<'_>, now: Now) -> Plan {
     let mut plan = Plan { start: Vec::new(), held: Vec::new(), wake_at: None };
     let mut started: BTreeMap<&Name, usize> = BTreeMap::new();
-    let mut fresh: BTreeSet<&Name> = BTreeSet::new();
     let clean = Standing::default();
-    for alarm in view.alarms {
-        if let Some(index) = started.get(&alarm.name).copied() {
+    for (index, alarm) in view.alarms.iter().enumerate() {
+        if let Some(job) = started.get(&alarm.name).copied() {
             // Another row of the same name: the same restart answers it, unless this very row is held.
             match row_hold(alarm, view.standings.get(&alarm.name).unwrap_or(&clean), now) {
-                None => plan.start[index].alarms.push(alarm.clone()),
-                Some(hold) => plan.hold(alarm, hold),
+                None => plan.start[job].alarms.push(alarm.clone()),
+                Some(hold) => plan.hold(index, hold),
             }
             continue;
         }
-        let case = case(alarm, view, &clean, now, view.running + fresh.len());
+        let case = case(alarm, view, &clean, now, view.running + plan.start.len());
         match Check::ALL.iter().find_map(|check| case.hold(*check)) {
-            Some(hold) => plan.hold(alarm, hold),
+            Some(hold) => plan.hold(index, hold),
             None => {
-                fresh.insert(&alarm.name);
                 started.insert(&alarm.name, plan.start.len());
                 plan.start.push(case.job());
             }
@@ -141,9 +143,9 @@ fn row_hold(alarm: &Alarm, standing: &Standing, now: Now) -> Option<Hold> {
 }
 
 impl Plan {
-    fn hold(&mut self, alarm: &Alarm, hold: Hold) {
+    fn hold(&mut self, index: usize, hold: Hold) {
         self.wake_at = earliest(self.wake_at, hold.ends());
-        self.held.push((alarm.clone(), hold));
+        self.held.push((index, hold));
     }
 }
 
@@ -166,6 +168,11 @@ impl Case<'_> {
             Check::Unacknowledged => self.alarm.acknowledged.then_some(Hold::Acknowledged),
             Check::NotRunning => self.standing.in_flight.map(|job| Hold::InFlight { since: job.since }),
             Check::NotHandled => row_hold(self.alarm, self.standing, self.now),
+            Check::Driver => self
+                .standing
+                .pause
+                .filter(|until| *until > self.now.boot)
+                .map(|until| Hold::DriverPause { until }),
             Check::Breaker => match self.standing.breaker.admits(self.now.boot) {
                 Admission::Allowed | Admission::Probe => None,
                 Admission::Refused { failures, until } => Some(Hold::BreakerOpen { failures, until }),
@@ -187,6 +194,7 @@ impl Case<'_> {
                 Some(_) => "handled before, due to be looked at again".to_owned(),
                 None => "not handled yet".to_owned(),
             },
+            Check::Driver => "no failure of its driver a moment ago".to_owned(),
             Check::Breaker => format!(
                 "{}, {} failures in a row",
                 self.standing.breaker.word(self.now.boot),

@@ -130,8 +130,10 @@ pub struct Standing {
     pub breaker: Breaker,
     /// The job that is running for it.
     pub in_flight: Option<InFlight>,
-    /// Alarms that were handled but still stand in the table.
+    /// Alarms that were handled but still stand in the table; each has its clearing in the outbox.
     pub handled: Vec<Handled>,
+    /// Until when it is left alone because the driver behind its strategy failed, not the process.
+    pub pause: Option<Ticks>,
     /// When pm last saw it healthy after a job.
     pub last_good: Option<Ticks>,
 }
@@ -197,8 +199,8 @@ pub enum Intake {
 pub struct Plan {
     /// Jobs to begin now, in this order.
     pub start: Vec<Job>,
-    /// Every alarm that is in no job, and why.
-    pub held: Vec<(Alarm, Hold)>,
+    /// Every alarm that is in no job, by its index in the view, and why.
+    pub held: Vec<(usize, Hold)>,
     /// When a held alarm could be decided otherwise without any other event.
     pub wake_at: Option<Ticks>,
 }
@@ -245,6 +247,11 @@ pub enum Hold {
     Handled {
         /// When it is looked at again.
         recheck: Ticks,
+    },
+    /// The driver behind the strategy (bus, daemon, plugin) failed a moment ago.
+    DriverPause {
+        /// When it is tried again.
+        until: Ticks,
     },
     /// Restarts did not help.
     BreakerOpen {
@@ -297,6 +304,8 @@ pub struct Settlement {
     pub standing: Standing,
     /// Rows to clear.
     pub clear: Vec<Clear>,
+    /// Rows whose waiting clearing must not be made any more: the process is bad again.
+    pub withdraw: Vec<RowId>,
     /// What to tell people.
     pub notices: Vec<Notice>,
 }
@@ -341,7 +350,9 @@ impl Hold {
     #[must_use]
     pub fn ends(&self) -> Option<Ticks> {
         match self {
-            Self::Handled { recheck: until } | Self::BreakerOpen { until, .. } => Some(*until),
+            Self::Handled { recheck: until }
+            | Self::DriverPause { until }
+            | Self::BreakerOpen { until, .. } => Some(*until),
             _ => None,
         }
     }
@@ -355,6 +366,7 @@ impl Hold {
             Self::Acknowledged => "acknowledged",
             Self::InFlight { .. } => "in-flight",
             Self::Handled { .. } => "handled",
+            Self::DriverPause { .. } => "driver-pause",
             Self::BreakerOpen { .. } => "breaker-open",
             Self::Capacity { .. } => "capacity",
             Self::Stopping => "stopping",
@@ -378,6 +390,9 @@ impl Hold {
                 "it was handled and its row is not cleared yet; it is looked at again in {} s",
                 left(recheck)
             ),
+            Self::DriverPause { until } => {
+                format!("what its strategy works with did not answer; tried again in {} s", left(until))
+            }
             Self::BreakerOpen { failures, until } => {
                 format!("the breaker is open after {failures} failures; one trial in {} s", left(until))
             }
