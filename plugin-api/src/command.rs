@@ -1,1 +1,182 @@
 //! Runs one command to its end: own process group, `/dev/null` as input, a time limit, bounded output.
+//!
+//! [`run`] always comes back: it waits for the *child*, never for the end of its output, so a grandchild that
+//! keeps the pipe open delays nothing; what hangs gets SIGTERM and then SIGKILL, the whole group of it. What a
+//! successful command leaves behind in the background is left alone, and can go on writing.
+//!
+//! It stays on the `posix_spawn` path of std (no `pre_exec`), which is safe and cheap in a large threaded process.
+
+mod kept;
+mod lingering;
+mod running;
+mod shell;
+mod words;
+
+pub use kept::{last_line, lines, printable};
+pub use shell::{find_program, shell, simple};
+pub use words::{PercentS, shell_word, substitute};
+
+use running::Running;
+use std::fmt;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The bounds of one command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// After this long the group gets SIGTERM.
+    pub timeout: Duration,
+    /// So long after SIGTERM the group gets SIGKILL.
+    pub kill_after: Duration,
+    /// How many bytes of output are kept: the first and the last half of this; the rest is read and counted.
+    pub output: usize,
+}
+
+impl Default for Limits {
+    /// 30 s, 2 s of grace, 64 KiB.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(30), kill_after: Duration::from_secs(2), output: 64 * 1024 }
+    }
+}
+
+impl Limits {
+    /// Limits under which [`run`] answers within `total`, a tenth of it (at most 2 s) being the grace between the two
+    /// signals: who calls on behalf of somebody that waits `total` wants to say why *before* that is over.
+    pub fn within(total: Duration) -> Self {
+        let kill_after = (total / 10).min(Duration::from_secs(2));
+        let slack = (total / 50).min(Duration::from_millis(100));
+        Self { timeout: total - kill_after - slack, kill_after, ..Self::default() }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By a signal that was not ours.
+    Signaled(i32),
+    /// It gave no result within this time, and its group was killed.
+    TimedOut {
+        /// The limit that was over.
+        after: Duration,
+    },
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Exited(status) => write!(f, "exited with status {status}"),
+            Self::Signaled(signal) => match signal_name(signal) {
+                Some(name) => write!(f, "killed by signal {signal} ({name})"),
+                None => write!(f, "killed by signal {signal}"),
+            },
+            Self::TimedOut { after } => {
+                write!(f, "gave no result within {} and was killed", in_words(after))
+            }
+        }
+    }
+}
+
+/// What [`run`] saw.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// How the command ended.
+    pub end: End,
+    /// Standard output and standard error in the order they were written, bytes that are no UTF-8 replaced. When
+    /// something was left out, a line in the middle says how much.
+    pub output: String,
+    /// How many bytes were left out of `output`.
+    pub dropped: u64,
+    /// From before the start to after the end.
+    pub took: Duration,
+}
+
+impl Finished {
+    /// Whether it exited with status 0.
+    pub fn success(&self) -> bool {
+        self.end == End::Exited(0)
+    }
+    /// The end in words that complete "the command …": `exited with status 3`.
+    pub fn describe(&self) -> String {
+        self.end.to_string()
+    }
+    /// The end in words and, when there is one, the last line of output: `exited with status 1: no such user`.
+    pub fn explain(&self) -> String {
+        match last_line(&self.output) {
+            Some(line) => format!("{}: {line}", self.end),
+            None => self.describe(),
+        }
+    }
+}
+
+/// Starts `command` and waits for its end; see the module for what is promised.
+///
+/// Input, output, error output and process group of `command` are set here. The group is killed only when the
+/// time is over: a command that succeeded, or failed, by itself may have left programs running on purpose, and
+/// what they still write is read and thrown away. A program that leaves the group (`setsid`) is out of reach of the
+/// time limit.
+///
+/// # Errors
+/// When the command cannot be started; the text names the program and the reason. Never for how it ended.
+pub fn run(command: &mut Command, limits: &Limits) -> io::Result<Finished> {
+    let began = Instant::now();
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
+    let spawned = command.spawn();
+    // The command keeps its write ends until they are replaced; with them there would never be an end of file.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let child = spawned.map_err(|error| not_started(command, &error))?;
+
+    let (end, output, dropped) = Running::new(child, reader, limits.output).finish(began, limits)?;
+    Ok(Finished { end, output, dropped, took: began.elapsed() })
+}
+
+/// std says "No such file or directory" of a program as of a working directory, without naming either.
+fn not_started(command: &Command, error: &io::Error) -> io::Error {
+    let program = printable(&command.get_program().to_string_lossy());
+    let text = match command.get_current_dir().filter(|dir| !dir.is_dir()) {
+        Some(dir) => format!("cannot start {program}: there is no directory {}", dir.display()),
+        None => format!("cannot start {program}: {error}"),
+    };
+    io::Error::new(error.kind(), text)
+}
+
+fn in_words(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match (millis / 1000, millis % 1000 / 100) {
+        (0, _) => format!("{millis} ms"),
+        (seconds, 0) => format!("{seconds} s"),
+        (seconds, tenths) => format!("{seconds}.{tenths} s"),
+    }
+}
+
+/// `SIGKILL` for 9: the name of a signal of this machine.
+pub fn signal_name(signal: i32) -> Option<&'static str> {
+    const NAMES: [(i32, &str); 20] = [
+        (libc::SIGHUP, "SIGHUP"),
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGQUIT, "SIGQUIT"),
+        (libc::SIGILL, "SIGILL"),
+        (libc::SIGTRAP, "SIGTRAP"),
+        (libc::SIGABRT, "SIGABRT"),
+        (libc::SIGBUS, "SIGBUS"),
+        (libc::SIGFPE, "SIGFPE"),
+        (libc::SIGKILL, "SIGKILL"),
+        (libc::SIGUSR1, "SIGUSR1"),
+        (libc::SIGSEGV, "SIGSEGV"),
+        (libc::SIGUSR2, "SIGUSR2"),
+        (libc::SIGPIPE, "SIGPIPE"),
+        (libc::SIGALRM, "SIGALRM"),
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGCONT, "SIGCONT"),
+        (libc::SIGSTOP, "SIGSTOP"),
+        (libc::SIGXCPU, "SIGXCPU"),
+        (libc::SIGXFSZ, "SIGXFSZ"),
+        (libc::SIGSYS, "SIGSYS"),
+    ];
+    NAMES.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name)
+}
