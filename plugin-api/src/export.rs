@@ -4,7 +4,7 @@
 //! names the operation and the place. The payload of a panic is forgotten, not dropped, because its drop may
 //! panic again.
 
-use crate::abi::{HostRef, InstanceBox, Instance_TO, Root, RootRef};
+use crate::abi::{HostRef, Instance_TO, InstanceBox, Root, RootRef};
 use crate::bridge;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::{HealthCheck, Strategy};
@@ -157,9 +157,7 @@ pub fn root(
 /// What the macro needs of abi_stable, so that authors do not depend on it.
 #[doc(hidden)]
 pub mod reexport {
-    pub use abi_stable::library::{
-        __call_root_module_loader, CheckTypeLayout, LibHeader, RootModuleResult,
-    };
+    pub use abi_stable::library::{__call_root_module_loader, CheckTypeLayout, LibHeader, RootModuleResult};
     pub use abi_stable::std_types::{RResult, RSlice, RStr, RVec};
 }
 

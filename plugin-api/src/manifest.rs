@@ -41,7 +41,10 @@ impl Raw {
     #[must_use]
     pub const fn new(name: &str, version: &str, offers: &str) -> Self {
         assert!(name.len() <= NAME, "the package name is too long for the plugin manifest (48 bytes)");
-        assert!(version.len() <= VERSION, "the package version is too long for the plugin manifest (32 bytes)");
+        assert!(
+            version.len() <= VERSION,
+            "the package version is too long for the plugin manifest (32 bytes)"
+        );
         assert!(offers.len() <= OFFERS, "too many parts for the plugin manifest (416 bytes)");
         Self {
             magic: MAGIC,

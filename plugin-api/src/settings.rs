@@ -88,7 +88,9 @@ pub fn field<T: Value>(texts: &Texts, key: &str, default: Option<&str>) -> Resul
 pub fn refuse_unknown(texts: &Texts, known: &[&str]) -> Result<()> {
     match texts.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(()),
-        Some(key) if known.is_empty() => Err(Error::config(format!("unknown key {key:?}; there are no settings"))),
+        Some(key) if known.is_empty() => {
+            Err(Error::config(format!("unknown key {key:?}; there are no settings")))
+        }
         Some(key) => Err(Error::config(format!("unknown key {key:?}; there are: {}", known.join(", ")))),
     }
 }
@@ -245,7 +247,10 @@ mod tests {
     #[test]
     fn values_are_read_with_their_defaults() {
         let sample = Sample::read(&texts(&[("unit", "a.service")])).unwrap();
-        assert_eq!((sample.wait, sample.limit, sample.unit.as_str()), (Duration::from_secs(10), None, "a.service"));
+        assert_eq!(
+            (sample.wait, sample.limit, sample.unit.as_str()),
+            (Duration::from_secs(10), None, "a.service")
+        );
     }
 
     #[test]

@@ -202,7 +202,8 @@ mod tests {
     fn answers_from_the_future_do_not_break_an_old_reader() {
         let outcome: Outcome = serde_json::from_str(r#"{"result":"teleported","where":"moon"}"#).unwrap();
         assert_eq!(outcome, Outcome::Unknown);
-        let done: Outcome = serde_json::from_str(r#"{"result":"done","action":"levitated","mass":3}"#).unwrap();
+        let done: Outcome =
+            serde_json::from_str(r#"{"result":"done","action":"levitated","mass":3}"#).unwrap();
         assert_eq!(done, Outcome::ran(""));
         let request: Request = serde_json::from_str(r#"{"target":{"name":"web","colour":"red"}}"#).unwrap();
         assert_eq!(request.target.name, "web");
