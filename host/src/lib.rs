@@ -11,4 +11,6 @@
 pub mod config;
 pub mod policy;
 pub mod ports;
+pub mod respond;
 pub mod spec;
+mod wording;

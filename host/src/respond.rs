@@ -1,0 +1,263 @@
+//! One job from top to bottom: claim, verify (when in doubt), pre-restart, restart, verify again.
+//!
+//! A straight line over the ports with an injected clock. It decides nothing about other jobs and changes no
+//! breaker: it reports an [`Outcome`], and the loop settles it. Every stage is noted in the journal *before* it
+//! begins, so that after `kill -9` the next pm knows what may have happened (see [`resume`]).
+
+mod action;
+mod resume;
+mod verify;
+#[cfg(test)]
+mod tests;
+
+use crate::policy::model::{AttemptId, End, Job, Outcome, Trial, Verify};
+use crate::ports::{
+    Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished, Waited,
+};
+use crate::spec::Spec;
+use crate::wording;
+use action::Acted;
+use pm_plugin_api::{ErrorKind, Target};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{error, info, warn};
+use verify::Verdict;
+
+/// The world a job acts in.
+pub struct World<'a> {
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Restarts and checks.
+    pub strategies: &'a dyn Strategies,
+    /// The operator's own commands.
+    pub exec: &'a dyn Exec,
+    /// What is noted before anything is done.
+    pub journal: &'a dyn Journal,
+}
+
+/// What a job yields.
+#[must_use]
+pub struct Report {
+    /// Its journal entry; none when it never began one.
+    pub id: Option<AttemptId>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a job gets its claim.
+#[derive(Debug, Clone)]
+pub enum Claim {
+    /// A new entry in the journal.
+    New,
+    /// The entry of a pm that was killed.
+    Resume(Unfinished),
+}
+
+/// A job in hand.
+struct Run<'a> {
+    job: &'a Job,
+    spec: &'a Spec,
+    world: &'a World<'a>,
+    id: Option<AttemptId>,
+}
+
+/// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
+pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
+    let mut run = Run { job, spec, world, id: None };
+    if let Claim::Resume(entry) = claim {
+        run.id = Some(entry.id);
+        let outcome = run.resumed(entry);
+        return Report { id: run.id, outcome };
+    }
+    if job.verify == Verify::First
+        && let Some(Verdict::Healthy(detail)) = run.look_once()
+    {
+        info!("{}", wording::already_healthy(&job.name, &detail));
+        return Report { id: None, outcome: Outcome { end: End::AlreadyHealthy, attempts: 0, detail } };
+    }
+    if let Err(outcome) = run.claim() {
+        return Report { id: None, outcome };
+    }
+    let outcome = run.from_the_start();
+    Report { id: run.id, outcome }
+}
+
+impl Run<'_> {
+    /// Opens the journal entry. A journal that cannot be written does not stop a restart: a full disk must not be
+    /// the reason why a shop stands still; the daemon says loudly that it works without memory.
+    fn claim(&mut self) -> Result<(), Outcome> {
+        let intent = Intent {
+            name: self.job.name.clone(),
+            alarms: self.job.alarms.clone(),
+            strategy: self.spec.strategy_text.clone(),
+            at: self.world.clock.now(),
+        };
+        match self.world.journal.begin(&intent) {
+            Ok(id) => self.id = Some(id),
+            Err(busy @ JournalError::Busy { .. }) => {
+                return Err(Outcome { end: End::Infrastructure, attempts: 0, detail: busy.to_string() });
+            }
+            Err(unusable @ JournalError::Unusable { .. }) => error!("{}", wording::no_journal(&unusable)),
+        }
+        Ok(())
+    }
+
+    fn from_the_start(&self) -> Outcome {
+        info!("{}", wording::beginning(&self.job.name, &self.spec.strategy_text, &self.spec.system_name));
+        if let Some(line) = &self.spec.pre_restart {
+            self.stage(Stage::Prepared, None);
+            if let Err(outcome) = self.prepare(line) {
+                return outcome;
+            }
+        }
+        self.attempts()
+    }
+
+    fn prepare(&self, line: &str) -> Result<(), Outcome> {
+        let name = &self.job.name;
+        info!("{}", wording::pre_restart(name, line));
+        let command = CommandLine {
+            line,
+            directory: &self.spec.working_directory,
+            environment: &self.environment(1),
+            timeout: self.spec.pre_restart_timeout,
+        };
+        self.world.exec.run(&command).map_err(|failed| {
+            error!("{}", wording::pre_restart_failed(name, &failed.why));
+            let detail = format!("pre-restart command {}", failed.why);
+            Outcome { end: End::Failed, attempts: 0, detail }
+        })
+    }
+
+    /// Restart and verify, up to `max_attempts` times; a probe gets exactly one.
+    fn attempts(&self) -> Outcome {
+        let most = if self.job.trial == Trial::Probe { 1 } else { self.spec.max_attempts.max(1) };
+        let mut last = String::new();
+        for attempt in 1..=most {
+            info!("{}", wording::attempting(&self.job.name, attempt, most));
+            match self.attempt(attempt) {
+                Tried::Good(detail) => return self.good(attempt, detail),
+                Tried::Again(why) => last = why,
+                Tried::Useless(end, why) => {
+                    error!("{}", wording::given_up(&self.job.name, &why));
+                    return Outcome { end, attempts: attempt, detail: why };
+                }
+            }
+            warn!("{}", wording::attempt_failed(&self.job.name, attempt, &last));
+            if attempt < most && self.wait(self.spec.backoff.after(attempt)) == Waited::Interrupted {
+                return self.handed_over(attempt);
+            }
+        }
+        error!("{}", wording::all_failed(&self.job.name));
+        Outcome { end: End::Failed, attempts: most, detail: last }
+    }
+
+    fn attempt(&self, attempt: u32) -> Tried {
+        let (acted, action_error) = match self.act(&self.target(attempt)) {
+            Ok(acted) => (acted, None),
+            Err(error) => match error.kind {
+                ErrorKind::Unavailable | ErrorKind::Interrupted | ErrorKind::Panicked | ErrorKind::Permission => {
+                    return Tried::Useless(End::Infrastructure, error.message);
+                }
+                ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => {
+                    return Tried::Useless(End::Failed, error.message);
+                }
+                _ => (Acted::default(), Some(error.message)),
+            },
+        };
+        self.stage(Stage::Verifying, None);
+        match (self.verify(), action_error) {
+            // With a check the check alone decides, as ever; the status of the action is recorded.
+            (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
+            (Verdict::Healthy(seen), Some(error)) => Tried::Good(format!("{error}, yet {seen}")),
+            (Verdict::NotChecked, None) => Tried::Good(acted.detail),
+            (Verdict::NotChecked, Some(error)) => Tried::Again(error),
+            (Verdict::Unhealthy(why), None) => {
+                error!("{}", wording::check_failed_after(&self.spec.system_name));
+                Tried::Again(why)
+            }
+            (Verdict::Unhealthy(why), Some(error)) => Tried::Again(format!("{error}; {why}")),
+            (Verdict::Interrupted, _) => Tried::Useless(End::HandedOver, STOPPED.to_owned()),
+        }
+    }
+
+    fn good(&self, attempts: u32, detail: String) -> Outcome {
+        info!("{}", wording::restarted(&self.spec.system_name, &self.spec.strategy.name));
+        Outcome { end: End::Restarted, attempts, detail }
+    }
+
+    fn handed_over(&self, attempts: u32) -> Outcome {
+        warn!("{}", wording::handed_over(&self.job.name));
+        Outcome { end: End::HandedOver, attempts, detail: STOPPED.to_owned() }
+    }
+
+    /// Notes how far the job has come; what cannot be noted is said and does not stop the restart.
+    fn stage(&self, stage: Stage, identity: Option<&str>) {
+        if let Some(id) = self.id
+            && let Err(unusable) = self.world.journal.stage(id, stage, identity)
+        {
+            error!("{}", wording::no_journal(&unusable));
+        }
+    }
+
+    fn wait(&self, duration: Duration) -> Waited {
+        self.world.clock.wait(duration)
+    }
+
+    fn target(&self, attempt: u32) -> Target {
+        let mut target = Target::named(self.job.name.as_str());
+        target.system_name.clone_from(&self.spec.system_name);
+        target.process_id = self.job.alarms.first().map(|alarm| alarm.row.0);
+        target.attempt = attempt;
+        target.max_attempts = self.spec.max_attempts;
+        target.restart_delay_ms = millis(self.spec.backoff.base);
+        target.timeout_ms = millis(self.spec.restart_timeout);
+        target.working_directory.clone_from(&self.spec.working_directory);
+        target.environment = self.environment(attempt);
+        target
+    }
+
+    /// The configured variables and those that the original's commands saw of the round.
+    fn environment(&self, attempt: u32) -> BTreeMap<String, String> {
+        let mut all = self.spec.environment.clone();
+        let (name, system_name) = (self.job.name.as_str(), self.spec.system_name.as_str());
+        let row = self.job.alarms.first();
+        let mut set = |key: &str, value: &str| {
+            // A variable cannot hold NUL; such a value is left out rather than failing the restart.
+            if !value.contains('\0') {
+                all.insert(key.to_owned(), value.to_owned());
+            }
+        };
+        for key in ["process_name", "PROCESS_NAME"] {
+            set(key, name);
+        }
+        for key in ["system_name", "SYSTEM_NAME"] {
+            set(key, system_name);
+        }
+        set("strategy", &self.spec.strategy_text);
+        set("attempt", &attempt.to_string());
+        set("max_attempts", &self.spec.max_attempts.to_string());
+        set("restart_delay", &self.spec.backoff.base.as_secs_f64().to_string());
+        if let Some(alarm) = row {
+            set("process_id", &alarm.row.0.to_string());
+            set("notes", alarm.notes.as_deref().unwrap_or_default());
+        }
+        all
+    }
+}
+
+const STOPPED: &str = "pm was stopped in the middle; the next start goes on";
+
+/// What one attempt yields.
+enum Tried {
+    /// Restarted and verified.
+    Good(String),
+    /// It did not help; another attempt may.
+    Again(String),
+    /// Another attempt now is pointless.
+    Useless(End, String),
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

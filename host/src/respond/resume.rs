@@ -1,0 +1,70 @@
+//! Goes on where a killed pm stopped, by what its journal says.
+//!
+//! | Journal says | Identity now | What is done |
+//! |---|---|---|
+//! | action not begun | – | cancelled: the alarm still stands in the table and is handled anew |
+//! | action begun | differs from the recorded one | the restart happened: verified, not repeated |
+//! | action begun | the same, or unknown | restarted, same entry |
+//! | action begun | none: the instance is gone | started, same entry |
+//! | restart carried out | – | verified only |
+//! | anything, before a reboot | – | cancelled: what it was about is gone |
+
+use super::verify::Verdict;
+use super::{Run, STOPPED};
+use crate::policy::model::{End, Outcome};
+use crate::ports::{Boot, Stage, Unfinished};
+use crate::spec::PartRef;
+use crate::wording;
+use tracing::{info, warn};
+
+impl Run<'_> {
+    pub(super) fn resumed(&self, entry: &Unfinished) -> Outcome {
+        if entry.boot == Boot::Earlier {
+            return cancelled("the machine was restarted in the middle of it");
+        }
+        match entry.stage {
+            Stage::Intent | Stage::Prepared | Stage::Ended => {
+                cancelled("pm was killed before the restart began")
+            }
+            Stage::Verifying => self.only_verify("the restart was carried out before pm was killed"),
+            Stage::Acting if self.happened(entry) => {
+                self.only_verify("the restart happened before pm was killed: the instance is another one")
+            }
+            Stage::Acting => {
+                warn!("{}", wording::resuming(&self.job.name));
+                self.attempts()
+            }
+        }
+    }
+
+    /// Whether another instance runs now than before the restart.
+    fn happened(&self, entry: &Unfinished) -> bool {
+        let Some(before) = &entry.identity else { return false };
+        let name = before.split(':').next().unwrap_or_default();
+        let part = if self.spec.strategy.name == name {
+            self.spec.strategy.clone()
+        } else {
+            let settings = self.spec.delegates.get(name).cloned().unwrap_or_default();
+            PartRef { name: name.to_owned(), settings }
+        };
+        self.identity(&part, &self.target(1)).is_some_and(|now| now != *before)
+    }
+
+    fn only_verify(&self, why: &str) -> Outcome {
+        info!("{}", wording::verifying_only(&self.job.name, why));
+        match self.verify() {
+            Verdict::Healthy(seen) => self.good(1, format!("{why}; {seen}")),
+            Verdict::NotChecked => self.good(1, why.to_owned()),
+            Verdict::Unhealthy(seen) => {
+                Outcome { end: End::Failed, attempts: 1, detail: format!("{why}; {seen}") }
+            }
+            Verdict::Interrupted => {
+                Outcome { end: End::HandedOver, attempts: 1, detail: STOPPED.to_owned() }
+            }
+        }
+    }
+}
+
+fn cancelled(why: &str) -> Outcome {
+    Outcome { end: End::Infrastructure, attempts: 0, detail: format!("cancelled: {why}") }
+}

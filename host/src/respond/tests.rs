@@ -1,0 +1,323 @@
+//! A job against a scripted world: no thread, no process, no sleep.
+
+use super::{Claim, Report, World, respond};
+use crate::policy::backoff::Backoff;
+use crate::policy::model::{AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
+use crate::policy::testing::{alarm, rules};
+use crate::policy::time::{Now, Ticks, Wall};
+use crate::ports::{
+    Attempt, Boot, Clock, CommandFailed, CommandLine, Exec, Intent, Journal, JournalError, Pending, Record,
+    Stage, Strategies, Unfinished, Waited,
+};
+use crate::spec::{PartRef, Spec};
+use pm_plugin_api::{Error, ErrorKind, Fallback, Health, Outcome, Target};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Everything the job sees, in one place; `log` tells in order what it did.
+struct Scripted {
+    now: Mutex<u64>,
+    log: Mutex<Vec<String>>,
+    restarts: Mutex<VecDeque<Result<Outcome, Error>>>,
+    checks: Mutex<VecDeque<Result<Health, Error>>>,
+    identity: Mutex<Option<String>>,
+    pre_restart: Result<(), CommandFailed>,
+    journal: Result<(), &'static str>,
+    stop_after: Option<u64>,
+}
+
+impl Scripted {
+    fn new() -> Self {
+        Self {
+            now: Mutex::new(1_000),
+            log: Mutex::default(),
+            restarts: Mutex::default(),
+            checks: Mutex::default(),
+            identity: Mutex::default(),
+            pre_restart: Ok(()),
+            journal: Ok(()),
+            stop_after: None,
+        }
+    }
+    fn restarting(self, answers: Vec<Result<Outcome, Error>>) -> Self {
+        *self.restarts.lock().unwrap() = answers.into();
+        self
+    }
+    fn checking(self, answers: Vec<Result<Health, Error>>) -> Self {
+        *self.checks.lock().unwrap() = answers.into();
+        self
+    }
+    fn say(&self, line: impl Into<String>) {
+        self.log.lock().unwrap().push(line.into());
+    }
+    fn run(&self, job: &Job, spec: &Spec, claim: &Claim) -> (End, u32, Vec<String>) {
+        let world = World { clock: self, strategies: self, exec: self, journal: self };
+        let Report { outcome, .. } = respond(job, spec, claim, &world);
+        self.say(format!("= {}", outcome.detail));
+        (outcome.end, outcome.attempts, std::mem::take(&mut *self.log.lock().unwrap()))
+    }
+}
+
+impl Clock for Scripted {
+    fn now(&self) -> Now {
+        let ms = *self.now.lock().unwrap();
+        Now { boot: Ticks(ms), wall: Wall(0) }
+    }
+    fn wait(&self, duration: Duration) -> Waited {
+        let mut now = self.now.lock().unwrap();
+        *now += u64::try_from(duration.as_millis()).unwrap();
+        if self.stop_after.is_some_and(|stop| *now > stop) { Waited::Interrupted } else { Waited::Elapsed }
+    }
+    fn boot_id(&self) -> &'static str {
+        "boot"
+    }
+}
+
+impl Strategies for Scripted {
+    fn restart(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
+        self.say(format!("restart {} {}", part.name, target.system_name));
+        self.restarts.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Outcome::restarted("done")))
+    }
+    fn identity(&self, part: &PartRef, _: &Target) -> Result<Option<String>, Error> {
+        if part.name == "auto" { Err(Error::unsupported("none")) } else { Ok(self.identity.lock().unwrap().clone()) }
+    }
+    fn check(&self, part: &PartRef, _: &Target) -> Result<Health, Error> {
+        self.say(format!("check {}", part.name));
+        self.checks.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Health::healthy("fine")))
+    }
+}
+
+impl Exec for Scripted {
+    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed> {
+        self.say(format!("exec {} for {}", command.line, command.environment["process_name"]));
+        self.pre_restart.clone()
+    }
+}
+
+impl Journal for Scripted {
+    fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
+        match self.journal {
+            Ok(()) => {
+                self.say(format!("begin {}", intent.name));
+                Ok(AttemptId(7))
+            }
+            Err("busy") => Err(JournalError::Busy { name: intent.name.clone(), attempt: 6 }),
+            Err(why) => Err(JournalError::Unusable {
+                attempted: "writing",
+                path: PathBuf::from("journal.db"),
+                why: why.to_owned(),
+            }),
+        }
+    }
+    fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
+        self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
+        Ok(())
+    }
+    fn end(
+        &self,
+        _: AttemptId,
+        _: &Name,
+        _: &Record,
+        _: Option<(&Standing, &[Clear])>,
+    ) -> Result<(), JournalError> {
+        unreachable!("the loop ends entries, not the job")
+    }
+    fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn delivered(&self, _: &[i64]) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
+        Ok(BTreeMap::new())
+    }
+    fn keep(&self, _: &Name, _: &Standing) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn attempts(&self, _: Option<&Name>, _: usize) -> Result<Vec<Attempt>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+fn part(name: &str) -> PartRef {
+    PartRef { name: name.to_owned(), settings: BTreeMap::new() }
+}
+
+fn spec(strategy: &str) -> Spec {
+    Spec {
+        system_name: "nginx".to_owned(),
+        rules: rules(),
+        strategy_text: strategy.to_owned(),
+        strategy: part(strategy),
+        delegates: BTreeMap::new(),
+        check: Some(part("http")),
+        max_attempts: 2,
+        backoff: Backoff { base: Duration::from_secs(2), factor: 1.0, cap: Duration::from_secs(60) },
+        check_timeout: Duration::from_secs(5),
+        restart_timeout: Duration::from_secs(30),
+        pre_restart: None,
+        pre_restart_timeout: Duration::from_secs(30),
+        working_directory: PathBuf::from("/"),
+        environment: BTreeMap::new(),
+    }
+}
+
+fn job() -> Job {
+    Job { name: Name::new("web"), alarms: vec![alarm(1, "web")], verify: Verify::AfterOnly, trial: Trial::No }
+}
+
+fn bad(kind: ErrorKind) -> Result<Outcome, Error> {
+    Err(Error::new(kind, "boom"))
+}
+
+#[test]
+fn the_order_is_claim_prepare_note_act_note_verify() {
+    let world = Scripted::new();
+    *world.identity.lock().unwrap() = Some("pid 9".to_owned());
+    let spec = Spec { pre_restart: Some("prepare".to_owned()), ..spec("service") };
+    let (end, attempts, log) = world.run(&job(), &spec, &Claim::New);
+    assert_eq!((end, attempts), (End::Restarted, 1));
+    let expected = [
+        "begin web",
+        "stage Prepared -",
+        "exec prepare for web",
+        "stage Acting service:pid 9",
+        "restart service nginx",
+        "stage Verifying -",
+        "check http",
+        "= done; fine",
+    ];
+    assert_eq!(log, expected);
+}
+
+#[test]
+fn a_failing_pre_restart_command_ends_the_job_before_the_restart() {
+    let world = Scripted { pre_restart: Err(CommandFailed { why: "exited with status 3".to_owned() }), ..Scripted::new() };
+    let spec = Spec { pre_restart: Some("prepare".to_owned()), ..spec("service") };
+    let (end, attempts, log) = world.run(&job(), &spec, &Claim::New);
+    assert_eq!((end, attempts), (End::Failed, 0));
+    assert_eq!(log.last().unwrap(), "= pre-restart command exited with status 3");
+    assert!(!log.iter().any(|line| line.starts_with("restart")));
+}
+
+#[test]
+fn auto_goes_on_only_where_its_fallback_says_so() {
+    let delegate = |fallback| Ok(Outcome::delegate(["service", "process"], fallback));
+    let restarts = |fallback, kind| {
+        let world = Scripted::new().restarting(vec![delegate(fallback), bad(kind)]);
+        let spec = Spec { max_attempts: 1, ..spec("auto") };
+        let (end, _, log) = world.run(&job(), &spec, &Claim::New);
+        (end, log.iter().filter(|line| line.starts_with("restart")).count())
+    };
+    assert_eq!(restarts(Fallback::NotFound, ErrorKind::NotFound), (End::Restarted, 3));
+    assert_eq!(restarts(Fallback::NotFound, ErrorKind::Unsupported), (End::Restarted, 3));
+    assert_eq!(restarts(Fallback::Always, ErrorKind::Failed), (End::Restarted, 3));
+    assert_eq!(restarts(Fallback::NotFound, ErrorKind::Unavailable), (End::Infrastructure, 2));
+    // Failed without fallback: not the next link, but the check still decides, as with every failed action.
+    assert_eq!(restarts(Fallback::NotFound, ErrorKind::Failed).1, 2);
+}
+
+#[test]
+fn kinds_of_errors_decide_whether_it_is_tried_again_and_who_is_to_blame() {
+    let end = |kind| {
+        let world = Scripted::new().restarting(vec![bad(kind), bad(kind)]);
+        let spec = Spec { check: None, ..spec("service") };
+        let (end, attempts, _) = world.run(&job(), &spec, &Claim::New);
+        (end, attempts)
+    };
+    assert_eq!(end(ErrorKind::Failed), (End::Failed, 2));
+    assert_eq!(end(ErrorKind::Timeout), (End::Failed, 2));
+    assert_eq!(end(ErrorKind::Config), (End::Failed, 1));
+    assert_eq!(end(ErrorKind::NotFound), (End::Failed, 1));
+    assert_eq!(end(ErrorKind::Unavailable), (End::Infrastructure, 1));
+    assert_eq!(end(ErrorKind::Permission), (End::Infrastructure, 1));
+    assert_eq!(end(ErrorKind::Panicked), (End::Infrastructure, 1));
+}
+
+#[test]
+fn with_a_check_the_check_alone_decides() {
+    let world = Scripted::new().restarting(vec![bad(ErrorKind::Failed)]);
+    let (end, attempts, log) = world.run(&job(), &spec("custom"), &Claim::New);
+    assert_eq!((end, attempts), (End::Restarted, 1));
+    assert_eq!(log.last().unwrap(), "= boom, yet fine");
+}
+
+#[test]
+fn verification_looks_again_until_the_time_is_over_and_a_probe_gets_one_attempt() {
+    let sick = || Ok(Health::unknown("starting"));
+    let world = Scripted::new().checking(vec![sick(), sick(), Ok(Health::healthy("up"))]);
+    let (end, attempts, log) = world.run(&job(), &spec("service"), &Claim::New);
+    assert_eq!((end, attempts), (End::Restarted, 1));
+    assert_eq!(log.iter().filter(|line| *line == "check http").count(), 3);
+
+    let world = Scripted::new().checking((0..100).map(|_| sick()).collect());
+    let (end, attempts, _) = world.run(&job(), &spec("service"), &Claim::New);
+    assert_eq!((end, attempts), (End::Failed, 2));
+    // Two verifications of 5 s and one pause of 2 s; the pause after the last attempt helps nobody.
+    assert_eq!(*world.now.lock().unwrap(), 1_000 + 5_000 + 2_000 + 5_000);
+
+    let world = Scripted::new().checking((0..100).map(|_| sick()).collect());
+    let probe = Job { trial: Trial::Probe, ..job() };
+    assert_eq!(world.run(&probe, &spec("service"), &Claim::New).1, 1);
+}
+
+#[test]
+fn a_doubted_alarm_of_a_healthy_process_touches_nothing() {
+    let world = Scripted::new();
+    let doubted = Job { verify: Verify::First, ..job() };
+    let (end, attempts, log) = world.run(&doubted, &spec("service"), &Claim::New);
+    assert_eq!((end, attempts), (End::AlreadyHealthy, 0));
+    assert_eq!(log, ["check http", "= fine"]);
+    let world = Scripted::new().checking(vec![Ok(Health::unhealthy("down"))]);
+    assert_eq!(world.run(&doubted, &spec("service"), &Claim::New).0, End::Restarted);
+}
+
+#[test]
+fn a_busy_name_is_left_alone_but_a_full_disk_does_not_stop_a_restart() {
+    let world = Scripted { journal: Err("busy"), ..Scripted::new() };
+    let (end, _, log) = world.run(&job(), &spec("service"), &Claim::New);
+    assert_eq!((end, log.len()), (End::Infrastructure, 1));
+    let world = Scripted { journal: Err("database or disk is full"), ..Scripted::new() };
+    let (end, _, log) = world.run(&job(), &spec("service"), &Claim::New);
+    assert_eq!(end, End::Restarted);
+    assert_eq!(log[0], "restart service nginx");
+}
+
+#[test]
+fn a_stop_in_the_middle_hands_the_job_over() {
+    let sick = (0..100).map(|_| Ok(Health::unhealthy("down"))).collect();
+    let world = Scripted { stop_after: Some(2_000), ..Scripted::new() }.checking(sick);
+    assert_eq!(world.run(&job(), &spec("service"), &Claim::New).0, End::HandedOver);
+}
+
+#[test]
+fn after_a_kill_the_journal_and_the_identity_decide() {
+    let resume = |stage, before: Option<&str>, now: Option<&str>, boot| {
+        let world = Scripted::new();
+        *world.identity.lock().unwrap() = now.map(str::to_owned);
+        let entry = Unfinished {
+            id: AttemptId(3),
+            name: Name::new("web"),
+            alarms: vec![alarm(1, "web")],
+            stage,
+            identity: before.map(str::to_owned),
+            boot,
+        };
+        let (end, _, log) = world.run(&job(), &spec("service"), &Claim::Resume(entry));
+        (end, log.iter().any(|line| line.starts_with("restart")))
+    };
+    let (old, new) = (Some("service:1"), Some("2"));
+    assert_eq!(resume(Stage::Intent, None, None, Boot::Same), (End::Infrastructure, false));
+    assert_eq!(resume(Stage::Prepared, None, None, Boot::Same), (End::Infrastructure, false));
+    assert_eq!(resume(Stage::Acting, old, new, Boot::Same), (End::Restarted, false));
+    assert_eq!(resume(Stage::Acting, old, Some("1"), Boot::Same), (End::Restarted, true));
+    assert_eq!(resume(Stage::Acting, old, None, Boot::Same), (End::Restarted, true));
+    assert_eq!(resume(Stage::Acting, None, new, Boot::Same), (End::Restarted, true));
+    assert_eq!(resume(Stage::Verifying, old, new, Boot::Same), (End::Restarted, false));
+    assert_eq!(resume(Stage::Acting, old, new, Boot::Earlier), (End::Infrastructure, false));
+}
