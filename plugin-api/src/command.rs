@@ -6,12 +6,14 @@
 //!
 //! It stays on the `posix_spawn` path of std (no `pre_exec`), which is safe and cheap in a large threaded process.
 
+mod environment;
 mod kept;
 mod lingering;
 mod running;
 mod shell;
 mod words;
 
+pub use environment::prepare;
 pub use kept::{last_line, lines, printable};
 pub use shell::{find_program, shell, simple};
 pub use words::{PercentS, shell_word, substitute};
