@@ -5,14 +5,18 @@
 //! a problem with file and line, and that no secret leaves it in a message. It opens no database, loads no plugin
 //! and reads no clock: what it must know of plugins comes as a [`Catalogue`], of the world as an [`Environment`].
 
+mod compile;
 pub mod database;
 pub mod environment;
+mod ini;
 pub mod loaded;
 pub mod model;
 pub mod problem;
 pub mod process;
 pub mod secret;
+mod sections;
 
+pub use compile::load;
 pub use database::Database;
 pub use environment::{Catalogue, Environment, Files, Refused};
 pub use loaded::Loaded;

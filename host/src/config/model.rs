@@ -75,7 +75,7 @@ pub struct Monitor {
 pub struct Logging {
     /// `file` (`/var/log/monitor_service.log`); `None` for `file = none`.
     pub file: Option<PathBuf>,
-    /// `max_log_size` (5120) in KiB: a file that has reached it is rotated. 0 switches rotation off.
+    /// `max_log_size` (5120) in KiB: a file that has reached it is rotated; at least 1.
     pub max_log_size_kib: u64,
     /// `log_files_to_keep` (5): backups besides the live file; at least 1, as ever.
     pub log_files_to_keep: u32,

@@ -71,13 +71,15 @@ impl Process {
         self.system_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// The strategies that act, tried from the left. A restart command takes the place of all of them.
+    /// The strategies that act, tried from the left. A restart command takes the place of all of them; `custom`
+    /// without one acts as `service`, as it always has.
     #[must_use]
     pub fn chain(&self) -> Vec<&str> {
         if self.restart_command().is_some() {
             return vec!["custom"];
         }
-        self.strategies.iter().map(String::as_str).collect()
+        let names = self.strategies.iter().map(String::as_str);
+        names.map(|name| if name == "custom" { "service" } else { name }).collect()
     }
 
     /// The check that verifies a restart: `health_check`, else `command` when there is a `health_check_command`.

@@ -1,0 +1,183 @@
+//! `[process.NAME]` to [`Process`], with the fallback to `[process.default]`.
+
+use super::commands::{is_placeholder, not_base64};
+use super::parts;
+use super::reader::Reader;
+use crate::config::environment::Catalogue;
+use crate::config::model::Monitor;
+use crate::config::problem::{At, Problems};
+use crate::config::process::{CHECK_COMMAND, Process, RESTART_COMMANDS, Setting};
+use crate::config::sections::{DEFAULT, Keys, PROCESS, Sections};
+use crate::policy::model::Verify;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a process section depends on besides its keys.
+pub(in crate::config) struct Context<'a> {
+    pub(in crate::config) base: &'a Path,
+    pub(in crate::config) monitor: &'a Monitor,
+    pub(in crate::config) catalogue: &'a Catalogue,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Reads `[process.default]` and all processes.
+pub(in crate::config) fn processes(
+    sections: &Sections,
+    context: &Context<'_>,
+    problems: &mut Problems,
+) -> (Option<Process>, BTreeMap<String, Process>) {
+    let defaults = sections.get(DEFAULT);
+    let mut compile = |section: &str, name: &str, keys: &Keys| {
+        // The original's built-in strategy, which the R6 line dropped together with `[process.default]`.
+        let strategy = defaults.map(|_| "auto");
+        process(name, strategy, Reader::new(section, keys, context.base, problems), context)
+    };
+    let default = defaults.map(|keys| compile(DEFAULT, "default", keys));
+    let processes: BTreeMap<_, _> = sections
+        .iter()
+        .filter_map(|(section, keys)| Some((section, section.strip_prefix(PROCESS)?, keys)))
+        .filter(|(section, name, _)| *section != DEFAULT && !name.is_empty())
+        .map(|(section, name, keys)| (name.to_owned(), compile(section, name, &keys.over(defaults))))
+        .collect();
+    parts::without_check(default.iter().chain(processes.values()), problems);
+    if default.is_none() && processes.is_empty() {
+        let message = "no process is configured, so no alarm will be acted on";
+        problems.warning(&At::default(), message, "add a section [process.NAME]");
+    }
+    (default, processes)
+}
+
+fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: &Context<'_>) -> Process {
+    let seconds = Duration::from_secs;
+    let listed = reader.text("restart_strategy").or(strategy).unwrap_or_default();
+    let strategies =
+        listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    let pre_restart_command = reader.command("pre_restart_command");
+    let mut process = Process {
+        name: name.to_owned(),
+        line: reader.keys.line,
+        unusable: None,
+        strategies,
+        system_name: reader.text("system_name").map(str::to_owned),
+        max_attempts: attempts(&mut reader),
+        restart_delay: reader.duration("restart_delay", DAY).unwrap_or(seconds(2)),
+        restart_delay_factor: factor(&mut reader),
+        restart_delay_max: reader.duration("restart_delay_max", DAY).unwrap_or(seconds(300)),
+        health_check: reader.text("health_check").map(str::to_owned),
+        health_check_timeout: check_timeout(&mut reader),
+        health_check_interval: interval(&mut reader),
+        verify_before: match reader.value("verify_before") {
+            Some(true) => Verify::First,
+            _ => Verify::AfterOnly,
+        },
+        pre_restart_command,
+        pre_restart_timeout: reader.duration("pre_restart_timeout", DAY).unwrap_or(seconds(60)),
+        restart_timeout: reader.duration("restart_timeout", DAY).unwrap_or(seconds(60)),
+        max_restart_failures: reader
+            .value("max_restart_failures")
+            .unwrap_or(context.monitor.max_restart_failures),
+        circuit_reset_time: reader
+            .duration("circuit_reset_time", 366 * DAY)
+            .unwrap_or(context.monitor.circuit_reset_time),
+        settings: BTreeMap::new(),
+    };
+    process.settings = settings(&reader);
+    commands(&mut reader, &mut process);
+    parts::judge(&mut reader, &mut process, context.catalogue);
+    process
+}
+
+/// What is left for the plugins; empty values are absent.
+fn settings(reader: &Reader<'_>) -> BTreeMap<String, Setting> {
+    reader
+        .rest()
+        .filter(|(_, text)| !text.value.is_empty())
+        .map(|(key, text)| (key.clone(), Setting { value: text.value.clone(), line: text.line }))
+        .collect()
+}
+
+fn attempts(reader: &mut Reader<'_>) -> u32 {
+    let attempts = reader.number("max_attempts", 0..=1000).unwrap_or(2);
+    if attempts == 0 {
+        let message = "with 0 attempts every alarm fails without a restart";
+        reader.warning("max_attempts", message, "write at least 1");
+    }
+    attempts
+}
+
+fn check_timeout(reader: &mut Reader<'_>) -> Duration {
+    let timeout = reader.duration("health_check_timeout", DAY).unwrap_or(Duration::from_secs(5));
+    if timeout.is_zero() {
+        let message = "with 0 the check never runs and every restart counts as failed";
+        reader.warning("health_check_timeout", message, "write at least 1");
+    }
+    timeout
+}
+
+fn interval(reader: &mut Reader<'_>) -> Duration {
+    let shortest = Duration::from_millis(50);
+    let interval = reader.duration("health_check_interval", HOUR).unwrap_or(Duration::from_secs(1));
+    if interval < shortest {
+        let message = "the check would run without a pause; it runs every 50 ms";
+        reader.warning("health_check_interval", message, "write 1, or 500ms");
+    }
+    interval.max(shortest)
+}
+
+fn factor(reader: &mut Reader<'_>) -> f64 {
+    let Some(text) = reader.text("restart_delay_factor") else { return 1.0 };
+    match text.parse::<f64>() {
+        Ok(factor) if (1.0..=100.0).contains(&factor) => factor,
+        _ => {
+            let message = format!("{text:?} is not a number from 1 to 100");
+            reader.error("restart_delay_factor", message, "write 1.5 or 2; the default 1 is used until then");
+            1.0
+        }
+    }
+}
+
+/// The command keys of the predecessor, which belong to the strategy `custom` and the check `command`.
+fn commands(reader: &mut Reader<'_>, process: &mut Process) {
+    let given: Vec<&str> = RESTART_COMMANDS.into_iter().filter(|key| reader.raw(key).is_some()).collect();
+    for key in given.iter().chain(&[CHECK_COMMAND]).filter(|key| **key != "restart_block_b64") {
+        reader.command(key);
+    }
+    if let [winner, others @ ..] = given.as_slice() {
+        for key in others {
+            let hint = "delete one of them";
+            reader.warning(key, format!("is not used, because {winner} takes its place"), hint);
+        }
+    }
+    if let Some(block) = reader.raw("restart_block_b64") {
+        judge_block(reader, block, process);
+    }
+    let check = process.health_check.as_deref();
+    if let Some(check) = check.filter(|check| *check != "command" && reader.raw(CHECK_COMMAND).is_some()) {
+        let message = format!("is not used, because health_check = {check} takes its place");
+        reader.warning(CHECK_COMMAND, message, "delete one of them");
+    }
+    let custom = process.strategies.iter().any(|strategy| strategy == "custom");
+    if custom && given.is_empty() {
+        let message = "custom without a restart_command restarts as the strategy service does";
+        reader.warning("restart_strategy", message, "add restart_command, or write service");
+    }
+}
+
+/// The block must not be run when it cannot be one. The published sample holds a placeholder, and that file must
+/// still pass; so the placeholder is a warning.
+fn judge_block(reader: &mut Reader<'_>, block: &str, process: &mut Process) {
+    let key = "restart_block_b64";
+    if is_placeholder(block) {
+        let message = format!("{block:?} is the placeholder of the sample; this process cannot be restarted");
+        reader.warning(key, message, "encode a script with: base64 -w0 script.sh");
+        process.unusable = Some(format!("{key} holds the placeholder of the sample"));
+    } else if let Some(why) = not_base64(block) {
+        let hint =
+            "encode the script with: base64 -w0 script.sh; this process cannot be restarted until then";
+        reader.error(key, why, hint);
+        process.unusable = Some(format!("{key} is not base64"));
+    }
+}

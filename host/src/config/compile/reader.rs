@@ -1,0 +1,201 @@
+//! Reads typed values out of one section, reporting what cannot be read and, at the end, what nobody asked for.
+//!
+//! A value that cannot be read is a problem and counts as absent, so that the caller's default stands in. The
+//! methods take what they are asked for as known keys; that list is also what near names are looked up in.
+
+use crate::config::problem::{At, Problems, did_you_mean, nearest};
+use crate::config::sections::{Keys, Text, is_command};
+use pm_plugin_api::value::Value;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// One section being read.
+pub(in crate::config) struct Reader<'a> {
+    pub(in crate::config) section: &'a str,
+    pub(in crate::config) keys: &'a Keys,
+    pub(in crate::config) problems: &'a mut Problems,
+    /// Directory of the file, for relative paths.
+    base: &'a Path,
+    asked: BTreeSet<&'static str>,
+}
+
+/// What follows in every hint after a value that is not used.
+const MEANWHILE: &str = "the default is used until then";
+
+impl<'a> Reader<'a> {
+    pub(in crate::config) fn new(
+        section: &'a str,
+        keys: &'a Keys,
+        base: &'a Path,
+        problems: &'a mut Problems,
+    ) -> Self {
+        Self { section, keys, problems, base, asked: BTreeSet::new() }
+    }
+
+    pub(in crate::config) fn error(
+        &mut self,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let text = self.keys.texts.get(key);
+        let section = text.map_or(self.section, |text| &text.section);
+        self.problems.error(&At { line: text.map(|text| text.line), section, key: Some(key) }, message, hint);
+    }
+
+    pub(in crate::config) fn warning(
+        &mut self,
+        key: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        let text = self.keys.texts.get(key);
+        let section = text.map_or(self.section, |text| &text.section);
+        self.problems.warning(
+            &At { line: text.map(|text| text.line), section, key: Some(key) },
+            message,
+            hint,
+        );
+    }
+
+    /// The text of a key; `None` when it is missing or empty.
+    pub(in crate::config) fn raw(&mut self, key: &'static str) -> Option<&'a str> {
+        self.asked.insert(key);
+        self.keys.texts.get(key).map(|text| text.value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A text that is no command: what looks like a comment at its end is pointed out.
+    pub(in crate::config) fn text(&mut self, key: &'static str) -> Option<&'a str> {
+        let value = self.raw(key)?;
+        if let Some((before, comment)) = comment_look_alike(value) {
+            let message = format!("{comment:?} is part of the value, not a comment");
+            self.warning(key, message, format!("write {before:?} and put the comment on a line of its own"));
+        }
+        Some(value)
+    }
+
+    /// A shell command.
+    pub(in crate::config) fn command(&mut self, key: &'static str) -> Option<String> {
+        let value = self.raw(key)?;
+        super::commands::judge(key, value, &mut |message, hint| self.warning(key, message, hint));
+        Some(value.to_owned())
+    }
+
+    /// A value of any type.
+    pub(in crate::config) fn value<T: Value>(&mut self, key: &'static str) -> Option<T> {
+        let value = self.raw(key)?;
+        match T::parse(value) {
+            Ok(parsed) => Some(parsed),
+            Err(why) => {
+                let hint = comment_hint(value, |before| T::parse(before).is_ok());
+                self.error(key, why, hint.unwrap_or_else(|| MEANWHILE.to_owned()));
+                None
+            }
+        }
+    }
+
+    /// A whole number within limits.
+    pub(in crate::config) fn number(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
+        let number = self.value::<u32>(key)?;
+        if range.contains(&number) {
+            return Some(number);
+        }
+        let message = format!("{number} is out of range");
+        self.error(key, message, format!("write {} to {}; {MEANWHILE}", range.start(), range.end()));
+        None
+    }
+
+    /// A duration up to a limit.
+    pub(in crate::config) fn duration(&mut self, key: &'static str, most: Duration) -> Option<Duration> {
+        let duration = self.value::<Duration>(key)?;
+        if duration <= most {
+            return Some(duration);
+        }
+        let message = format!("{:?} is too long", self.keys.texts[key].value);
+        self.error(key, message, format!("write at most {}; {MEANWHILE}", in_words(most)));
+        None
+    }
+
+    /// A path; a relative one is taken from the directory of the file.
+    pub(in crate::config) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let value = self.text(key)?;
+        if let Ok(path) = PathBuf::parse(value) {
+            return Some(path);
+        }
+        let path = self.base.join(value);
+        let message = format!("{value:?} is a relative path, taken from the directory of this file");
+        self.warning(key, message, format!("write {}", path.display()));
+        Some(path)
+    }
+
+    /// One of several words, in any case.
+    pub(in crate::config) fn choice<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.raw(key)?;
+        let find = |text: &str| words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        if let Some((_, meaning)) = find(value) {
+            return Some(*meaning);
+        }
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let hint = comment_hint(value, |before| find(before).is_some())
+            .or_else(|| did_you_mean(value, names.iter().copied()))
+            .unwrap_or_else(|| MEANWHILE.to_owned());
+        self.error(key, format!("{value:?} is none of: {}", names.join(", ")), hint);
+        None
+    }
+
+    /// Takes keys as known without reading them.
+    pub(in crate::config) fn know(&mut self, keys: &[&'static str]) {
+        self.asked.extend(keys);
+    }
+
+    /// The keys that nobody asked for.
+    pub(in crate::config) fn rest(&self) -> impl Iterator<Item = (&'a String, &'a Text)> + use<'a> {
+        let asked = self.asked.clone();
+        self.keys.texts.iter().filter(move |(key, _)| !asked.contains(key.as_str()))
+    }
+
+    /// Reports a key that nobody knows; `more` are known names besides those asked for.
+    pub(in crate::config) fn unknown<'k>(&mut self, key: &'k str, more: impl IntoIterator<Item = &'k str>) {
+        let known = self.asked.iter().copied().chain(more);
+        let hint = nearest(key, known.collect::<Vec<_>>())
+            .map_or_else(|| "it is ignored".to_owned(), |name| format!("did you mean {name:?}?"));
+        self.warning(key, "unknown key", hint);
+    }
+
+    /// Reports all keys that nobody asked for.
+    pub(in crate::config) fn finish(mut self) {
+        for (key, _) in self.rest() {
+            self.unknown(key, []);
+        }
+    }
+}
+
+/// Splits `value ; note` and `value # note`.
+pub(in crate::config) fn comment_look_alike(value: &str) -> Option<(&str, &str)> {
+    let at = [" ;", "\t;", " #", "\t#"].iter().filter_map(|mark| value.find(mark)).min()?;
+    Some((value[..at].trim_end(), &value[at + 1..]))
+}
+
+/// A hint when a value would be right without what looks like a comment.
+pub(in crate::config) fn comment_hint(value: &str, right: impl Fn(&str) -> bool) -> Option<String> {
+    let (before, comment) = comment_look_alike(value)?;
+    right(before)
+        .then(|| format!("{comment:?} is part of the value, not a comment; put it on a line of its own"))
+}
+
+/// Whether the end of this key's value may look like a comment without being meant as one.
+pub(in crate::config) fn may_hold_marks(key: &str) -> bool {
+    is_command(key) || crate::config::secret::names_a_secret(key)
+}
+
+/// A duration as people write it.
+pub(in crate::config) fn in_words(duration: Duration) -> String {
+    let whole = |seconds: u64| duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(seconds);
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    match units.into_iter().find(|(seconds, _)| !duration.is_zero() && whole(*seconds)) {
+        Some((seconds, unit)) => format!("{}{unit}", duration.as_secs() / seconds),
+        None => format!("{}s", duration.as_secs_f64()),
+    }
+}
