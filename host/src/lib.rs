@@ -9,6 +9,7 @@
 //! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
 
 pub mod config;
+pub mod daemon;
 pub mod policy;
 pub mod ports;
 pub mod respond;

@@ -4,13 +4,14 @@
 //! the policy's own and, for plugins, the plain data of `pm-plugin-api` (a second set of identical types would only
 //! need translating).
 
-use crate::policy::model::{Alarm, AttemptId, Clear, End, Name, RowId, Standing};
+use crate::policy::model::{Alarm, AttemptId, Clear, Configured, End, Name, RowId, Standing};
 use crate::policy::time::{Now, Wall};
-use crate::spec::PartRef;
+use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error as PluginError, Health, Outcome as PluginOutcome, Target};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Tells the time and waits.
@@ -376,4 +377,69 @@ impl fmt::Display for CommandFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.why)
     }
+}
+
+/// What the configuration says, kept current with its file.
+pub trait Catalog: Send {
+    /// What is configured for a name, and how it is handled when it can be.
+    fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>);
+    /// Reads the file again if it changed (process sections only) or in any case (everything).
+    fn refresh(&mut self, how: Refresh) -> Refreshed;
+}
+
+/// What to read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// The process sections, if the file or the plugins have changed.
+    IfChanged,
+    /// Everything, because the operator asked (SIGHUP).
+    Everything,
+}
+
+/// What reading again brought.
+pub enum Refreshed {
+    /// Nothing new, or nothing usable (which has been said in the log): all stays as it was.
+    Unchanged,
+    /// Other process sections.
+    Processes,
+    /// Everything; with a store when the database is another one.
+    Everything(Knobs, Option<Box<dyn AlarmStore>>),
+}
+
+/// The daemon's own settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Knobs {
+    /// `check_interval`: the pause between two polls.
+    pub interval: Duration,
+    /// `max_parallel_restarts`.
+    pub parallel: usize,
+    /// `shutdown_timeout`: how long running jobs get to finish.
+    pub shutdown: Duration,
+}
+
+/// How pm shows that it lives: to the service manager, to an old watchdog, to a person at a terminal.
+pub trait Presence: Send {
+    /// The daemon works; called at start, with each round and at least every five seconds, also during restarts.
+    fn alive(&mut self, now: Now, state: &Alive);
+    /// It is ready for the first time, or again after a reload.
+    fn ready(&mut self);
+    /// It reads its configuration again.
+    fn reloading(&mut self);
+    /// It is about to stop.
+    fn stopping(&mut self);
+    /// How often [`alive`](Self::alive) should be called at the least; a terminal wants every second.
+    fn beat(&self) -> Duration;
+}
+
+/// The daemon at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alive {
+    /// Rows in alarm.
+    pub alarms: usize,
+    /// Names of running jobs.
+    pub running: Vec<Name>,
+    /// Whether polls succeed, or why not.
+    pub database: Result<(), String>,
+    /// When the next poll begins.
+    pub next_poll: Option<Wall>,
 }

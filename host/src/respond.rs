@@ -78,7 +78,7 @@ pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Repo
     if let Err(outcome) = run.claim() {
         return Report { id: None, outcome };
     }
-    let outcome = run.from_the_start();
+    let outcome = run.whole_procedure();
     Report { id: run.id, outcome }
 }
 
@@ -102,7 +102,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn from_the_start(&self) -> Outcome {
+    fn whole_procedure(&self) -> Outcome {
         info!("{}", wording::beginning(&self.job.name, &self.spec.strategy_text, &self.spec.system_name));
         if let Some(line) = &self.spec.pre_restart {
             self.stage(Stage::Prepared, None);

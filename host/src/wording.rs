@@ -75,6 +75,10 @@ pub(crate) fn handed_over(name: &Name) -> String {
     format!("{RESTART} Restart of {name} handed over: pm is stopping, the next start goes on")
 }
 
+pub(crate) fn cancelled(name: &Name, why: &str) -> String {
+    format!("{RESTART} Unfinished restart of {name} cancelled: {why}")
+}
+
 pub(crate) fn resuming(name: &Name) -> String {
     format!("{RESTART} Restart of {name} was cut off when pm was killed; doing it now")
 }

@@ -294,6 +294,8 @@ pub enum End {
     Infrastructure,
     /// Cut off by the shutdown; the journal knows how far it came.
     HandedOver,
+    /// Nothing was done: an entry of a killed pm that had not begun to act. The alarm is handled anew.
+    Cancelled,
 }
 
 /// What follows from an outcome. The only place where a breaker changes.

@@ -48,7 +48,7 @@ pub fn settle(standing: &Standing, rules: &Rules, job: &Job, outcome: &Outcome, 
         }
         // The process is not to blame, so its breaker stays: a half-open one keeps its trial.
         End::Infrastructure => next.pause = Some(now.boot.after(DRIVER_PAUSE)),
-        End::HandedOver => {}
+        End::HandedOver | End::Cancelled => {}
     }
     Settlement { standing: next, clear, withdraw, notices }
 }

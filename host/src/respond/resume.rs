@@ -66,5 +66,5 @@ impl Run<'_> {
 }
 
 fn cancelled(why: &str) -> Outcome {
-    Outcome { end: End::Infrastructure, attempts: 0, detail: format!("cancelled: {why}") }
+    Outcome { end: End::Cancelled, attempts: 0, detail: why.to_owned() }
 }

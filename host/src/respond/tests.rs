@@ -312,12 +312,12 @@ fn after_a_kill_the_journal_and_the_identity_decide() {
         (end, log.iter().any(|line| line.starts_with("restart")))
     };
     let (old, new) = (Some("service:1"), Some("2"));
-    assert_eq!(resume(Stage::Intent, None, None, Boot::Same), (End::Infrastructure, false));
-    assert_eq!(resume(Stage::Prepared, None, None, Boot::Same), (End::Infrastructure, false));
+    assert_eq!(resume(Stage::Intent, None, None, Boot::Same), (End::Cancelled, false));
+    assert_eq!(resume(Stage::Prepared, None, None, Boot::Same), (End::Cancelled, false));
     assert_eq!(resume(Stage::Acting, old, new, Boot::Same), (End::Restarted, false));
     assert_eq!(resume(Stage::Acting, old, Some("1"), Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Acting, old, None, Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Acting, None, new, Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Verifying, old, new, Boot::Same), (End::Restarted, false));
-    assert_eq!(resume(Stage::Acting, old, new, Boot::Earlier), (End::Infrastructure, false));
+    assert_eq!(resume(Stage::Acting, old, new, Boot::Earlier), (End::Cancelled, false));
 }

@@ -1,0 +1,23 @@
+//! Everything that can wake the loop, in one closed enum.
+
+use crate::policy::model::{Alarm, Name, RowId, Table};
+use crate::ports::Cleared;
+use crate::respond::Report;
+
+/// What happened.
+pub enum Event {
+    /// A poll succeeded; sent when there are alarms, when there were some before, and the first time.
+    Polled(Vec<Alarm>),
+    /// Whether polls succeed has changed, or why not.
+    Link(Result<(), String>),
+    /// Clearings came to an end.
+    Delivered(Vec<(RowId, Cleared)>),
+    /// Whether rows can be cleared has changed.
+    Table(Table),
+    /// A job ended.
+    Done(Name, Box<Report>),
+    /// The operator wants everything read again.
+    Reload,
+    /// The operator wants pm to stop.
+    Stop,
+}

@@ -1,0 +1,281 @@
+//! The thread `pm-store`: polls the alarm table and makes the clearings, so that the loop never waits for a
+//! database.
+//!
+//! Outbox first, poll second: a row whose clearing waits must be cleared before it is read again, otherwise its
+//! process would be restarted twice. It decides nothing: what it reads goes to the loop, and only news go, so
+//! that an idle pm costs one query per interval and no second thread's wake-up.
+
+use crate::daemon::event::Event;
+use crate::daemon::link::{Change, Link};
+use crate::policy::model::{Alarm, Clear, RowId, Table};
+use crate::policy::time::{Now, Ticks};
+use crate::ports::{AlarmStore, Cleared, Clock, Journal, Pending, StoreError, Trouble};
+use crate::wording;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+/// Rows per poll; the rest comes with the next one. Bounds memory when somebody forgets a WHERE.
+const MOST: usize = 10_000;
+/// How long a refused clearing waits before it is tried again.
+const READ_ONLY_PAUSE: Duration = Duration::from_secs(60);
+/// No poll follows another faster, whatever the interval says.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// What the loop asks for.
+pub(super) enum Command {
+    /// Make the clearings of the outbox, and these, which could not be noted there.
+    Flush(Vec<Clear>),
+    /// Do not clear these rows any more.
+    Withdraw(BTreeSet<RowId>),
+    /// Another pause between polls.
+    Interval(Duration),
+    /// Another database.
+    Replace(Box<dyn AlarmStore>),
+    /// Make the clearings once more and leave.
+    Stop,
+}
+
+/// What the thread lets others see without waking them; moments of the boot clock in milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// When it last finished a poll, good or bad; the watchdog looks at it.
+    pub(super) last: AtomicU64,
+    /// When the next poll begins; only for the eye.
+    pub(super) next: AtomicU64,
+}
+
+pub(super) struct Keeper {
+    pub(super) store: Box<dyn AlarmStore>,
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) events: Sender<Event>,
+    pub(super) interval: Duration,
+    pub(super) progress: Arc<Progress>,
+    pub(super) link: Link,
+    pub(super) table: Table,
+    /// Clearings that could not be noted in the journal.
+    pub(super) unnoted: Vec<Clear>,
+    /// Whether the outbox may hold something.
+    pub(super) waiting: bool,
+    /// No clearing is tried before this moment.
+    pub(super) not_before: Ticks,
+    /// What the loop was told last; none before the first poll.
+    pub(super) told: Option<Vec<Alarm>>,
+}
+
+impl Keeper {
+    /// Serves until told to stop or the loop is gone.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        let mut next = self.clock.now().boot;
+        loop {
+            let pause = next.since(self.clock.now().boot);
+            match commands.recv_timeout(pause) {
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(command) => {
+                    let mut stop = self.obey(command);
+                    // A burst of settlements becomes one flush.
+                    while let Ok(command) = commands.try_recv() {
+                        if matches!(command, Command::Stop) {
+                            stop = Stop::Yes;
+                            break;
+                        }
+                        stop = self.obey(command).or(stop);
+                    }
+                    self.flush();
+                    match stop {
+                        Stop::Yes => break,
+                        Stop::PollNow => next = self.clock.now().boot,
+                        Stop::No => {}
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.flush();
+                    let pause = self.poll();
+                    let now = self.clock.now();
+                    next = now.boot.after(pause.max(LEAST));
+                    self.progress.last.store(now.boot.0, Ordering::Relaxed);
+                    self.progress.next.store(next.0, Ordering::Relaxed);
+                }
+            }
+        }
+        self.not_before = Ticks(0);
+        self.flush();
+    }
+
+    fn obey(&mut self, command: Command) -> Stop {
+        match command {
+            Command::Flush(clears) => {
+                self.unnoted.extend(clears);
+                self.waiting = true;
+            }
+            Command::Withdraw(rows) => self.withdraw(&rows),
+            Command::Interval(interval) => {
+                self.interval = interval;
+                return Stop::PollNow;
+            }
+            Command::Replace(store) => {
+                self.store = store;
+                self.link = Link::default();
+                self.told = None;
+                return Stop::PollNow;
+            }
+            Command::Stop => return Stop::Yes,
+        }
+        Stop::No
+    }
+
+    /// Reads the alarms; answers how long to wait for the next time.
+    fn poll(&mut self) -> Duration {
+        match self.store.poll(MOST) {
+            Ok(alarms) => {
+                self.works();
+                if alarms.len() >= MOST {
+                    warn!("The table holds {MOST} or more alarms; the others are read when these are handled");
+                }
+                let news = self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty());
+                if news {
+                    self.told = Some(alarms.clone());
+                    self.send(Event::Polled(alarms));
+                }
+                self.interval
+            }
+            Err(error) => self.fails(&error),
+        }
+    }
+
+    /// Makes the clearings that wait, in the order in which they came.
+    fn flush(&mut self) {
+        if !self.waiting || self.clock.now().boot < self.not_before {
+            return;
+        }
+        let noted = match self.journal.outbox() {
+            Ok(noted) => noted,
+            Err(error) => {
+                error!("{}", wording::no_journal(&error));
+                Vec::new()
+            }
+        };
+        let unnoted = std::mem::take(&mut self.unnoted);
+        let mut all = noted.into_iter().map(|Pending { id, clear }| (Some(id), clear)).collect::<Vec<_>>();
+        all.extend(unnoted.into_iter().map(|clear| (None, clear)));
+        let (mut delivered, mut ended) = (Vec::new(), Vec::new());
+        let mut rest = all.into_iter();
+        for (id, clear) in rest.by_ref() {
+            match self.store.clear(&clear) {
+                Ok(how) => {
+                    self.cleared(&clear, how);
+                    delivered.extend(id);
+                    ended.push((clear.row, how));
+                }
+                Err(error) => {
+                    self.refused(&clear, &error);
+                    self.unnoted.extend(id.is_none().then_some(clear));
+                    break;
+                }
+            }
+        }
+        let left: Vec<_> = rest.collect();
+        self.waiting = !left.is_empty() || self.not_before > self.clock.now().boot || !self.unnoted.is_empty();
+        self.unnoted.extend(left.into_iter().filter_map(|(id, clear)| id.is_none().then_some(clear)));
+        if let Err(error) = self.journal.delivered(&delivered) {
+            error!("{}", wording::no_journal(&error));
+        }
+        if !ended.is_empty() {
+            self.send(Event::Delivered(ended));
+        }
+    }
+
+    fn cleared(&mut self, clear: &Clear, how: Cleared) {
+        info!("{}", wording::cleared(clear.row, how));
+        self.not_before = Ticks(0);
+        self.set_table(Table::Writable);
+        self.works();
+    }
+
+    fn refused(&mut self, clear: &Clear, error: &StoreError) {
+        let now = self.clock.now().boot;
+        if error.trouble == Trouble::ReadOnly {
+            self.not_before = now.after(READ_ONLY_PAUSE);
+            if self.table == Table::Writable {
+                error!("{}", wording::not_cleared(clear.row, error));
+            }
+            self.set_table(Table::ReadOnly);
+        } else {
+            self.not_before = now.after(self.fails(error));
+            debug!("{}", wording::not_cleared(clear.row, error));
+        }
+    }
+
+    fn withdraw(&mut self, rows: &BTreeSet<RowId>) {
+        self.unnoted.retain(|clear| !rows.contains(&clear.row));
+        let ids = self.journal.outbox().map(|noted| {
+            noted.iter().filter(|pending| rows.contains(&pending.clear.row)).map(|p| p.id).collect::<Vec<_>>()
+        });
+        if let Err(error) = ids.and_then(|ids| self.journal.delivered(&ids)) {
+            error!("{}", wording::no_journal(&error));
+        }
+    }
+
+    fn set_table(&mut self, table: Table) {
+        if self.table != table {
+            self.table = table;
+            self.send(Event::Table(table));
+        }
+    }
+
+    fn works(&mut self) {
+        if let Change::Back(after) = self.link.works(self.clock.now()) {
+            info!("Database connection is back after {} seconds", after.as_secs());
+            self.send(Event::Link(Ok(())));
+            // What waited while it was away need not wait any longer.
+            self.not_before = Ticks(0);
+        }
+    }
+
+    fn fails(&mut self, error: &StoreError) -> Duration {
+        let now = self.clock.now();
+        let (change, pause) = self.link.fails(error.trouble, now, self.interval, dice(now));
+        if change == Change::Lost {
+            error!("{error}. Trying again until it works; alarms are not lost");
+            self.send(Event::Link(Err(error.to_string())));
+        }
+        pause
+    }
+
+    fn send(&self, event: Event) {
+        // The loop being gone is noticed by the next receive.
+        let _ = self.events.send(event);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stop {
+    No,
+    PollNow,
+    Yes,
+}
+
+impl Stop {
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::PollNow, _) | (_, Self::PollNow) => Self::PollNow,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}
+
+/// A number in 0..1 that differs between hosts and moments; jitter needs no more.
+fn dice(now: Now) -> f64 {
+    let mut x = now.boot.0 ^ (now.wall.0.unsigned_abs() << 20) ^ (u64::from(std::process::id()) << 40) | 1;
+    for shift in [13_u32, 7, 17] {
+        x ^= if shift == 7 { x >> shift } else { x << shift };
+    }
+    #[expect(clippy::cast_precision_loss, reason = "jitter needs no precision")]
+    let fraction = (x >> 11) as f64 / (1_u64 << 53) as f64;
+    fraction
+}

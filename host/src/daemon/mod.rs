@@ -1,0 +1,398 @@
+//! The daemon: one loop that owns all state, woken by one closed enum of events.
+//!
+//! Threads: `pm-loop` (this one), `pm-store` (polls and clears, see [`keeper`]), `pm-job-N` (restarts, see
+//! [`pool`]), and whoever sends [`Event::Stop`] and [`Event::Reload`]. The loop never blocks on a database, a
+//! plugin or a process. It must not import an adapter: everything comes in through the ports of [`Parts`].
+
+mod book;
+mod event;
+mod keeper;
+mod link;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+pub use event::Event;
+
+use crate::policy::decide::decide;
+use crate::policy::model::{
+    Configured, End, InFlight, Intake, Job, Name, Outcome, RowId, Standing, Table, Trial, Verify,
+};
+use crate::policy::settle::settle;
+use crate::policy::time::Ticks;
+use crate::ports::{
+    Alive, AlarmStore, Catalog, Clock, Exec, Journal, JournalError, Knobs, Presence, Record, Refresh, Refreshed,
+    Strategies, Unfinished,
+};
+use crate::respond::{Claim, Report, World, respond};
+use crate::spec::Spec;
+use crate::wording;
+use book::Book;
+use keeper::{Command, Keeper, Progress};
+use pool::Pool;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tracing::{error, info, warn};
+
+/// How long jobs that were told to stop get to say so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A poll that has not come back after this time on top of its interval is stuck; the watchdog is not fed.
+const STUCK: Duration = Duration::from_secs(120);
+
+/// Everything the daemon works with.
+pub struct Parts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// pm's own memory.
+    pub journal: Arc<dyn Journal>,
+    /// The plugins.
+    pub strategies: Arc<dyn Strategies>,
+    /// The operator's commands.
+    pub exec: Arc<dyn Exec>,
+    /// The configuration.
+    pub catalog: Box<dyn Catalog>,
+    /// Signs of life.
+    pub presence: Box<dyn Presence>,
+    /// The daemon's own settings.
+    pub knobs: Knobs,
+    /// Ends the waits of running jobs.
+    pub halt: Box<dyn Fn() + Send>,
+}
+
+/// The daemon before it runs.
+pub struct Daemon {
+    parts: Parts,
+    inbox: Receiver<Event>,
+    events: Sender<Event>,
+    commands: Sender<Command>,
+    keeper: JoinHandle<()>,
+    progress: Arc<Progress>,
+    pool: Pool,
+    book: Book,
+    /// When the loop has to look at its alarms again although nothing happened.
+    wake_at: Option<Ticks>,
+    intake: Intake,
+    /// Until when running jobs may go on after a stop.
+    give_up: Option<Ticks>,
+}
+
+/// Starts the daemon's threads; [`Daemon::run`] is the loop. The sender takes signals from outside.
+///
+/// # Errors
+/// When the journal cannot be read, or the system refuses a thread.
+pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender<Event>), JournalError> {
+    let (events, inbox) = channel();
+    let (commands, orders) = channel();
+    let progress = Arc::new(Progress::default());
+    let outbox = parts.journal.outbox()?;
+    let now = parts.clock.now();
+    let book = Book::open(parts.journal.standings()?, &outbox);
+    progress.last.store(now.boot.0, Ordering::Relaxed);
+    let keeper = Keeper {
+        store,
+        journal: Arc::clone(&parts.journal),
+        clock: Arc::clone(&parts.clock),
+        events: events.clone(),
+        interval: parts.knobs.interval,
+        progress: Arc::clone(&progress),
+        link: link::Link::default(),
+        table: Table::Writable,
+        unnoted: Vec::new(),
+        waiting: !outbox.is_empty(),
+        not_before: Ticks(0),
+        told: None,
+    };
+    let keeper = std::thread::Builder::new()
+        .name("pm-store".to_owned())
+        .spawn(move || keeper.run(&orders))
+        .map_err(|error| JournalError::Unusable {
+            attempted: "starting the thread for",
+            path: "the alarm database".into(),
+            why: error.to_string(),
+        })?;
+    let daemon = Daemon {
+        parts,
+        inbox,
+        events: events.clone(),
+        commands,
+        keeper,
+        progress,
+        pool: Pool::default(),
+        book,
+        wake_at: None,
+        intake: Intake::Open,
+        give_up: None,
+    };
+    Ok((daemon, events))
+}
+
+impl Daemon {
+    /// Runs until it is told to stop and every job has ended or been handed over.
+    ///
+    /// # Errors
+    /// When the journal cannot be read at start.
+    pub fn run(mut self) -> Result<(), JournalError> {
+        self.resume()?;
+        self.parts.presence.ready();
+        while !self.finished() {
+            let now = self.parts.clock.now();
+            self.alive();
+            let next = [Some(now.boot.after(self.parts.presence.beat())), self.wake_at, self.give_up];
+            let pause = next.into_iter().flatten().min().map_or(Duration::ZERO, |at| at.since(now.boot));
+            match self.inbox.recv_timeout(pause) {
+                Ok(event) => {
+                    self.handle(event);
+                    // Everything that has happened is taken in before anything is decided.
+                    while let Ok(event) = self.inbox.try_recv() {
+                        self.handle(event);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.refresh(Refresh::IfChanged),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.decide();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Polled(alarms) => {
+                self.refresh(Refresh::IfChanged);
+                self.book.alarms = alarms;
+            }
+            Event::Link(state) => self.book.database = state,
+            Event::Delivered(rows) => self.book.delivered(&rows),
+            Event::Table(table) => self.book.table = table,
+            Event::Done(name, report) => self.settle(&name, &report),
+            Event::Reload => {
+                info!("Reading the configuration again (SIGHUP)");
+                self.parts.presence.reloading();
+                self.refresh(Refresh::Everything);
+                self.parts.presence.ready();
+            }
+            Event::Stop if self.intake == Intake::Stopping => self.give_up = Some(Ticks(0)),
+            Event::Stop => {
+                let running = self.book.running.len();
+                info!("Stopping: no new restarts, {running} running get {:?} to finish", self.parts.knobs.shutdown);
+                self.parts.presence.stopping();
+                self.intake = Intake::Stopping;
+                self.give_up = Some(self.parts.clock.now().boot.after(self.parts.knobs.shutdown));
+            }
+        }
+    }
+
+    fn refresh(&mut self, how: Refresh) {
+        match self.parts.catalog.refresh(how) {
+            Refreshed::Unchanged => {}
+            Refreshed::Processes => self.book.forget_configured(),
+            Refreshed::Everything(knobs, store) => {
+                self.book.forget_configured();
+                self.parts.knobs = knobs;
+                if let Some(store) = store {
+                    self.order(Command::Replace(store));
+                }
+                self.order(Command::Interval(knobs.interval));
+            }
+        }
+    }
+
+    /// Turns what is known into jobs and reasons.
+    fn decide(&mut self) {
+        self.wake_at = None;
+        if self.book.alarms.is_empty() {
+            self.book.nothing_held();
+            return;
+        }
+        let now = self.parts.clock.now();
+        self.book.look_up(self.parts.catalog.as_mut(), now);
+        let plan = decide(&self.book.view(self.parts.knobs.parallel, self.intake), now);
+        self.wake_at = plan.wake_at;
+        self.book.say_held(&plan.held, now);
+        for job in plan.start {
+            let Some(spec) = self.book.spec(&job.name) else { continue };
+            for alarm in &job.alarms {
+                info!("{}", wording::found(alarm));
+            }
+            self.begin(job, spec, Claim::New);
+        }
+    }
+
+    fn begin(&mut self, job: Job, spec: Arc<Spec>, claim: Claim) {
+        let since = self.parts.clock.now().boot;
+        let name = job.name.clone();
+        let standing = self.book.standings.entry(name.clone()).or_default();
+        standing.in_flight = Some(InFlight { since });
+        let (clock, strategies) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.strategies));
+        let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
+        let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
+        let work = move || {
+            let world = World { clock: &*clock, strategies: &*strategies, exec: &*exec, journal: &*journal };
+            let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
+                .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));
+            // The loop being gone means that pm is exiting; the journal knows how far the job came.
+            let _ = events.send(Event::Done(in_hand.name.clone(), Box::new(report)));
+        };
+        self.book.running.insert(name.clone(), (job, spec));
+        if let Err(error) = self.pool.run(Box::new(work)) {
+            let why = format!("the system refuses another thread: {error}");
+            let _ = self.events.send(Event::Done(name, Box::new(broken(&why))));
+        }
+    }
+
+    /// Takes in how a job ended. The only place where standings change because of an outcome.
+    fn settle(&mut self, name: &Name, report: &Report) {
+        let Some((job, spec)) = self.book.running.remove(name) else { return };
+        let now = self.parts.clock.now();
+        let before = self.book.standings.get(name).cloned().unwrap_or_default();
+        let settled = settle(&before, &spec.rules, &job, &report.outcome, now);
+        self.say_outcome(name, &report.outcome);
+        for notice in &settled.notices {
+            warn!("{}", wording::notice(name, notice, now));
+        }
+        let unnoted = self.note(name, report, &settled.standing, &settled.clear);
+        if !settled.withdraw.is_empty() {
+            self.order(Command::Withdraw(settled.withdraw.into_iter().collect::<BTreeSet<RowId>>()));
+        }
+        if !settled.clear.is_empty() {
+            self.order(Command::Flush(if unnoted { settled.clear } else { Vec::new() }));
+        }
+        self.book.settled(name, settled.standing, &job);
+    }
+
+    /// Writes the end into the journal; answers whether the clearings could not be noted there.
+    fn note(
+        &self,
+        name: &Name,
+        report: &Report,
+        standing: &Standing,
+        clear: &[crate::policy::model::Clear],
+    ) -> bool {
+        if report.outcome.end == End::HandedOver {
+            return false;
+        }
+        // Marks of handled rows are not stored with the standing: the outbox is their memory.
+        let kept = Standing { handled: Vec::new(), in_flight: None, ..standing.clone() };
+        let journal = &self.parts.journal;
+        let written = match report.id {
+            Some(id) => {
+                let record = Record {
+                    end: report.outcome.end,
+                    attempts: report.outcome.attempts,
+                    detail: report.outcome.detail.clone(),
+                    at: self.parts.clock.now(),
+                };
+                journal.end(id, name, &record, Some((&kept, clear)))
+            }
+            None => journal.keep(name, &kept),
+        };
+        if let Err(error) = &written {
+            error!("{}", wording::no_journal(error));
+        }
+        report.id.is_none() || written.is_err()
+    }
+
+    fn say_outcome(&self, name: &Name, outcome: &Outcome) {
+        match outcome.end {
+            End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
+            End::Failed | End::Infrastructure => {
+                error!("{}", wording::not_handled(name, &outcome.detail));
+            }
+            End::HandedOver => {}
+            End::Cancelled => info!("{}", wording::cancelled(name, &outcome.detail)),
+        }
+    }
+
+    /// Goes on with what a killed pm left in the middle.
+    fn resume(&mut self) -> Result<(), JournalError> {
+        for entry in self.parts.journal.unfinished()? {
+            let name = entry.name.clone();
+            match self.parts.catalog.look_up(&name) {
+                (Configured::Yes(_), Some(spec)) => {
+                    let job = resumed(&entry);
+                    self.begin(job, spec, Claim::Resume(entry));
+                }
+                _ => self.abandon(&entry),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends an entry whose process is not configured any more.
+    fn abandon(&self, entry: &Unfinished) {
+        warn!("{}", wording::cancelled(&entry.name, "it is not configured any more"));
+        let record = Record {
+            end: End::Cancelled,
+            attempts: 0,
+            detail: "not configured any more".to_owned(),
+            at: self.parts.clock.now(),
+        };
+        if let Err(error) = self.parts.journal.end(entry.id, &entry.name, &record, None) {
+            error!("{}", wording::no_journal(&error));
+        }
+    }
+
+    fn alive(&mut self) {
+        let now = self.parts.clock.now();
+        let last = Ticks(self.progress.last.load(Ordering::Relaxed));
+        if now.boot.since(last) > self.parts.knobs.interval + STUCK {
+            return;
+        }
+        let next = Ticks(self.progress.next.load(Ordering::Relaxed));
+        let alive = Alive {
+            alarms: self.book.alarms.len(),
+            running: self.book.running.keys().cloned().collect(),
+            database: self.book.database.clone(),
+            next_poll: (next > now.boot).then(|| now.wall_at(next)),
+        };
+        self.parts.presence.alive(now, &alive);
+    }
+
+    fn finished(&self) -> bool {
+        self.intake == Intake::Stopping
+            && (self.book.running.is_empty()
+                || self.give_up.is_some_and(|until| until <= self.parts.clock.now().boot))
+    }
+
+    /// Asks what still runs to leave, takes its last words, and sees the clearings off.
+    fn leave(mut self) {
+        (self.parts.halt)();
+        let until = self.parts.clock.now().boot.after(LAST_WORDS);
+        while !self.book.running.is_empty() {
+            let left = until.since(self.parts.clock.now().boot);
+            let Ok(event) = self.inbox.recv_timeout(left) else { break };
+            self.handle(event);
+        }
+        for name in self.book.running.keys() {
+            warn!("{}", wording::handed_over(name));
+        }
+        self.order(Command::Stop);
+        let until = self.parts.clock.now().boot.after(self.parts.knobs.shutdown.max(LAST_WORDS));
+        // A database that hangs must not keep pm from leaving; what it did not take stays in the outbox.
+        while !self.keeper.is_finished() && self.parts.clock.now().boot < until {
+            if self.inbox.recv_timeout(Duration::from_millis(5)).is_err_and(|e| e == RecvTimeoutError::Disconnected) {
+                break;
+            }
+        }
+        info!("Process Monitor Service stopped");
+    }
+
+    fn order(&self, command: Command) {
+        // The thread being gone means that pm is leaving.
+        let _ = self.commands.send(command);
+    }
+}
+
+fn resumed(entry: &Unfinished) -> Job {
+    Job { name: entry.name.clone(), alarms: entry.alarms.clone(), verify: Verify::AfterOnly, trial: Trial::No }
+}
+
+fn broken(why: &str) -> Report {
+    Report { id: None, outcome: Outcome { end: End::Infrastructure, attempts: 0, detail: why.to_owned() } }
+}
