@@ -47,7 +47,7 @@ launch() {
   local place=$1 cgroup=$2
   mkdir "$place/data" "$place/exec" "$place/tmp"
   printf '%s\n' '{}' >"$place/daemon.json"
-  DOCKER_TMPDIR=$place/tmp daemon "$OUTER_PID_FILE" "$LOG" \
+  TMPDIR=$place/tmp daemon "$OUTER_PID_FILE" "$LOG" \
     unshare --pid --fork --kill-child --mount --mount-proc --net --ipc --uts --propagation private \
     bash -c "$INSIDE" docker-first \
     dockerd --config-file "$place/daemon.json" --log-level warn --host "unix://$place/docker.sock" --group "$(id -gn)" \
