@@ -131,8 +131,8 @@ impl Run<'_> {
 
     /// Restart and verify, up to `max_attempts` times; a probe gets exactly one.
     fn attempts(&self) -> Outcome {
-        let most = if self.job.trial == Trial::Probe { 1 } else { self.spec.max_attempts.max(1) };
-        let mut last = String::new();
+        let most = if self.job.trial == Trial::Probe { 1 } else { self.spec.max_attempts };
+        let mut last = "max_attempts = 0 leaves nothing to try".to_owned();
         for attempt in 1..=most {
             info!("{}", wording::attempting(&self.job.name, attempt, most));
             match self.attempt(attempt) {
@@ -182,7 +182,7 @@ impl Run<'_> {
     }
 
     fn good(&self, attempts: u32, detail: String) -> Outcome {
-        info!("{}", wording::restarted(&self.spec.system_name, &self.spec.strategy.name));
+        info!("{}", wording::restarted(&self.spec.system_name, &self.spec.strategy_text));
         Outcome { end: End::Restarted, attempts, detail }
     }
 

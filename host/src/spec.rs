@@ -28,18 +28,20 @@ pub struct Spec {
     pub rules: Rules,
     /// `restart_strategy` as written, for the log.
     pub strategy_text: String,
-    /// The strategy that is asked first.
-    pub strategy: PartRef,
-    /// Settings for the strategies that the first may delegate to, by name.
+    /// The strategies that act, tried from the left; the next one is taken when the one before failed.
+    pub chain: Vec<PartRef>,
+    /// Settings for the strategies that a link may delegate to, by name.
     pub delegates: BTreeMap<String, Texts>,
     /// The check that verifies, if there is one.
     pub check: Option<PartRef>,
-    /// `max_attempts`, at least 1.
+    /// `max_attempts`; 0 never tries.
     pub max_attempts: u32,
     /// Pauses between attempts.
     pub backoff: Backoff,
     /// `health_check_timeout`: how long to look for a healthy process.
     pub check_timeout: Duration,
+    /// `health_check_interval`: the longest pause between two looks.
+    pub check_interval: Duration,
     /// `restart_timeout`: how long one restart may take.
     pub restart_timeout: Duration,
     /// `pre_restart_command`.

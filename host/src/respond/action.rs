@@ -19,40 +19,51 @@ pub(super) struct Acted {
 }
 
 impl Run<'_> {
-    /// Restarts through the configured strategy.
+    /// Restarts through the configured strategies, the next one when the one before failed.
     pub(super) fn act(&self, target: &Target) -> Result<Acted, Error> {
-        match self.call(&self.spec.strategy, target)? {
-            Outcome::Done { action, detail } => Ok(self.done(&self.spec.strategy.name, action, &detail)),
-            Outcome::Delegate { to, fallback } => self.follow(&to, fallback, target),
-            _ => Err(unknown_answer(&self.spec.strategy.name)),
-        }
+        self.first_that_works(&self.spec.chain, Fallback::Always, |link| match self.call(link, target)? {
+            Outcome::Done { action, detail } => Ok(self.done(&link.name, action, &detail)),
+            Outcome::Delegate { to, fallback } => {
+                let to: Vec<_> = to.into_iter().map(|name| self.delegate(name)).collect();
+                self.first_that_works(&to, fallback, |link| match self.call(link, target)? {
+                    Outcome::Done { action, detail } => Ok(self.done(&link.name, action, &detail)),
+                    Outcome::Delegate { .. } => Err(Error::config(format!(
+                        "strategy \"{}\" delegates again; name it in restart_strategy directly",
+                        link.name
+                    ))),
+                    _ => Err(unknown_answer(&link.name)),
+                })
+            }
+            _ => Err(unknown_answer(&link.name)),
+        })
     }
 
-    fn follow(&self, links: &[String], fallback: Fallback, target: &Target) -> Result<Acted, Error> {
-        let mut refusals = Vec::new();
-        for name in links {
-            let settings = self.spec.delegates.get(name).cloned().unwrap_or_default();
-            let part = PartRef { name: name.clone(), settings };
-            match self.call(&part, target) {
-                Ok(Outcome::Done { action, detail }) => return Ok(self.done(name, action, &detail)),
-                Ok(Outcome::Delegate { .. }) => {
-                    return Err(Error::config(format!(
-                        "strategy \"{name}\" delegates again; name it in restart_strategy directly"
-                    )));
-                }
-                Ok(_) => return Err(unknown_answer(name)),
-                Err(error) if goes_on(&error, fallback) => {
-                    warn!("{}", wording::next_link(&self.job.name, name, &error.message));
-                    refusals.push(error);
-                }
-                Err(error) => return Err(error),
+    pub(super) fn delegate(&self, name: String) -> PartRef {
+        let settings = self.spec.delegates.get(&name).cloned().unwrap_or_default();
+        PartRef { name, settings }
+    }
+
+    /// Tries the links from the left; the error of the last one, with those before it, when none works.
+    fn first_that_works(
+        &self,
+        links: &[PartRef],
+        fallback: Fallback,
+        act: impl Fn(&PartRef) -> Result<Acted, Error>,
+    ) -> Result<Acted, Error> {
+        let mut refusals: Vec<String> = Vec::new();
+        for (place, link) in (1..).zip(links) {
+            let error = match act(link) {
+                Ok(acted) => return Ok(acted),
+                Err(error) => error,
+            };
+            refusals.push(error.message);
+            if place == links.len() || !goes_on(error.kind, fallback) {
+                return Err(Error::new(error.kind, refusals.join("; ")));
             }
+            let why = refusals.last().map_or("", String::as_str);
+            warn!("{}", wording::next_link(&self.job.name, &link.name, why));
         }
-        let Some(last) = refusals.last() else {
-            return Err(Error::config("the strategy delegates to nobody"));
-        };
-        let all: Vec<_> = refusals.iter().map(|error| error.message.as_str()).collect();
-        Err(Error::new(last.kind, all.join("; ")))
+        Err(Error::config("there is no strategy to restart it with"))
     }
 
     fn call(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
@@ -75,8 +86,8 @@ impl Run<'_> {
     }
 }
 
-fn goes_on(error: &Error, fallback: Fallback) -> bool {
-    match error.kind {
+fn goes_on(kind: ErrorKind, fallback: Fallback) -> bool {
+    match kind {
         ErrorKind::NotFound | ErrorKind::Unsupported => true,
         ErrorKind::Failed | ErrorKind::Timeout | ErrorKind::Unavailable => fallback == Fallback::Always,
         _ => false,

@@ -13,7 +13,6 @@ use super::verify::Verdict;
 use super::{Run, STOPPED};
 use crate::policy::model::{End, Outcome};
 use crate::ports::{Boot, Stage, Unfinished};
-use crate::spec::PartRef;
 use crate::wording;
 use tracing::{info, warn};
 
@@ -41,12 +40,8 @@ impl Run<'_> {
     fn happened(&self, entry: &Unfinished) -> bool {
         let Some(before) = &entry.identity else { return false };
         let name = before.split(':').next().unwrap_or_default();
-        let part = if self.spec.strategy.name == name {
-            self.spec.strategy.clone()
-        } else {
-            let settings = self.spec.delegates.get(name).cloned().unwrap_or_default();
-            PartRef { name: name.to_owned(), settings }
-        };
+        let link = self.spec.chain.iter().find(|link| link.name == name).cloned();
+        let part = link.unwrap_or_else(|| self.delegate(name.to_owned()));
         self.identity(&part, &self.target(1)).is_some_and(|now| now != *before)
     }
 

@@ -153,12 +153,13 @@ fn spec(strategy: &str) -> Spec {
         system_name: "nginx".to_owned(),
         rules: rules(),
         strategy_text: strategy.to_owned(),
-        strategy: part(strategy),
+        chain: vec![part(strategy)],
         delegates: BTreeMap::new(),
         check: Some(part("http")),
         max_attempts: 2,
         backoff: Backoff { base: Duration::from_secs(2), factor: 1.0, cap: Duration::from_secs(60) },
         check_timeout: Duration::from_secs(5),
+        check_interval: Duration::from_secs(1),
         restart_timeout: Duration::from_secs(30),
         pre_restart: None,
         pre_restart_timeout: Duration::from_secs(30),
@@ -220,6 +221,15 @@ fn auto_goes_on_only_where_its_fallback_says_so() {
     assert_eq!(restarts(Fallback::NotFound, ErrorKind::Unavailable), (End::Infrastructure, 2));
     // Failed without fallback: not the next link, but the check still decides, as with every failed action.
     assert_eq!(restarts(Fallback::NotFound, ErrorKind::Failed).1, 2);
+}
+
+#[test]
+fn a_list_of_strategies_goes_on_after_a_failure() {
+    let world = Scripted::new().restarting(vec![bad(ErrorKind::Failed)]);
+    let chain = vec![part("service"), part("custom")];
+    let (end, attempts, log) = world.run(&job(), &Spec { chain, ..spec("service") }, &Claim::New);
+    assert_eq!((end, attempts), (End::Restarted, 1));
+    assert!(log.contains(&"restart custom nginx".to_owned()), "{log:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Looks whether the target is healthy: at once, then at growing distances up to a second, until it is or the
-//! time is over. "Unknown" is not healthy, and a check that cannot be run proves nothing.
+//! Looks whether the target is healthy: at once, then at growing distances up to `health_check_interval`, until it
+//! is or the time is over. "Unknown" is not healthy, and a check that cannot be run proves nothing.
 
 use super::{Run, millis};
 use crate::policy::time::Ticks;
@@ -12,8 +12,6 @@ use tracing::{error, info};
 
 /// The first pause between two looks. The original looked once a second; most programs are up much sooner.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// The longest pause between two looks, as the original's.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The least time that one look gets, also when the whole time is shorter.
 const LEAST_LOOK: Duration = Duration::from_secs(1);
 
@@ -38,6 +36,9 @@ impl Run<'_> {
             info!("{}", wording::no_check(name));
             return Verdict::NotChecked;
         };
+        if self.spec.check_timeout.is_zero() {
+            return Verdict::Unhealthy("health_check_timeout = 0 leaves no time to look; give it some".to_owned());
+        }
         info!("{}", wording::checking(name, check));
         let began = self.world.clock.now().boot;
         let deadline = began.after(self.spec.check_timeout);
@@ -58,7 +59,7 @@ impl Run<'_> {
             if self.wait(pause.min(left)) == Waited::Interrupted {
                 return Verdict::Interrupted;
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(self.spec.check_interval.max(FIRST_PAUSE));
         }
     }
 
