@@ -117,9 +117,9 @@ impl Finished {
 /// Starts `command` and waits for its end; see the module for what is promised.
 ///
 /// Input, output, error output and process group of `command` are set here. The group is killed only when the
-/// time is over: a command that succeeded, or failed, by itself may have left programs running on purpose, and
-/// what they still write is read and thrown away. A program that leaves the group (`setsid`) is out of reach of the
-/// time limit.
+/// time is over: a command that succeeded, or failed, by itself may have left programs running on purpose. What
+/// they still write is read and thrown away, from the second second on by a `cat` of their own, because they may
+/// outlive us. A program that leaves the group (`setsid`) is out of reach of the time limit.
 ///
 /// # Errors
 /// When the command cannot be started; the text names the program and the reason. Never for how it ended.

@@ -130,12 +130,37 @@ fn a_grandchild_with_the_pipe_delays_nothing_and_is_not_harmed() {
 #[test]
 fn a_flooding_grandchild_delays_nothing() {
     let began = Instant::now();
-    let finished = bash("yes & echo $!", &limits(5000));
+    let finished = bash("(sleep 0.005; exec yes) & echo $!", &limits(5000));
     assert_eq!(finished.end, End::Exited(0));
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    let pid = finished.output.lines().find(|line| line.parse::<u32>().is_ok()).unwrap().to_owned();
+    let pid = finished.output.lines().next().unwrap().to_owned();
     assert!(bash(&format!("kill {pid}"), &limits(5000)).success());
     assert!(soon(|| !runs(&pid)));
+}
+
+#[test]
+fn a_program_left_behind_does_not_need_us_to_go_on_writing() {
+    let pid = bash("sleep 60 & echo $!", &limits(5000)).output.trim().to_owned();
+    let pipe = std::fs::read_link(format!("/proc/{pid}/fd/1")).unwrap();
+    let reads = |process: &str| {
+        let fds = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+        fds.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|to| to == pipe)
+    };
+    assert!(reads("self"), "at first it is read by this process");
+    let mut reader = None;
+    assert!(soon(|| {
+        let all = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let mut others =
+            all.filter(|process| process.parse::<u32>().is_ok_and(|it| it != std::process::id()));
+        reader = others.find(|process| *process != pid && reads(process));
+        reader.is_some() && !reads("self")
+    }));
+    let reader = reader.unwrap();
+    assert_eq!(std::fs::read_to_string(format!("/proc/{reader}/comm")).unwrap(), "cat\n");
+    assert!(bash(&format!("kill {pid}"), &limits(5000)).success());
+    assert!(soon(|| !runs(&reader)), "it ends with the program that it reads");
 }
 
 #[test]
