@@ -7,6 +7,7 @@
 
 mod compile;
 pub mod database;
+pub mod effective;
 pub mod environment;
 mod ini;
 pub mod loaded;
@@ -15,6 +16,10 @@ pub mod problem;
 pub mod process;
 pub mod secret;
 mod sections;
+mod specs;
+#[cfg(test)]
+mod tests;
+mod variables;
 
 pub use compile::load;
 pub use database::Database;
@@ -24,3 +29,5 @@ pub use model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor, Plugins,
 pub use problem::{Problem, Severity};
 pub use process::{Process, Setting};
 pub use secret::Secret;
+pub use specs::look_up;
+pub use variables::environment;

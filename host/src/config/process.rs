@@ -20,7 +20,7 @@ pub struct Process {
     pub strategies: Vec<String>,
     /// `system_name`; see [`system_name`](Self::system_name).
     pub system_name: Option<String>,
-    /// `max_attempts` (2). The original never tries when it is 0, and neither does pm.
+    /// `max_attempts` (2). 0 means that it is never tried, as ever; then `unusable` says so.
     pub max_attempts: u32,
     /// `restart_delay` (2 s): pause after a failed attempt, and between stopping and starting.
     pub restart_delay: Duration,
@@ -32,7 +32,7 @@ pub struct Process {
     pub health_check: Option<String>,
     /// `health_check_timeout` (5 s): how long to look for a healthy process; 0 never looks and fails.
     pub health_check_timeout: Duration,
-    /// `health_check_interval` (1 s): pause between two looks.
+    /// `health_check_interval` (1 s): pause between two looks; at least 50 ms.
     pub health_check_interval: Duration,
     /// `verify_before = yes`: look before restarting and leave a healthy process alone.
     pub verify_before: Verify,
@@ -71,15 +71,13 @@ impl Process {
         self.system_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// The strategies that act, tried from the left. A restart command takes the place of all of them; `custom`
-    /// without one acts as `service`, as it always has.
+    /// The strategies that act, tried from the left. A restart command takes the place of all of them.
     #[must_use]
     pub fn chain(&self) -> Vec<&str> {
         if self.restart_command().is_some() {
             return vec!["custom"];
         }
-        let names = self.strategies.iter().map(String::as_str);
-        names.map(|name| if name == "custom" { "service" } else { name }).collect()
+        self.strategies.iter().map(String::as_str).collect()
     }
 
     /// The check that verifies a restart: `health_check`, else `command` when there is a `health_check_command`.

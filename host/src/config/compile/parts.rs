@@ -29,7 +29,7 @@ pub(in crate::config) fn judge(reader: &mut Reader<'_>, process: &mut Process, c
         names(reader, process, catalogue);
         keys(reader, process, catalogue);
     }
-    if process.strategies.is_empty() && process.restart_command().is_none() && process.unusable.is_none() {
+    if process.strategies.is_empty() && process.restart_command().is_none() {
         let hint = "write restart_strategy = auto, or a restart_command";
         reader.error("restart_strategy", "is required, because there is no [process.default]", hint);
         process.unusable = Some("it has no restart_strategy".to_owned());
@@ -94,7 +94,7 @@ fn used<'c>(section: &str, process: &Process, catalogue: &'c Catalogue) -> Vec<&
         return catalogue.offers.iter().collect();
     }
     let mut strategies: Vec<&str> = process.strategies.iter().map(String::as_str).collect();
-    if strategies.contains(&"auto") || process.chain().contains(&"service") {
+    if strategies.contains(&"auto") || strategies.contains(&"custom") {
         strategies.extend(["service", "process"]);
     }
     if process.restart_command().is_some() {

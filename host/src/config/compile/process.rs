@@ -21,7 +21,6 @@ pub(in crate::config) struct Context<'a> {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Reads `[process.default]` and all processes.
 pub(in crate::config) fn processes(
@@ -85,6 +84,9 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         settings: BTreeMap::new(),
     };
     process.settings = settings(&reader);
+    if process.max_attempts == 0 {
+        process.unusable = Some("max_attempts is 0".to_owned());
+    }
     commands(&mut reader, &mut process);
     parts::judge(&mut reader, &mut process, context.catalogue);
     process
@@ -102,7 +104,7 @@ fn settings(reader: &Reader<'_>) -> BTreeMap<String, Setting> {
 fn attempts(reader: &mut Reader<'_>) -> u32 {
     let attempts = reader.number("max_attempts", 0..=1000).unwrap_or(2);
     if attempts == 0 {
-        let message = "with 0 attempts every alarm fails without a restart";
+        let message = "with 0 this process is never restarted";
         reader.warning("max_attempts", message, "write at least 1");
     }
     attempts
@@ -119,7 +121,7 @@ fn check_timeout(reader: &mut Reader<'_>) -> Duration {
 
 fn interval(reader: &mut Reader<'_>) -> Duration {
     let shortest = Duration::from_millis(50);
-    let interval = reader.duration("health_check_interval", HOUR).unwrap_or(Duration::from_secs(1));
+    let interval = reader.duration("health_check_interval", DAY).unwrap_or(Duration::from_secs(1));
     if interval < shortest {
         let message = "the check would run without a pause; it runs every 50 ms";
         reader.warning("health_check_interval", message, "write 1, or 500ms");

@@ -1,0 +1,183 @@
+//! The effective settings as JSON, for `pm check --format json`. Secrets are masked; problems are part of it.
+//!
+//! ```json
+//! { "file": "config.ini", "usable": true, "dialect": "with_default | sections_only",
+//!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
+//!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
+//!   "default": null, "processes": [ { "name": "web", … } ],
+//!   "problems": [ { "severity": "error | warning", "file": "…", "line": 12, "section": "process.web",
+//!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
+//! ```
+//!
+//! Durations are seconds as numbers, absent things are `null`, and without a configuration everything but `file`,
+//! `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
+
+use super::database::{Address, Database, Mysql, TlsMode};
+use super::loaded::Loaded;
+use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor};
+use super::problem::Problem;
+use super::process::{Process, Setting};
+use super::secret::{MASK, masked, names_a_secret};
+use crate::policy::model::Verify;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything that was read, for programs.
+#[must_use]
+pub fn to_json(loaded: &Loaded) -> Value {
+    let mut out = loaded.config.as_ref().map_or_else(|| json!({}), config);
+    out["file"] = json!(loaded.file);
+    out["usable"] = json!(loaded.usable());
+    out["problems"] = loaded.problems.iter().map(problem).collect();
+    out
+}
+
+fn config(config: &Config) -> Value {
+    json!({
+        "dialect": match config.dialect {
+            Dialect::WithDefault => "with_default",
+            Dialect::SectionsOnly => "sections_only",
+        },
+        "host_id": config.host_id,
+        "database": database(&config.database),
+        "monitor": monitor(&config.monitor),
+        "logging": logging(&config.logging),
+        "self_recovery": config.self_recovery.as_ref().map(|recovery| json!({
+            "heartbeat_file": recovery.heartbeat_file,
+            "stale_after_seconds": seconds(recovery.stale_after),
+            "restart_command": recovery.restart_command.as_deref().map(masked),
+            "precheck_command": recovery.precheck_command.as_deref().map(masked),
+        })),
+        "plugins": {
+            "dir": config.plugins.dir,
+            "sections": config.plugins.sections.iter()
+                .map(|(name, settings)| (name.clone(), texts(settings)))
+                .collect::<BTreeMap<_, _>>(),
+        },
+        "default": config.default.as_ref().map(process),
+        "processes": config.processes.values().map(process).collect::<Vec<_>>(),
+    })
+}
+
+fn database(database: &Database) -> Value {
+    match database {
+        Database::Sqlite { path } => json!({ "engine": database.engine(), "path": path }),
+        Database::Mysql(mysql) => server(mysql),
+    }
+}
+
+fn server(mysql: &Mysql) -> Value {
+    let (host, port, socket) = match &mysql.address {
+        Address::Socket(path) => (None, None, Some(path)),
+        Address::Local { port } => (Some("localhost"), Some(port), None),
+        Address::Tcp { host, port } => (Some(host.as_str()), Some(port), None),
+    };
+    json!({
+        "engine": "mysql",
+        "host": host,
+        "port": port,
+        "socket": socket,
+        "user": mysql.logins.first().map(|login| &login.user),
+        "password": MASK,
+        "database": mysql.database,
+        "tls": match mysql.tls.mode {
+            TlsMode::Off => "off",
+            TlsMode::Require => "require",
+            TlsMode::VerifyCa => "verify-ca",
+            TlsMode::VerifyFull => "verify-full",
+        },
+        "tls_ca_file": mysql.tls.ca_file,
+        "tls_cert_file": mysql.tls.client.as_ref().map(|client| &client.cert_file),
+        "tls_key_file": mysql.tls.client.as_ref().map(|client| &client.key_file),
+        "connect_timeout": seconds(mysql.connect_timeout),
+        "read_timeout": seconds(mysql.read_timeout),
+        "write_timeout": seconds(mysql.write_timeout),
+        "pool_max": mysql.pool_max,
+    })
+}
+
+fn monitor(monitor: &Monitor) -> Value {
+    json!({
+        "check_interval": seconds(monitor.check_interval),
+        "max_restart_failures": monitor.max_restart_failures,
+        "circuit_reset_time": seconds(monitor.circuit_reset_time),
+        "max_parallel_restarts": monitor.max_parallel_restarts,
+        "shutdown_timeout": seconds(monitor.shutdown_timeout),
+        "stable_time": seconds(monitor.stable_time),
+        "handled_grace": seconds(monitor.handled_grace),
+        "state_dir": monitor.state_dir,
+        "working_directory": monitor.working_directory,
+    })
+}
+
+fn logging(logging: &Logging) -> Value {
+    json!({
+        "file": logging.file,
+        "max_log_size": logging.max_log_size_kib,
+        "log_files_to_keep": logging.log_files_to_keep,
+        "format": match logging.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        },
+        "json_pretty": logging.json_pretty,
+        "log_level": match logging.level {
+            LogLevel::Error => "error",
+            LogLevel::Warning => "warning",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        },
+        "console_output": logging.console_output,
+        "syslog": logging.syslog,
+        "json_copy": logging.json_copy,
+        "restart_stats": logging.restart_stats,
+    })
+}
+
+fn process(process: &Process) -> Value {
+    json!({
+        "name": process.name,
+        "line": process.line,
+        "unusable": process.unusable,
+        "restart_strategy": process.strategies,
+        "acts": process.chain(),
+        "system_name": process.system_name(),
+        "max_attempts": process.max_attempts,
+        "restart_delay": seconds(process.restart_delay),
+        "restart_delay_factor": process.restart_delay_factor,
+        "restart_delay_max": seconds(process.restart_delay_max),
+        "health_check": process.check(),
+        "health_check_timeout": seconds(process.health_check_timeout),
+        "health_check_interval": seconds(process.health_check_interval),
+        "verify_before": process.verify_before == Verify::First,
+        "pre_restart_command": process.pre_restart_command.as_deref().map(masked),
+        "pre_restart_timeout": seconds(process.pre_restart_timeout),
+        "restart_timeout": seconds(process.restart_timeout),
+        "max_restart_failures": process.max_restart_failures,
+        "circuit_reset_time": seconds(process.circuit_reset_time),
+        "settings": texts(&process.settings),
+    })
+}
+
+fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<&str, String> {
+    let shown = |key: &str, value: &str| if names_a_secret(key) { MASK.to_owned() } else { masked(value) };
+    settings.iter().map(|(key, setting)| (key.as_str(), shown(key, &setting.value))).collect()
+}
+
+fn problem(problem: &Problem) -> Value {
+    json!({
+        "severity": problem.severity.word(),
+        "file": problem.file,
+        "line": problem.line,
+        "section": Some(&problem.section).filter(|section| !section.is_empty()),
+        "key": problem.key,
+        "message": problem.message,
+        "hint": problem.hint,
+    })
+}
+
+/// Whole seconds as an integer, so that `30` reads as in the file.
+fn seconds(duration: Duration) -> Value {
+    if duration.subsec_nanos() == 0 { json!(duration.as_secs()) } else { json!(duration.as_secs_f64()) }
+}
