@@ -1,0 +1,46 @@
+# make run    build everything in release and show pm at work (pm demo)
+# make test   install what is missing, start the real components, run every test, stop them
+# make quick  the short run for everyday work: no servers
+# make check  formatting, lints, documentation, dependencies
+# make bench  measure, each figure beside a floor of the same run
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := run
+COMPONENTS := $(CURDIR)/target/components
+NEXTEST := cargo nextest run --workspace --no-fail-fast
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: run test quick check bench build release tools
+
+release:
+	cargo build --release --workspace --exclude pm-tests
+
+run: release
+	target/release/pm demo
+
+# Tests drive the built program and the built plugins, so these are built first.
+build:
+	cargo build --workspace
+
+tools:
+	@command -v cargo-nextest >/dev/null || cargo install cargo-nextest --locked
+
+test: build tools
+	tests/components/install.sh
+	tests/run.sh $(COMPONENTS) $(NEXTEST)
+	cargo test --doc --workspace -q
+
+quick: build tools
+	@echo "The short run leaves out: MariaDB, systemd as PID 1, dockerd. They are in: make test"
+	PM_TEST_SHORT=1 $(NEXTEST)
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items -q
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --no-default-features
+	cargo deny --offline check bans licenses sources
+
+bench: release
+	tests/components/install.sh
+	tests/run.sh $(COMPONENTS) tests/bench/run.sh

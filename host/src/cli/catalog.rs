@@ -1,0 +1,154 @@
+//! The configuration kept current: the port [`Catalog`] over file, plugins and logging.
+//!
+//! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
+//! nothing at all, and says so once per version of the file.
+
+use crate::cli::compose::{catalogue, store_address};
+use crate::clock::SystemClock;
+use crate::config::{self, Config, Environment, Loaded};
+use crate::plugins::Registry;
+use crate::policy::model::{Configured, Name};
+use crate::ports::{AlarmStore, Catalog, Knobs, Refresh, Refreshed};
+use crate::spec::Spec;
+use crate::store;
+use crate::telemetry::Telemetry;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use tracing::{error, info, warn};
+
+/// What tells one version of a file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+/// The current configuration.
+pub(crate) struct Current {
+    pub(crate) config: Config,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) environment: Environment,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Arc<SystemClock>,
+    seen: Option<Print>,
+}
+
+impl Current {
+    pub(crate) fn new(
+        config: Config,
+        registry: Arc<Registry>,
+        environment: Environment,
+        telemetry: Telemetry,
+        clock: Arc<SystemClock>,
+    ) -> Self {
+        let seen = print(&config.file);
+        Self { config, registry, environment, telemetry, clock, seen }
+    }
+
+    fn load(&mut self) -> Loaded {
+        self.seen = print(&self.config.file);
+        config::load(&self.config.file, &self.environment, &catalogue(&self.registry))
+    }
+
+    fn processes(&mut self, plugins_changed: bool) -> Refreshed {
+        let loaded = self.load();
+        let Some(newer) = loaded.config.as_ref().filter(|_| loaded.usable()) else {
+            self.refuse(&loaded);
+            return if plugins_changed { Refreshed::Processes } else { Refreshed::Unchanged };
+        };
+        let changed = self.config.changed_processes(newer);
+        if changed.is_empty() && !plugins_changed {
+            return Refreshed::Unchanged;
+        }
+        if !changed.is_empty() {
+            let names: Vec<_> = changed.iter().map(|name| format!("[process.{name}]")).collect();
+            info!("Configuration changed, in effect now: {}", names.join(", "));
+        }
+        self.config = self.config.with_processes_of(newer);
+        Refreshed::Processes
+    }
+
+    fn everything(&mut self) -> Refreshed {
+        self.registry.rescan();
+        self.environment = Environment { files: self.environment.files.clone(), ..Environment::of_this_process() };
+        let loaded = self.load();
+        let Some(newer) = loaded.config.clone().filter(|_| loaded.usable()) else {
+            self.refuse(&loaded);
+            return Refreshed::Unchanged;
+        };
+        for warning in loaded.warnings() {
+            warn!("{warning}");
+        }
+        let store = match self.other_store(&newer) {
+            Ok(store) => store,
+            Err(why) => {
+                error!("Configuration not changed: {why}");
+                return Refreshed::Unchanged;
+            }
+        };
+        self.telemetry.reload(super::run::log_settings(&newer));
+        if newer.monitor.state_dir != self.config.monitor.state_dir {
+            warn!("state_dir changes take effect with the next start of pm");
+        }
+        self.config = newer;
+        info!("Configuration read again from {}; all of it is in effect", self.config.file.display());
+        Refreshed::Everything(knobs(&self.config), store)
+    }
+
+    fn other_store(&self, newer: &Config) -> Result<Option<Box<dyn AlarmStore>>, String> {
+        if newer.database == self.config.database && newer.host_id == self.config.host_id {
+            return Ok(None);
+        }
+        let address = store_address(&newer.database, newer.host_id);
+        let clock = Arc::clone(&self.clock);
+        store::open(&address, clock).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn refuse(&self, loaded: &Loaded) {
+        let file = self.config.file.display();
+        error!("{file} cannot be used, the configuration stays as it was; to see all: pm check --config {file}");
+        for problem in loaded.errors() {
+            error!("{problem}");
+        }
+    }
+}
+
+impl Catalog for Current {
+    fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>) {
+        let (configured, spec) = config::look_up(&self.config, &self.registry.offers(), name);
+        (configured, spec.map(Arc::new))
+    }
+
+    fn refresh(&mut self, how: Refresh) -> Refreshed {
+        if how == Refresh::Everything {
+            return self.everything();
+        }
+        let plugins_changed = self.registry.rescan_if_changed();
+        if plugins_changed {
+            info!("Plugins changed in {}", self.registry.directory().display());
+            for refusal in self.registry.refused() {
+                warn!("{refusal}");
+            }
+        }
+        if plugins_changed || print(&self.config.file) != self.seen {
+            return self.processes(plugins_changed);
+        }
+        Refreshed::Unchanged
+    }
+}
+
+/// The daemon's own settings out of the configuration.
+pub(crate) fn knobs(config: &Config) -> Knobs {
+    Knobs {
+        interval: config.monitor.check_interval,
+        parallel: config.monitor.max_parallel_restarts.into(),
+        shutdown: config.monitor.shutdown_timeout,
+    }
+}
+
+fn print(file: &Path) -> Option<Print> {
+    let about = std::fs::metadata(file).ok()?;
+    Some(Print { inode: about.ino(), size: about.size(), changed: (about.mtime(), about.mtime_nsec()) })
+}

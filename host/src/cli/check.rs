@@ -1,0 +1,79 @@
+//! `pm check`: whether the configuration can be used, every problem at once, and what the file means.
+
+use crate::cli::arguments::{Format, FormatOptions, Global};
+use crate::cli::compose;
+use crate::cli::table::table;
+use crate::cli::{Failure, Terminal};
+use crate::config::{Config, Dialect, Loaded, effective};
+use std::io::Write as _;
+
+pub(crate) fn check(
+    global: &Global,
+    options: &FormatOptions,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let loaded = compose::read(global)?.loaded;
+    match options.format {
+        Format::Json => writeln!(terminal.out, "{:#}", effective::to_json(&loaded))?,
+        Format::Text => text(&loaded, terminal)?,
+    }
+    if loaded.usable() { Ok(()) } else { Err(Failure::Said(Failure::USAGE)) }
+}
+
+fn text(loaded: &Loaded, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let out = &mut *terminal.out;
+    for problem in &loaded.problems {
+        writeln!(out, "{}: {problem}", problem.severity)?;
+    }
+    if !loaded.problems.is_empty() {
+        writeln!(out)?;
+    }
+    if let Some(config) = &loaded.config {
+        summary(config, terminal)?;
+    }
+    let (errors, warnings) = (loaded.errors().count(), loaded.warnings().count());
+    let verdict = match (loaded.usable(), warnings) {
+        (true, 0) => "can be used.".to_owned(),
+        (true, _) => format!("can be used, with {}.", counted(warnings, "warning")),
+        (false, _) => format!("cannot be used as written: {}.", counted(errors, "error")),
+    };
+    writeln!(terminal.out, "{} {verdict}", loaded.file.display())?;
+    Ok(())
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let out = &mut *terminal.out;
+    let others = match config.dialect {
+        Dialect::WithDefault => "handled as [process.default] says",
+        Dialect::SectionsOnly => "ignored (there is no [process.default])",
+    };
+    writeln!(out, "Database        {}", compose::database_name(&config.database))?;
+    let host = config.host_id.map_or_else(|| "all hosts (no [host] host_id)".to_owned(), |id| id.to_string());
+    writeln!(out, "Host            {host}")?;
+    writeln!(out, "Poll            every {} s", config.monitor.check_interval.as_secs_f64())?;
+    writeln!(out, "State           {}", config.monitor.state_dir.display())?;
+    writeln!(out, "Other processes {others}\n")?;
+    let rows: Vec<_> = config
+        .processes
+        .values()
+        .map(|process| {
+            let attempts = format!("{} x {} s", process.max_attempts, process.restart_delay.as_secs_f64());
+            let check = process.check().map_or_else(|| "none".to_owned(), str::to_owned);
+            vec![
+                process.name.clone(),
+                process.system_name().to_owned(),
+                process.chain().join(", "),
+                attempts,
+                check,
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        writeln!(out, "{}", table(&["PROCESS", "SYSTEM NAME", "STRATEGY", "ATTEMPTS", "CHECK"], rows))?;
+    }
+    Ok(())
+}

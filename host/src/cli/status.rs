@@ -1,0 +1,164 @@
+//! `pm status`: processes, alarms, breakers and last attempts, from the table and the journal. Reads only, and works
+//! whether or not the daemon runs or the database answers.
+
+use crate::cli::arguments::{Format, FormatOptions, Global};
+use crate::cli::compose::{Context, Picture};
+use crate::cli::table::table;
+use crate::cli::{Failure, Terminal};
+use crate::clock::local_time;
+use crate::policy::breaker::{Admission, Breaker};
+use crate::policy::model::{End, Name, Standing};
+use crate::ports::{Attempt, Row};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+pub(crate) fn status(
+    global: &Global,
+    options: &FormatOptions,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let context = Context::load(global)?;
+    let picture = context.picture()?;
+    match options.format {
+        Format::Text => text(&context, &picture, terminal)?,
+        Format::Json => writeln!(terminal.out, "{:#}", as_json(&context, &picture))?,
+    }
+    match picture.database {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Failure::Database(error)),
+    }
+}
+
+/// Every name that is configured, in the table or remembered.
+fn names(context: &Context, picture: &Picture) -> BTreeSet<Name> {
+    let configured = context.config.processes.keys().map(|name| Name::new(name));
+    let rows = picture.rows.iter().map(|row| row.name.clone());
+    configured.chain(rows).chain(picture.standings.keys().cloned()).filter(|name| !name.is_blank()).collect()
+}
+
+fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let out = &mut *terminal.out;
+    writeln!(out, "Configuration  {}", context.config.file.display())?;
+    let answers = if picture.database.is_ok() { "" } else { " (does not answer)" };
+    writeln!(out, "Database       {}{answers}", context.database_name())?;
+    match picture.daemon {
+        Some(pid) => writeln!(out, "Daemon         running, pid {pid}")?,
+        None => writeln!(out, "Daemon         not running; start it with: pm run")?,
+    }
+    let rows: Vec<_> = names(context, picture)
+        .iter()
+        .map(|name| {
+            let standing = picture.standings.get(name).cloned().unwrap_or_default();
+            let last = picture.last(name).map_or_else(|| "-".to_owned(), last_attempt);
+            vec![name.to_string(), alarm(context, picture, name), breaker(context, &standing), last]
+        })
+        .collect();
+    if rows.is_empty() {
+        writeln!(out, "\nNo processes: neither a section nor a row in the table.")?;
+    } else {
+        write!(out, "\n{}", table(&["PROCESS", "ALARM", "BREAKER", "LAST ATTEMPT"], rows))?;
+    }
+    Ok(())
+}
+
+fn alarm(context: &Context, picture: &Picture, name: &Name) -> String {
+    let rows: Vec<&Row> = picture.rows.iter().filter(|row| row.name == *name).collect();
+    let mut text = if rows.is_empty() {
+        if picture.database.is_ok() { "no row".to_owned() } else { "?".to_owned() }
+    } else if rows.iter().any(|row| row.alarm == 1 && row.sound == 0) {
+        "ALARM".to_owned()
+    } else if rows.iter().any(|row| row.alarm == 1) {
+        "ticked".to_owned()
+    } else {
+        "-".to_owned()
+    };
+    if context.config.process(name.as_str()).is_none() {
+        text.push_str(" (not configured)");
+    }
+    text
+}
+
+fn breaker(context: &Context, standing: &Standing) -> String {
+    let now = context.now().boot;
+    match standing.breaker.admits(now) {
+        _ if standing.in_flight.is_some() => "restarting".to_owned(),
+        Admission::Refused { until, .. } => format!("open, {} s", until.since(now).as_secs()),
+        Admission::Probe => "half-open".to_owned(),
+        Admission::Allowed => match standing.breaker.failures() {
+            0 => "closed".to_owned(),
+            failures => format!("closed, {failures} failed"),
+        },
+    }
+}
+
+fn last_attempt(attempt: &Attempt) -> String {
+    match &attempt.ended {
+        None => format!("{} under way", local_time(attempt.began)),
+        Some((at, end, _, detail)) => format!("{} {}: {detail}", local_time(*at), word(*end)),
+    }
+}
+
+/// The word for the end of an attempt.
+pub(crate) fn word(end: End) -> &'static str {
+    match end {
+        End::Restarted => "restarted",
+        End::AlreadyHealthy => "healthy",
+        End::Failed => "failed",
+        End::Infrastructure => "driver failed",
+        End::HandedOver => "handed over",
+        End::Cancelled => "cancelled",
+    }
+}
+
+fn as_json(context: &Context, picture: &Picture) -> Value {
+    let now = context.now();
+    let processes: Vec<_> = names(context, picture)
+        .iter()
+        .map(|name| {
+            let standing = picture.standings.get(name).cloned().unwrap_or_default();
+            let until = match standing.breaker {
+                Breaker::Open { until, .. } => Some(now.wall_at(until).0),
+                Breaker::Closed { .. } => None,
+            };
+            let rows = picture.rows.iter().filter(|row| row.name == *name);
+            json!({
+                "name": name.as_str(),
+                "configured": context.config.process(name.as_str()).is_some(),
+                "rows": rows.map(|row| json!({
+                    "id": row.row.0, "alarma": row.alarm, "sound": row.sound, "notes": row.notes,
+                })).collect::<Vec<_>>(),
+                "breaker": {
+                    "state": standing.breaker.word(now.boot),
+                    "failures": standing.breaker.failures(),
+                    "open_until_ms": until,
+                },
+                "in_flight": standing.in_flight.is_some(),
+                "last_attempt": picture.last(name).map(attempt_json),
+            })
+        })
+        .collect();
+    json!({
+        "configuration": context.config.file,
+        "database": {
+            "name": context.database_name(),
+            "answers": picture.database.is_ok(),
+            "error": picture.database.as_ref().err(),
+        },
+        "daemon_pid": picture.daemon,
+        "processes": processes,
+    })
+}
+
+fn attempt_json(attempt: &Attempt) -> Value {
+    let ended = attempt.ended.as_ref();
+    json!({
+        "id": attempt.id.0,
+        "strategy": attempt.strategy,
+        "began_ms": attempt.began.0,
+        "ended_ms": ended.map(|(at, ..)| at.0),
+        "end": ended.map(|(_, end, ..)| word(*end)),
+        "attempts": ended.map(|(_, _, attempts, _)| attempts),
+        "detail": ended.map(|(.., detail)| detail),
+    })
+}
