@@ -1,1 +1,395 @@
-//! placeholder
+//! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
+
+use super::{Daemon, Event, Parts, start};
+use crate::clock::{Stop, SystemClock};
+use crate::policy::backoff::Backoff;
+use crate::policy::model::{
+    Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
+};
+use crate::policy::testing::rules;
+use crate::policy::time::Now;
+use crate::ports::{
+    AlarmStore, Alive, Attempt, Catalog, Cleared, CommandFailed, CommandLine, Exec, Intent, Journal,
+    JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Stage, StoreError,
+    Strategies, Trouble, Unfinished,
+};
+use crate::spec::{PartRef, Spec};
+use pm_plugin_api::{Error, Health, Outcome, Target};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The outside world, shared by all doubles.
+#[derive(Default)]
+struct Outside {
+    rows: BTreeMap<i64, (String, Option<String>)>,
+    trouble: Option<Trouble>,
+    write_trouble: Option<Trouble>,
+    polls: u32,
+    restarts: Vec<String>,
+    /// Names whose restart waits until `gate` opens.
+    stuck: BTreeSet<String>,
+    gate_open: bool,
+    running: usize,
+    most_running: usize,
+    /// Names whose restart does not help.
+    broken: BTreeSet<String>,
+    checked: u32,
+    entries: BTreeMap<i64, (String, Option<End>)>,
+    outbox: BTreeMap<i64, Clear>,
+    standings: BTreeMap<Name, Standing>,
+    next: i64,
+}
+
+#[derive(Clone)]
+struct Double {
+    outside: Arc<(Mutex<Outside>, Condvar)>,
+    unchecked: bool,
+}
+
+impl Double {
+    fn new() -> Self {
+        Self { outside: Arc::default(), unchecked: true }
+    }
+    fn with<T>(&self, act: impl FnOnce(&mut Outside) -> T) -> T {
+        let result = act(&mut self.outside.0.lock().unwrap());
+        self.outside.1.notify_all();
+        result
+    }
+    fn raise(&self, row: i64, name: &str) {
+        self.with(|o| drop(o.rows.insert(row, (name.to_owned(), None))));
+    }
+    /// Waits until the world is as described.
+    fn until(&self, what: &str, there: impl Fn(&Outside) -> bool) {
+        let guard = self.outside.0.lock().unwrap();
+        let (_guard, timeout) =
+            self.outside.1.wait_timeout_while(guard, PATIENCE, |outside| !there(outside)).unwrap();
+        assert!(!timeout.timed_out(), "never came: {what}");
+    }
+    fn spec(&self) -> Spec {
+        let part = |name: &str| PartRef { name: name.to_owned(), settings: BTreeMap::new() };
+        let check = if self.unchecked { Checked::Unchecked } else { Checked::ByCheck };
+        Spec {
+            system_name: "x".to_owned(),
+            rules: Rules { check, verify: Verify::AfterOnly, grace: Duration::from_millis(1), ..rules() },
+            strategy_text: "double".to_owned(),
+            chain: vec![part("double")],
+            delegates: BTreeMap::new(),
+            check: (!self.unchecked).then(|| part("double")),
+            max_attempts: 1,
+            backoff: Backoff { base: Duration::ZERO, factor: 1.0, cap: Duration::ZERO },
+            check_timeout: Duration::from_millis(1),
+            check_interval: Duration::from_millis(1),
+            restart_timeout: Duration::from_secs(5),
+            pre_restart: None,
+            pre_restart_timeout: Duration::from_secs(5),
+            working_directory: PathBuf::from("/"),
+            environment: BTreeMap::new(),
+        }
+    }
+    fn start(&self, parallel: usize) -> Running {
+        let stop = Stop::new();
+        let halt = stop.clone();
+        let (said, presence) = channel();
+        let parts = Parts {
+            clock: Arc::new(SystemClock::new(stop)),
+            journal: Arc::new(self.clone()),
+            strategies: Arc::new(self.clone()),
+            exec: Arc::new(self.clone()),
+            catalog: Box::new(self.clone()),
+            presence: Box::new(Signs(said)),
+            knobs: Knobs {
+                interval: Duration::from_millis(50),
+                parallel,
+                shutdown: Duration::from_millis(200),
+            },
+            halt: Box::new(move || halt.request()),
+        };
+        let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();
+        let thread = std::thread::spawn(move || daemon.run().unwrap());
+        Running { events, thread: Some(thread), presence }
+    }
+}
+
+struct Running {
+    events: Sender<Event>,
+    thread: Option<JoinHandle<()>>,
+    presence: Receiver<&'static str>,
+}
+
+impl Running {
+    fn stop(mut self) -> Vec<&'static str> {
+        self.events.send(Event::Stop).unwrap();
+        self.thread.take().unwrap().join().unwrap();
+        self.presence.try_iter().collect()
+    }
+}
+
+struct Signs(Sender<&'static str>);
+
+impl Presence for Signs {
+    fn alive(&mut self, _: Now, _: &Alive) {}
+    fn ready(&mut self) {
+        let _ = self.0.send("ready");
+    }
+    fn reloading(&mut self) {
+        let _ = self.0.send("reloading");
+    }
+    fn stopping(&mut self) {
+        let _ = self.0.send("stopping");
+    }
+    fn beat(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+fn store_error(trouble: Trouble) -> StoreError {
+    StoreError { trouble, attempted: "asking the double".to_owned(), why: "told to".to_owned(), hint: None }
+}
+
+impl AlarmStore for Double {
+    fn poll(&mut self, _: usize) -> Result<Vec<Alarm>, StoreError> {
+        self.with(|outside| {
+            outside.polls += 1;
+            if let Some(trouble) = outside.trouble {
+                return Err(store_error(trouble));
+            }
+            let alarm = |(row, (name, notes)): (&i64, &(String, Option<String>))| Alarm {
+                row: RowId(*row),
+                name: Name::new(name),
+                notes: notes.clone(),
+                acknowledged: false,
+            };
+            Ok(outside.rows.iter().map(alarm).collect())
+        })
+    }
+    fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError> {
+        self.with(|outside| match outside.write_trouble {
+            Some(trouble) => Err(store_error(trouble)),
+            None => Ok(outside.rows.remove(&clear.row.0).map_or(Cleared::Gone, |_| Cleared::Done)),
+        })
+    }
+    fn list(&mut self) -> Result<Vec<Row>, StoreError> {
+        Ok(Vec::new())
+    }
+    fn raise(&mut self, _: &Rows, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    fn reset(&mut self, _: &Rows, _: &str) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    fn schema(&mut self) -> Result<Schema, StoreError> {
+        Err(store_error(Trouble::Other))
+    }
+    fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Strategies for Double {
+    fn restart(&self, _: &PartRef, target: &Target) -> Result<Outcome, Error> {
+        assert_ne!(target.name, "panics", "this strategy panics on purpose");
+        let mut guard = self.outside.0.lock().unwrap();
+        guard.restarts.push(target.name.clone());
+        guard.running += 1;
+        guard.most_running = guard.most_running.max(guard.running);
+        self.outside.1.notify_all();
+        let stuck = |outside: &mut Outside| outside.stuck.contains(&target.name) && !outside.gate_open;
+        let (mut guard, _) = self.outside.1.wait_timeout_while(guard, PATIENCE, stuck).unwrap();
+        guard.running -= 1;
+        if guard.broken.contains(&target.name) { Err(Error::failed("broken")) } else { Ok(Outcome::restarted("")) }
+    }
+    fn identity(&self, _: &PartRef, _: &Target) -> Result<Option<String>, Error> {
+        Err(Error::unsupported("none"))
+    }
+    fn check(&self, _: &PartRef, _: &Target) -> Result<Health, Error> {
+        self.with(|outside| outside.checked += 1);
+        Ok(Health::healthy("fine"))
+    }
+}
+
+impl Exec for Double {
+    fn run(&self, _: &CommandLine<'_>) -> Result<(), CommandFailed> {
+        Ok(())
+    }
+}
+
+impl Catalog for Double {
+    fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>) {
+        if name.as_str() == "stranger" {
+            return (Configured::No, None);
+        }
+        let spec = self.spec();
+        (Configured::Yes(spec.rules.clone()), Some(Arc::new(spec)))
+    }
+    fn refresh(&mut self, how: Refresh) -> Refreshed {
+        if how == Refresh::Everything { Refreshed::Processes } else { Refreshed::Unchanged }
+    }
+}
+
+impl Journal for Double {
+    fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
+        self.with(|outside| {
+            outside.next += 1;
+            outside.entries.insert(outside.next, (intent.name.as_str().to_owned(), None));
+            Ok(AttemptId(outside.next))
+        })
+    }
+    fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn end(
+        &self,
+        id: AttemptId,
+        name: &Name,
+        record: &Record,
+        settled: Option<(&Standing, &[Clear])>,
+    ) -> Result<(), JournalError> {
+        self.with(|outside| {
+            outside.entries.insert(id.0, (name.as_str().to_owned(), Some(record.end)));
+            let Some((standing, clears)) = settled else { return };
+            outside.standings.insert(name.clone(), standing.clone());
+            for clear in clears {
+                outside.next += 1;
+                outside.outbox.insert(outside.next, clear.clone());
+            }
+        });
+        Ok(())
+    }
+    fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
+        let pending = |(id, clear): (&i64, &Clear)| Pending { id: *id, clear: clear.clone() };
+        Ok(self.with(|outside| outside.outbox.iter().map(pending).collect()))
+    }
+    fn delivered(&self, ids: &[i64]) -> Result<(), JournalError> {
+        self.with(|outside| outside.outbox.retain(|id, _| !ids.contains(id)));
+        Ok(())
+    }
+    fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
+        Ok(self.with(|outside| outside.standings.clone()))
+    }
+    fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError> {
+        self.with(|outside| drop(outside.standings.insert(name.clone(), standing.clone())));
+        Ok(())
+    }
+    fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn attempts(&self, _: Option<&Name>, _: usize) -> Result<Vec<Attempt>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn an_alarm_is_restarted_cleared_and_noted() {
+    let world = Double::new();
+    world.raise(1, "web");
+    world.raise(2, "stranger");
+    let daemon = world.start(4);
+    world.until("web is cleared and nothing waits", |o| !o.rows.contains_key(&1) && o.outbox.is_empty());
+    assert_eq!(daemon.stop(), ["ready", "stopping"]);
+    world.with(|o| {
+        assert_eq!(o.restarts, ["web"]);
+        assert_eq!(o.entries.values().collect::<Vec<_>>(), [&("web".to_owned(), Some(End::Restarted))]);
+        assert!(o.rows.contains_key(&2), "a stranger is left alone");
+    });
+}
+
+#[test]
+fn one_slow_process_never_delays_another_and_the_limit_holds() {
+    let world = Double::new();
+    world.with(|o| o.stuck.insert("slow".to_owned()));
+    world.raise(1, "slow");
+    for row in 2..=60 {
+        world.raise(row, &format!("p{row}"));
+    }
+    let daemon = world.start(3);
+    world.until("all others are cleared", |o| o.rows.keys().eq([&1]));
+    world.with(|o| o.gate_open = true);
+    world.until("the slow one too", |o| o.rows.is_empty());
+    daemon.stop();
+    world.with(|o| {
+        assert!(o.most_running <= 3, "{}", o.most_running);
+        assert_eq!(o.restarts.len(), 60, "each exactly once");
+    });
+}
+
+#[test]
+fn a_read_only_table_leads_to_one_restart_and_then_to_looking() {
+    let world = Double { unchecked: false, ..Double::new() };
+    world.with(|o| o.write_trouble = Some(Trouble::ReadOnly));
+    world.raise(1, "web");
+    let daemon = world.start(4);
+    world.until("it was looked at several times", |o| o.checked >= 5);
+    daemon.stop();
+    world.with(|o| {
+        assert_eq!(o.restarts, ["web"]);
+        assert_eq!(o.outbox.len(), 1, "one clearing waits, not one per look");
+    });
+    // A later pm with the right to write clears it, outbox first, without restarting anything.
+    world.with(|o| o.write_trouble = None);
+    let daemon = world.start(4);
+    world.until("cleared", |o| o.rows.is_empty() && o.outbox.is_empty());
+    daemon.stop();
+    world.with(|o| assert_eq!(o.restarts, ["web"]));
+}
+
+#[test]
+fn alarms_raised_while_the_database_is_away_are_handled_when_it_is_back() {
+    let world = Double::new();
+    world.with(|o| o.trouble = Some(Trouble::Away));
+    world.raise(1, "web");
+    let daemon = world.start(4);
+    world.until("it was tried", |o| o.polls >= 2);
+    world.with(|o| o.trouble = None);
+    world.until("handled", |o| o.rows.is_empty());
+    daemon.stop();
+}
+
+#[test]
+fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
+    let world = Double::new();
+    world.raise(1, "panics");
+    world.raise(2, "web");
+    let daemon = world.start(1);
+    world.until("the other one is handled", |o| o.rows.keys().eq([&1]));
+    daemon.stop();
+}
+
+#[test]
+fn restarts_that_do_not_help_open_the_breaker_which_outlives_the_daemon() {
+    let world = Double::new();
+    world.with(|o| o.broken.insert("web".to_owned()));
+    world.raise(1, "web");
+    let daemon = world.start(4);
+    world.until("three failures", |o| o.restarts.len() == 3);
+    let open = |o: &Outside| o.standings.values().any(|s| s.breaker.failures() == 3);
+    world.until("the breaker is stored", open);
+    let polls = world.with(|o| o.polls);
+    world.until("polls go on", |o| o.polls > polls + 3);
+    daemon.stop();
+    let daemon = world.start(4);
+    let polls = world.with(|o| o.polls);
+    world.until("polls go on", |o| o.polls > polls + 3);
+    daemon.stop();
+    world.with(|o| assert_eq!(o.restarts.len(), 3));
+}
+
+#[test]
+fn a_stop_waits_for_running_jobs_and_leaves_what_does_not_end() {
+    let world = Double::new();
+    world.with(|o| o.stuck.insert("stuck".to_owned()));
+    world.raise(1, "stuck");
+    let daemon = world.start(4);
+    world.until("it runs", |o| o.running == 1);
+    daemon.events.send(Event::Reload).unwrap();
+    assert_eq!(daemon.stop(), ["ready", "reloading", "ready", "stopping"]);
+    world.with(|o| {
+        assert_eq!(o.entries.values().next().unwrap().1, None, "the entry stays open for the next start");
+        o.gate_open = true;
+    });
+}
