@@ -6,6 +6,7 @@
 
 pub(in crate::config) mod commands;
 mod database;
+mod globals;
 mod logging;
 mod option_file;
 mod parts;
@@ -21,13 +22,12 @@ use super::database::Database;
 use super::environment::{Catalogue, Environment};
 use super::ini::{self, Document, LARGEST_FILE};
 use super::loaded::Loaded;
-use super::model::{Config, Dialect, Monitor, Plugins, SelfRecovery};
+use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::Setting;
 use super::sections::{DEFAULT, Keys, PLUGIN, PROCESS, Sections, unify};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 const GLOBAL: [&str; 7] =
     ["database", "monitor", "logging", "host", "self_recovery", "predictive", "plugins"];
@@ -40,8 +40,6 @@ const PREDICTIVE: [&str; 6] = [
     "min_data_points",
     "resource_monitoring",
 ];
-const DAY: Duration = Duration::from_secs(86_400);
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Reads a configuration file. Every finding is in [`Loaded::problems`]; nothing is printed or logged.
 #[must_use]
@@ -89,16 +87,20 @@ impl Sheet<'_> {
 }
 
 fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> Option<Config> {
+    if document.sections.is_empty() {
+        let hint = "is it complete? Begin with [monitor] or [process.NAME]";
+        problems.error(&At::default(), "the file holds no section", hint);
+    }
     let sections = unify(document, problems);
     let database_is_lost = unknown_sections(&sections, document, problems);
     let with_server = sections.contains_key("database");
     let sheet = Sheet { sections: &sections, empty: Keys::default(), base: world.base };
-    let monitor = monitor(sheet.read("monitor", problems), world);
+    let monitor = globals::monitor(sheet.read("monitor", problems), world.environment, world.base);
     let logging = logging::logging(sheet.read("logging", problems));
-    let plugins_dir = plugins_dir(sheet.read("plugins", problems));
+    let plugins_dir = globals::plugins_dir(sheet.read("plugins", problems));
     let self_recovery =
-        sections.get("self_recovery").map(|_| self_recovery(sheet.read("self_recovery", problems)));
-    let host_id = sections.get("host").map(|_| host_id(sheet.read("host", problems)));
+        sections.get("self_recovery").map(|_| globals::self_recovery(sheet.read("self_recovery", problems)));
+    let host_id = sections.get("host").map(|_| globals::host_id(sheet.read("host", problems)));
     let mut predictive = sheet.read("predictive", problems);
     predictive.know(&PREDICTIVE);
     predictive.finish();
@@ -109,7 +111,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         (!database_is_lost).then(|| Database::Sqlite { path: monitor.state_dir.join("alarms.db") })
     };
     if matches!(database, Some(Database::Mysql(_))) || (with_server && database.is_none()) {
-        require_monitor(sheet.read("monitor", problems));
+        globals::require_monitor(sheet.read("monitor", problems));
     }
 
     let context = Context { base: world.base, monitor: &monitor, catalogue: world.catalogue };
@@ -165,74 +167,13 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
     if !sections.contains_key("database") && document.lost.iter().any(|name| name.trim() == "database") {
         lost = true;
         let at = At { section: "database", ..At::default() };
-        problems.error(&at, "the header is indented and therefore not one", "begin it in the first column");
+        problems.error(
+            &at,
+            "the section has no readable header",
+            "write it as [database] in the first column",
+        );
     }
     lost
-}
-
-fn monitor(mut reader: Reader<'_>, world: &World<'_>) -> Monitor {
-    let seconds = Duration::from_secs;
-    let mut check_interval = reader.duration("check_interval", DAY).unwrap_or(seconds(30));
-    if check_interval < SHORTEST_INTERVAL {
-        let message = "pm would poll without a pause; it polls every 100 ms";
-        reader.warning("check_interval", message, "write at least 1");
-        check_interval = SHORTEST_INTERVAL;
-    }
-    let state_dir = reader.path("state_dir").unwrap_or_else(|| {
-        PathBuf::from(commands::state_directory(world.environment).unwrap_or("/var/lib/pm"))
-    });
-    let monitor = Monitor {
-        check_interval,
-        max_restart_failures: reader.value("max_restart_failures").unwrap_or(3),
-        circuit_reset_time: reader.duration("circuit_reset_time", 366 * DAY).unwrap_or(seconds(600)),
-        max_parallel_restarts: reader.number("max_parallel_restarts", 1..=256).map_or(4, |n| n as u16),
-        shutdown_timeout: reader.duration("shutdown_timeout", DAY).unwrap_or(seconds(30)),
-        stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(seconds(60)),
-        handled_grace: reader.duration("handled_grace", 7 * DAY).unwrap_or(seconds(300)),
-        state_dir,
-        working_directory: reader.path("working_directory").unwrap_or_else(|| world.base.to_owned()),
-    };
-    reader.finish();
-    monitor
-}
-
-/// The keys that a file for a server has always had to have. Without a server there are defaults.
-fn require_monitor(mut reader: Reader<'_>) {
-    for (key, used) in
-        [("check_interval", "30"), ("max_restart_failures", "3"), ("circuit_reset_time", "600")]
-    {
-        if reader.raw(key).is_none() {
-            reader.error(key, "is required", format!("write it; {used} is used until then"));
-        }
-    }
-}
-
-/// `None` when the filter cannot be told.
-fn host_id(mut reader: Reader<'_>) -> Option<i64> {
-    if reader.raw("host_id").is_none() {
-        reader.error("host_id", "is required in [host]", "write this host's number, or delete the section");
-    }
-    let id = reader.value::<u32>("host_id").map(i64::from);
-    reader.finish();
-    id
-}
-
-fn self_recovery(mut reader: Reader<'_>) -> SelfRecovery {
-    let heartbeat_file = reader.path("heartbeat_file");
-    let recovery = SelfRecovery {
-        heartbeat_file: heartbeat_file.unwrap_or_else(|| PathBuf::from("/var/run/monitor_service.heartbeat")),
-        stale_after: reader.duration("stale_after_seconds", 7 * DAY).unwrap_or(Duration::from_secs(300)),
-        restart_command: reader.command("restart_command"),
-        precheck_command: reader.command("precheck_command"),
-    };
-    reader.finish();
-    recovery
-}
-
-fn plugins_dir(mut reader: Reader<'_>) -> Option<PathBuf> {
-    let dir = reader.path("dir");
-    reader.finish();
-    dir
 }
 
 fn plugin_sections(world: &World<'_>, sections: &Sections, problems: &mut Problems) -> PluginSections {

@@ -55,7 +55,11 @@ fn config(config: &Config) -> Value {
                 .map(|(name, settings)| (name.clone(), texts(settings)))
                 .collect::<BTreeMap<_, _>>(),
         },
-        "default": config.default.as_ref().map(process),
+        "default": config.default.as_ref().map(|default| {
+            let mut shown = process(default);
+            shown["system_name"] = json!(default.system_name);
+            shown
+        }),
         "processes": config.processes.values().map(process).collect::<Vec<_>>(),
     })
 }

@@ -21,7 +21,7 @@ const LONGEST_LINE: usize = 128 * 1024;
 pub(super) struct Document {
     /// Sections in the order of the file, repeated ones too. A header that cannot be read has an empty name.
     pub(super) sections: Vec<Section>,
-    /// Names of indented headers, which do not count as headers.
+    /// Names of headers that do not count: indented, or without a closing bracket.
     pub(super) lost: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Entry {
 enum Line<'a> {
     Nothing,
     Header(&'a str),
-    UnreadableHeader(&'static str),
+    UnreadableHeader(&'static str, &'a str),
     Indented,
     Entry(String, String),
     Neither(&'static str),
@@ -72,12 +72,10 @@ pub(super) fn read(bytes: &[u8], problems: &mut Problems) -> Document {
         match classify(&without_returns(line, &at, problems)) {
             Line::Nothing => {}
             Line::Header(name) => document.open(name, number),
-            Line::UnreadableHeader(why) => {
-                problems.warning(
-                    &At { section: "", ..at },
-                    why,
-                    "write it as [name]; the keys below it are ignored",
-                );
+            Line::UnreadableHeader(why, name) => {
+                let at = At { section: "", ..at };
+                problems.error(&at, why, "write it as [name]; the keys below it are ignored");
+                document.lost.push(name.to_owned());
                 document.open("", number);
             }
             Line::Indented => document.indented(line, &at, problems),
@@ -125,8 +123,8 @@ fn classify(line: &str) -> Line<'_> {
     }
     if let Some(rest) = line.strip_prefix('[') {
         return match rest.split_once(']') {
-            None => Line::UnreadableHeader("the header has no closing ]"),
-            Some(("", _)) => Line::UnreadableHeader("the header names no section"),
+            None => Line::UnreadableHeader("the header has no closing ]", rest),
+            Some(("", _)) => Line::UnreadableHeader("the header names no section", ""),
             Some((name, _)) => Line::Header(name),
         };
     }
@@ -250,7 +248,7 @@ mod tests {
         let (document, _) = parse(b"[a] anything\n[ b ]\n[c.d/e]\n  [f]\n[g\n[]\n");
         let names: Vec<_> = document.sections.iter().map(|section| (&*section.name, section.line)).collect();
         assert_eq!(names, [("a", 1), (" b ", 2), ("c.d/e", 3), ("", 5), ("", 6)]);
-        assert_eq!(document.lost, ["f"]);
+        assert_eq!(document.lost, ["f", "g", ""]);
     }
 
     proptest! {

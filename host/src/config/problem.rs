@@ -3,6 +3,7 @@
 //! A problem never quotes a secret and never stops the reading; the findings of one file are collected together.
 //! It does not decide whether pm may run: that is [`Loaded::usable`](super::Loaded::usable).
 
+use super::secret::masked;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -94,30 +95,38 @@ impl Problems {
     }
 
     pub(super) fn error(&mut self, at: &At<'_>, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Error, at, message.into(), hint.into());
+        self.add(Severity::Error, at, &message.into(), &hint.into());
     }
 
     pub(super) fn warning(&mut self, at: &At<'_>, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Warning, at, message.into(), hint.into());
+        self.add(Severity::Warning, at, &message.into(), &hint.into());
     }
 
-    /// The same finding in an inherited key counts once. Errors are kept beyond the limit for warnings.
-    fn add(&mut self, severity: Severity, at: &At<'_>, message: String, hint: String) {
+    /// The same finding in an inherited key counts once. Errors are kept beyond the limit for warnings. Passwords in
+    /// addresses are masked here, once for all messages that quote a value.
+    fn add(&mut self, severity: Severity, at: &At<'_>, message: &str, hint: &str) {
+        let limit = if severity == Severity::Error { 2 * MOST } else { MOST };
+        if self.found.len() >= limit {
+            self.more += 1;
+            return;
+        }
         let problem = Problem {
             severity,
             file: self.file.clone(),
             line: at.line,
             section: at.section.to_owned(),
             key: at.key.map(str::to_owned),
-            message,
-            hint: Some(hint).filter(|hint| !hint.is_empty()),
+            message: masked(message),
+            hint: Some(masked(hint)).filter(|hint| !hint.is_empty()),
         };
-        let limit = if severity == Severity::Error { 2 * MOST } else { MOST };
-        if self.found.len() >= limit {
-            self.more += 1;
-        } else if !self.found.contains(&problem) {
+        if !self.found.contains(&problem) {
             self.found.push(problem);
         }
+    }
+
+    /// Whether warnings are only counted from now on, so that composing them is a waste.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() >= MOST
     }
 
     /// All findings in the order of the file; those without a line come last.
@@ -156,6 +165,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     candidates
         .into_iter()
+        .filter(|name| name.chars().count().abs_diff(word.chars().count()) <= allowed)
         .map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name))
         .filter(|(steps, name)| *steps <= allowed && *name != word)
         .min()

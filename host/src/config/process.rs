@@ -38,9 +38,10 @@ pub struct Process {
     pub verify_before: Verify,
     /// `pre_restart_command`: once per restart procedure, before the first attempt.
     pub pre_restart_command: Option<String>,
-    /// `pre_restart_timeout` (60 s).
+    /// `pre_restart_timeout` (5 min).
     pub pre_restart_timeout: Duration,
-    /// `restart_timeout` (60 s): how long one attempt may take.
+    /// `restart_timeout` (5 min): how long one attempt may take. The original knew no limit, so this one is wide; a
+    /// slow restart holds up nobody else.
     pub restart_timeout: Duration,
     /// `max_restart_failures`, here or from `[monitor]`.
     pub max_restart_failures: u32,

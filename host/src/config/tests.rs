@@ -240,6 +240,20 @@ fn empty_keys_fall_back_to_the_default_and_then_to_what_is_built_in() {
 }
 
 #[test]
+fn what_a_process_says_itself_comes_before_what_all_processes_say() {
+    let config = load_text(
+        "[process.default]\nhealth_check=service\nrestart_block_b64=ZWNobyBoaQ\n\
+         [process.a]\nhealth_check_command=true\nrestart_command=/bin/a\n\
+         [process.b]\nrestart_strategy=docker\n",
+    );
+    assert!(config.problems.is_empty(), "{:?}", config.problems);
+    let config = config.config.unwrap();
+    let (a, b) = (config.process("a").unwrap(), config.process("b").unwrap());
+    assert_eq!((a.check(), a.restart_command()), (Some("command"), Some(("restart_command", "/bin/a"))));
+    assert_eq!((b.check(), b.chain()), (Some("service"), vec!["custom"]));
+}
+
+#[test]
 fn a_part_gets_its_own_keys_from_the_process_and_then_from_its_plugin_section() {
     let config = load_text(
         "[plugin.docker]\nsocket=/a\nstop_timeout=20\n[process.c]\nrestart_strategy=docker\nstop_timeout=5\n\

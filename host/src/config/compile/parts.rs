@@ -201,6 +201,11 @@ fn comment_in(declared: &[&Key], key: &str, value: &str) -> Option<String> {
     Some(format!("{comment:?} is part of the value, not a comment"))
 }
 
+/// `default` alone would read like the name of a process.
+fn shown(process: &Process) -> &str {
+    if process.name == "default" { DEFAULT } else { &process.name }
+}
+
 /// One finding for all processes whose restarts nobody verifies.
 pub(in crate::config) fn without_check<'p>(
     processes: impl Iterator<Item = &'p Process>,
@@ -208,7 +213,7 @@ pub(in crate::config) fn without_check<'p>(
 ) {
     let bare: Vec<&Process> = processes.filter(|p| p.check().is_none()).collect();
     let Some(first) = bare.iter().min_by_key(|process| process.line) else { return };
-    let mut names: Vec<&str> = bare.iter().map(|process| process.name.as_str()).take(5).collect();
+    let mut names: Vec<&str> = bare.iter().map(|process| shown(process)).take(5).collect();
     let more = format!("{} more", bare.len() - names.len());
     if bare.len() > names.len() {
         names.push(&more);

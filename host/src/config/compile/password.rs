@@ -9,12 +9,15 @@ use super::reader::Reader;
 use crate::config::database::Login;
 use crate::config::environment::Environment;
 use crate::config::secret::Secret;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The credential that `LoadCredential=database_password:…` of a unit provides.
 const CREDENTIAL: &str = "database_password";
 /// The variable that holds the password.
 const VARIABLE: &str = "PM_DATABASE_PASSWORD";
+/// No password is longer.
+const LARGEST: usize = 64 * 1024;
 /// Passwords of the published samples.
 const SAMPLES: [&str; 2] = ["MySecurePassword123", "secure_password"];
 
@@ -56,14 +59,12 @@ fn password<'a>(reader: &mut Reader<'a>, source: &Source<'_>) -> Option<Password
     if let Some(text) = inline.filter(|text| variable_reference(text).is_none()) {
         judge_inline(reader, source, text);
     }
-    let elsewhere = if let Some(dir) = environment.variable("CREDENTIALS_DIRECTORY")
-        && let Ok(found) = environment.read(&Path::new(dir).join(CREDENTIAL), 64 * 1024)
-    {
-        Some(one_line(&found.bytes))
-    } else if let Some(file) = &file {
-        Some(from_file(reader, environment, file)?)
-    } else {
-        environment.variable(VARIABLE).map(Secret::new)
+    let elsewhere = match credential(reader, environment)? {
+        Some(secret) => Some(secret),
+        None => match &file {
+            Some(file) => Some(from_file(reader, environment, file)?),
+            None => environment.variable(VARIABLE).map(Secret::new),
+        },
     };
     if let Some(secret) = elsewhere {
         if inline.is_some() {
@@ -90,6 +91,21 @@ fn password<'a>(reader: &mut Reader<'a>, source: &Source<'_>) -> Option<Password
     Some(Password::Elsewhere(Secret::new(value)))
 }
 
+/// The systemd credential; the outer `None` means that there is one which cannot be read.
+fn credential(reader: &mut Reader<'_>, environment: &Environment) -> Option<Option<Secret>> {
+    let Some(directory) = environment.variable("CREDENTIALS_DIRECTORY") else { return Some(None) };
+    let path = Path::new(directory).join(CREDENTIAL);
+    match environment.read(&path, LARGEST) {
+        Ok(found) => Some(Some(one_line(&found.bytes))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(None),
+        Err(error) => {
+            let message = format!("cannot read the credential {}: {error}", path.display());
+            reader.error("password", message, "see LoadCredential= of the unit");
+            None
+        }
+    }
+}
+
 fn judge_inline(reader: &mut Reader<'_>, source: &Source<'_>, text: &str) {
     if SAMPLES.contains(&text.trim_matches(['"', '\''])) {
         let hint = "change it at the server and here";
@@ -102,11 +118,11 @@ fn judge_inline(reader: &mut Reader<'_>, source: &Source<'_>, text: &str) {
 }
 
 fn from_file(reader: &mut Reader<'_>, environment: &Environment, file: &Path) -> Option<Secret> {
-    let found = match environment.read(file, 64 * 1024) {
+    let found = match environment.read(file, LARGEST) {
         Ok(found) => found,
         Err(error) => {
             let message = format!("cannot read {}: {error}", file.display());
-            reader.error("password_file", message, "let the user that pm runs as read it");
+            reader.error("password_file", message, "create it, readable only by the user that pm runs as");
             return None;
         }
     };

@@ -51,7 +51,7 @@ pub(in crate::config) fn processes(
 
 fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: &Context<'_>) -> Process {
     let seconds = Duration::from_secs;
-    let listed = reader.text("restart_strategy").or(strategy).unwrap_or_default();
+    let listed = reader.raw("restart_strategy").or(strategy).unwrap_or_default();
     let strategies =
         listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let pre_restart_command = reader.command("pre_restart_command");
@@ -65,7 +65,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         restart_delay: reader.duration("restart_delay", DAY).unwrap_or(seconds(2)),
         restart_delay_factor: factor(&mut reader),
         restart_delay_max: reader.duration("restart_delay_max", DAY).unwrap_or(seconds(300)),
-        health_check: reader.text("health_check").map(str::to_owned),
+        health_check: reader.raw("health_check").map(str::to_owned),
         health_check_timeout: check_timeout(&mut reader),
         health_check_interval: interval(&mut reader),
         verify_before: match reader.value("verify_before") {
@@ -73,8 +73,8 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
             _ => Verify::AfterOnly,
         },
         pre_restart_command,
-        pre_restart_timeout: reader.duration("pre_restart_timeout", DAY).unwrap_or(seconds(60)),
-        restart_timeout: reader.duration("restart_timeout", DAY).unwrap_or(seconds(60)),
+        pre_restart_timeout: reader.duration("pre_restart_timeout", DAY).unwrap_or(seconds(300)),
+        restart_timeout: reader.duration("restart_timeout", DAY).unwrap_or(seconds(300)),
         max_restart_failures: reader
             .value("max_restart_failures")
             .unwrap_or(context.monitor.max_restart_failures),
@@ -143,28 +143,41 @@ fn factor(reader: &mut Reader<'_>) -> f64 {
 
 /// The command keys of the predecessor, which belong to the strategy `custom` and the check `command`.
 fn commands(reader: &mut Reader<'_>, process: &mut Process) {
-    let given: Vec<&str> = RESTART_COMMANDS.into_iter().filter(|key| reader.raw(key).is_some()).collect();
-    for key in given.iter().chain(&[CHECK_COMMAND]).filter(|key| **key != "restart_block_b64") {
+    for key in RESTART_COMMANDS.into_iter().chain([CHECK_COMMAND]).filter(|key| *key != "restart_block_b64") {
         reader.command(key);
     }
+    nearer_wins(reader, process);
+    let given: Vec<&str> =
+        RESTART_COMMANDS.into_iter().filter(|key| process.setting(key).is_some()).collect();
     if let [winner, others @ ..] = given.as_slice() {
         for key in others {
             let hint = "delete one of them";
             reader.warning(key, format!("is not used, because {winner} takes its place"), hint);
         }
     }
-    if let Some(block) = reader.raw("restart_block_b64") {
+    if let Some(block) = reader.raw("restart_block_b64").filter(|_| given.contains(&"restart_block_b64")) {
         judge_block(reader, block, process);
     }
-    let check = process.health_check.as_deref();
-    if let Some(check) = check.filter(|check| *check != "command" && reader.raw(CHECK_COMMAND).is_some()) {
+    let check = process.health_check.as_deref().filter(|check| *check != "command");
+    if let Some(check) = check.filter(|_| reader.is_own(CHECK_COMMAND)) {
         let message = format!("is not used, because health_check = {check} takes its place");
         reader.warning(CHECK_COMMAND, message, "delete one of them");
     }
-    let custom = process.strategies.iter().any(|strategy| strategy == "custom");
-    if custom && given.is_empty() {
+    if given.is_empty() && process.strategies.iter().any(|strategy| strategy == "custom") {
         let message = "custom without a restart_command restarts as the strategy service does";
         reader.warning("restart_strategy", message, "add restart_command, or write service");
+    }
+}
+
+/// Of several keys for one thing, those of the process itself come before those of `[process.default]`.
+fn nearer_wins(reader: &Reader<'_>, process: &mut Process) {
+    if reader.is_own(CHECK_COMMAND) && !reader.is_own("health_check") {
+        process.health_check = None;
+    }
+    if RESTART_COMMANDS.iter().any(|key| reader.is_own(key)) {
+        for key in RESTART_COMMANDS.iter().filter(|key| !reader.is_own(key)) {
+            process.settings.remove(*key);
+        }
     }
 }
 

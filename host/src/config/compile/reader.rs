@@ -66,6 +66,12 @@ impl<'a> Reader<'a> {
         self.keys.texts.get(key).map(|text| text.value.as_str()).filter(|value| !value.is_empty())
     }
 
+    /// Whether the key has a value of its own here, not one from `[process.default]`.
+    pub(in crate::config) fn is_own(&self, key: &str) -> bool {
+        let text = self.keys.texts.get(key);
+        text.is_some_and(|text| !text.value.is_empty() && text.section == self.section)
+    }
+
     /// A text that is no command: what looks like a comment at its end is pointed out.
     pub(in crate::config) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         let value = self.raw(key)?;
@@ -98,12 +104,14 @@ impl<'a> Reader<'a> {
 
     /// A whole number within limits.
     pub(in crate::config) fn number(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<u32> {
-        let number = self.value::<u32>(key)?;
-        if range.contains(&number) {
+        let value = self.raw(key)?;
+        let read = |text: &str| text.parse::<u32>().ok().filter(|number| range.contains(number));
+        if let Some(number) = read(value) {
             return Some(number);
         }
-        let message = format!("{number} is out of range");
-        self.error(key, message, format!("write {} to {}; {MEANWHILE}", range.start(), range.end()));
+        let hint = comment_hint(value, |before| read(before).is_some());
+        let message = format!("{value:?} is not a whole number from {} to {}", range.start(), range.end());
+        self.error(key, message, hint.unwrap_or_else(|| MEANWHILE.to_owned()));
         None
     }
 
@@ -158,6 +166,10 @@ impl<'a> Reader<'a> {
 
     /// Reports a key that nobody knows; `more` are known names besides those asked for.
     pub(in crate::config) fn unknown<'k>(&mut self, key: &'k str, more: impl IntoIterator<Item = &'k str>) {
+        if self.problems.is_full() {
+            self.warning(key, "unknown key", "");
+            return;
+        }
         let known = self.asked.iter().copied().chain(more);
         let hint = nearest(key, known.collect::<Vec<_>>())
             .map_or_else(|| "it is ignored".to_owned(), |name| format!("did you mean {name:?}?"));
