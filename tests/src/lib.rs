@@ -1,1 +1,2 @@
-//! placeholder
+//! What the tests share: where the built program is, the real components, a fault proxy.
+
