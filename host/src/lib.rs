@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod daemon;
+pub mod plugins;
 pub mod policy;
 pub mod ports;
 pub mod respond;

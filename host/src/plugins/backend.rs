@@ -1,0 +1,52 @@
+//! The seam behind which a plugin runs: a call goes in, an answer or a named error comes out in time.
+//!
+//! A library in this process is one backend; a worker process is another, and its callers need not know. A
+//! backend belongs to one library, loads it on first use, and keeps the deadline whatever the library does.
+
+use super::refusal::Reason;
+use pm_plugin_api::Error;
+use pm_plugin_api::settings::Texts;
+use std::time::Duration;
+
+/// One operation of one part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// `strategy` or `check`.
+    pub(super) kind: &'a str,
+    /// The part.
+    pub(super) name: &'a str,
+    /// The part's settings.
+    pub(super) settings: &'a Texts,
+    /// `restart`, `identity`, `check`.
+    pub(super) op: &'a str,
+    /// Whom it is about, for messages.
+    pub(super) subject: &'a str,
+    /// The request as JSON.
+    pub(super) body: &'a [u8],
+    /// How long the answer may take.
+    pub(super) timeout: Duration,
+}
+
+/// How far a plugin has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nobody needed it yet.
+    Idle,
+    /// It is loaded.
+    Loaded,
+    /// It could not be loaded.
+    Refused(Reason),
+}
+
+/// Runs the parts of one library.
+pub(super) trait Backend: Send + Sync {
+    /// Runs an operation and answers its JSON. Blocks for at most the call's time limit.
+    ///
+    /// # Errors
+    /// The part's own error; "config" when the settings are refused, "unavailable" when the library cannot be loaded
+    /// or has too many calls that never came back, "panicked", "timeout", "interrupted".
+    fn call(&self, call: &Call<'_>) -> Result<Vec<u8>, Error>;
+
+    /// How far it has come; never blocks.
+    fn standing(&self) -> Standing;
+}

@@ -1,0 +1,164 @@
+//! A library loaded into this process.
+//!
+//! Everything that runs code of the library (loading, making a part, calling it, dropping it) runs on a thread of
+//! the pool, so the caller's time limit always holds. What it cannot do is end a call that hangs: the thread is
+//! lost, and after [`MOST_LOST`] of them the library gets no new calls until one comes back. An abort, an `exit` or
+//! a wild write of the library is one of this process.
+
+use super::backend::{Backend, Call, Standing};
+use super::examine::{Examined, unchanged};
+use super::instances::{Instances, Key};
+use super::load::{self, Instance, Root};
+use super::log;
+use super::pool::{Answer, Lost, NoAnswer, Pool};
+use super::refusal::{Maker, Reason, Refusal};
+use pm_plugin_api::{Error, ErrorKind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// With this many calls that never came back a library is beyond hope, and more threads would only be lost as well.
+const MOST_LOST: usize = 4;
+
+/// The library and its parts.
+pub(super) struct InProcess {
+    library: Arc<Library>,
+    pool: Arc<Pool>,
+    lost: Arc<Lost>,
+}
+
+struct Library {
+    /// The name of the plugin, for the log.
+    plugin: Arc<str>,
+    maker: Maker,
+    file: PathBuf,
+    /// What was checked, until it is loaded.
+    checked: Mutex<Option<Examined>>,
+    root: OnceLock<Result<Root, Reason>>,
+    instances: Mutex<Instances<Instance>>,
+}
+
+impl InProcess {
+    /// Takes charge of a checked library; loads nothing.
+    pub(super) fn new(file: PathBuf, checked: Examined, pool: &Arc<Pool>) -> Self {
+        let maker = Maker::of(&checked.manifest);
+        Self {
+            library: Arc::new(Library {
+                plugin: maker.name.as_str().into(),
+                maker,
+                file,
+                checked: Mutex::new(Some(checked)),
+                root: OnceLock::new(),
+                instances: Mutex::new(Instances::new()),
+            }),
+            pool: Arc::clone(pool),
+            lost: Arc::default(),
+        }
+    }
+
+    fn explain(&self, call: &Call<'_>, none: &NoAnswer) -> Error {
+        let Call { op, subject, timeout, .. } = call;
+        let plugin = &self.library.maker.name;
+        match none {
+            NoAnswer::Late => Error::timeout(format!(
+                "plugin \"{plugin}\": {op} of \"{subject}\" gave no answer within {}",
+                in_words(*timeout)
+            )),
+            NoAnswer::Died => Error::new(
+                ErrorKind::Interrupted,
+                format!(
+                    "plugin \"{plugin}\": {op} of \"{subject}\" was cut off by a mistake in pm; report it"
+                ),
+            ),
+            NoAnswer::NoThread(error) => Error::unavailable(format!(
+                "plugin \"{plugin}\": no thread for {op} of \"{subject}\": {error}; raise the limit of threads"
+            )),
+        }
+    }
+}
+
+impl Backend for InProcess {
+    fn call(&self, call: &Call<'_>) -> Result<Vec<u8>, Error> {
+        let lost = self.lost.count();
+        if lost >= MOST_LOST {
+            return Err(Error::unavailable(format!(
+                "plugin \"{}\": {lost} calls never came back, so it gets no new ones until one does; restart pm \
+                 if none ever does",
+                self.library.maker.name
+            )));
+        }
+        let library = Arc::clone(&self.library);
+        let key = Key { kind: call.kind.into(), name: call.name.into(), settings: call.settings.clone() };
+        let (op, body, span) = (call.op.to_owned(), call.body.to_vec(), tracing::Span::current());
+        let work = move || span.in_scope(|| library.run(key, &op, &body));
+        match self.pool.run(call.timeout, &self.lost, work) {
+            Ok(answer) => answer,
+            Err(none) => Err(self.explain(call, &none)),
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        match self.library.root.get() {
+            None => Standing::Idle,
+            Some(Ok(_)) => Standing::Loaded,
+            Some(Err(reason)) => Standing::Refused(reason.clone()),
+        }
+    }
+}
+
+impl Library {
+    /// Loads, makes, calls; on a thread of the pool.
+    fn run(&self, key: Key, op: &str, body: &[u8]) -> Answer {
+        log::speaking(&self.plugin, || {
+            let instance = self.instance(key)?;
+            instance.call(op, body).map_err(|error| self.named(error))
+        })
+    }
+
+    fn instance(&self, key: Key) -> Result<Arc<Instance>, Error> {
+        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(instance);
+        }
+        let root = self.root.get_or_init(|| self.load()).as_ref().map_err(|reason| {
+            Error::unavailable(Refusal { file: self.file.clone(), reason: reason.clone() }.to_string())
+        })?;
+        let made = root.create(&key.kind, &key.name, &key.settings).map_err(|error| self.not_made(error))?;
+        let (instance, gone) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, made);
+        drop(gone);
+        Ok(instance)
+    }
+
+    fn load(&self) -> Result<Root, Reason> {
+        let taken = self.checked.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Only the first caller gets here, and the descriptor is there for it.
+        let Examined { file, print, .. } = taken.ok_or(Reason::Overwritten)?;
+        unchanged(&file, &print)?;
+        let root = load::load(file, &self.maker)?;
+        tracing::debug!(target: "plugin", plugin = %self.plugin, file = %self.file.display(), "loaded");
+        Ok(root)
+    }
+
+    /// Errors of the author's `new` are about the operator's keys.
+    fn not_made(&self, error: Error) -> Error {
+        match error.kind {
+            ErrorKind::Config => error.context(format_args!("plugin \"{}\": settings", self.maker.name)),
+            _ => self.named(error),
+        }
+    }
+
+    /// A part says itself what it was about; what was caught around it needs the plugin's name.
+    fn named(&self, mut error: Error) -> Error {
+        if error.kind == ErrorKind::Panicked {
+            error.message = format!("plugin \"{}\" {}", self.maker.name, error.message);
+        }
+        error
+    }
+}
+
+fn in_words(duration: Duration) -> String {
+    match duration.as_millis() {
+        whole if whole % 1000 == 0 => format!("{} s", whole / 1000),
+        millis if millis < 1000 => format!("{millis} ms"),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
+    }
+}
