@@ -134,6 +134,12 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`].
     fn list(&mut self) -> Result<Vec<Row>, StoreError>;
+    /// Adds a process to the two tables, with the next free `process_id` and this host's `host_id`, not in alarm; a
+    /// name that has a row already gets no second one. Answers its row.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn add(&mut self, name: &Name) -> Result<RowId, StoreError>;
     /// Puts rows into alarm (`alarma = 1`, `sound = 0`, the note); answers how many rows there were.
     ///
     /// # Errors

@@ -15,6 +15,16 @@ pub(crate) fn alarm(global: &Global, verb: &AlarmVerb, terminal: &mut Terminal<'
     let mut store = context.store()?;
     let stamp = local_time(context.now().wall);
     match verb {
+        AlarmVerb::Add(options) => {
+            for name in &options.names {
+                let name = Name::new(name);
+                if name.is_blank() {
+                    return Err(Failure::Usage("a process needs a name".to_owned()));
+                }
+                let row = store.add(&name).map_err(|error| Failure::database(&error))?;
+                writeln!(terminal.out, "{name} has row {}.", row.0)?;
+            }
+        }
         AlarmVerb::Raise(options) => {
             let note = options.note.clone().unwrap_or_else(|| format!("Test alarm triggered at {stamp}"));
             let rows = rows(options, store.as_mut())?;

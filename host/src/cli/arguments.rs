@@ -63,7 +63,7 @@ pub enum Command {
     /// Look at the plugins: strategies and checks.
     #[command(subcommand)]
     Plugins(PluginsVerb),
-    /// Raise, clear and list alarms.
+    /// Add processes to the table; raise, clear and list alarms.
     #[command(subcommand)]
     Alarm(AlarmVerb),
     /// Look after the tables of the alarm database.
@@ -132,12 +132,22 @@ pub enum PluginsVerb {
 /// Verbs of `pm alarm`.
 #[derive(Debug, Subcommand)]
 pub enum AlarmVerb {
+    /// Add processes to the table, not in alarm.
+    Add(NamesOptions),
     /// Put processes into alarm.
     Raise(RowsOptions),
     /// Take processes out of alarm.
     Clear(RowsOptions),
     /// List the processes of this host and their alarms.
     List(FormatOptions),
+}
+
+/// Some processes by name.
+#[derive(Debug, Clone, Args)]
+pub struct NamesOptions {
+    /// The processes.
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
 }
 
 /// Which rows of the table.

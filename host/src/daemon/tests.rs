@@ -177,6 +177,9 @@ impl AlarmStore for Double {
     fn list(&mut self) -> Result<Vec<Row>, StoreError> {
         Ok(Vec::new())
     }
+    fn add(&mut self, _: &Name) -> Result<RowId, StoreError> {
+        Err(store_error(Trouble::Other))
+    }
     fn raise(&mut self, _: &Rows, _: &str) -> Result<u64, StoreError> {
         Ok(0)
     }
