@@ -18,6 +18,8 @@ pub use kept::{last_line, lines, printable};
 pub use shell::{find_program, shell, simple};
 pub use words::{PercentS, shell_word, substitute};
 
+pub(crate) use running::{end_of, timespec};
+
 use running::Running;
 use std::fmt;
 use std::io;

@@ -6,15 +6,18 @@
 //! said at debug level.
 //!
 //! [`spawn`] says "started" only when the program has really been executed. Whether it stays alive is the caller's
-//! question. Between fork and exec nothing runs but system calls; see `held`, the only place with `unsafe` code.
+//! question. Between fork and exec nothing runs but system calls; see `forked`, the only place with `unsafe` code.
 
+mod forked;
 mod held;
 mod scope;
 mod user;
 
 pub use user::User;
 
-use held::{Held, Plan};
+use crate::command::End;
+use forked::Plan;
+use held::{Held, Parent};
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::{File, OpenOptions};
@@ -23,6 +26,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A program and all that it gets; nothing else is passed on.
 #[derive(Debug, Clone)]
@@ -79,18 +83,31 @@ pub struct Started {
 /// When the output cannot be opened, no process can be made, or a step up to the execution fails (user, directory,
 /// program): the text names the program, the step and the reason, [`kind`](io::Error::kind) is that of the reason.
 pub fn spawn(program: &Program) -> io::Result<Started> {
-    let input = File::open("/dev/null")?;
-    spawn_reading(program, input.into())
+    spawn_and_watch(program, Duration::ZERO).map(|(started, _)| started)
+}
+
+/// As [`spawn`], and tells how the program ended if it does so within `grace`; one that goes into the background by
+/// itself exits with 0.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_and_watch(program: &Program, grace: Duration) -> io::Result<(Started, Option<End>)> {
+    let (started, parent) = start(program, File::open("/dev/null")?.into())?;
+    Ok((started, parent.ended_within(grace)))
 }
 
 /// As [`spawn`], with an input.
 pub(crate) fn spawn_reading(program: &Program, input: OwnedFd) -> io::Result<Started> {
-    start(program, input).map_err(|error| {
+    start(program, input).map(|(started, _)| started)
+}
+
+fn start(program: &Program, input: OwnedFd) -> io::Result<(Started, Parent)> {
+    start_plainly(program, input).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot start {}: {error}", program.path.display()))
     })
 }
 
-fn start(program: &Program, input: OwnedFd) -> io::Result<Started> {
+fn start_plainly(program: &Program, input: OwnedFd) -> io::Result<(Started, Parent)> {
     let held = Held::fork(&plan(program, input)?)?;
     let pid = held.pid();
     let start_ticks = start_ticks(pid).ok_or_else(|| io::Error::other("it was killed before it began"))?;
@@ -99,8 +116,7 @@ fn start(program: &Program, input: OwnedFd) -> io::Result<Started> {
             .inspect_err(|why| tracing::debug!("no scope of its own for {}: {why}", program.path.display()))
             .ok()
     });
-    held.release()?;
-    Ok(Started { pid, start_ticks, scope })
+    Ok((Started { pid, start_ticks, scope }, held.release()?))
 }
 
 fn plan(program: &Program, input: OwnedFd) -> io::Result<Plan> {

@@ -1,6 +1,7 @@
 //! Real programs that outlive their starter: what they get, what they do not get, and what cannot be started.
 
-use pm_plugin_api::detach::{Program, Started, User, spawn, start_ticks};
+use pm_plugin_api::command::End;
+use pm_plugin_api::detach::{Program, Started, User, spawn, spawn_and_watch, start_ticks};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -125,6 +126,22 @@ fn what_cannot_be_started_is_an_error_that_says_why() {
     text(&Program::new("bin/true"), ErrorKind::InvalidInput);
     let nul = Program { arguments: vec!["a\0b".into()], ..Program::new("/bin/true") };
     text(&nul, ErrorKind::InvalidInput);
+}
+
+#[test]
+fn its_end_is_told_while_somebody_asks() {
+    let file = Path::new("/dev/null");
+    let watch =
+        |script: &str, grace| spawn_and_watch(&shell(script, file), Duration::from_millis(grace)).unwrap();
+    assert_eq!(watch("exit 3", 5000).1, Some(End::Exited(3)));
+    assert_eq!(watch("exit 0", 5000).1, Some(End::Exited(0)));
+    assert_eq!(watch("kill -9 $$", 5000).1, Some(End::Signaled(9)));
+    let (started, end) = watch("sleep 60", 20);
+    let orphan = Staying(started);
+    assert_eq!(end, None);
+    // Between it and us there was a process, which is gone.
+    let parent = status(orphan.0.pid, "PPid").parse().unwrap();
+    assert_ne!(status(parent, "PPid"), std::process::id().to_string());
 }
 
 #[test]

@@ -1,83 +1,53 @@
 //! A process that has been forked and waits for the word to execute a program.
 //!
-//! The pause is what allows to put it into a control group first. Everything it needs is allocated before the fork:
-//! another thread may hold any lock at that moment, so the child makes system calls and nothing else. It does not
-//! allocate, lock, panic or return.
+//! The pause is what allows to put it into a control group first. Between it and us stands a second process, its
+//! parent: it tells how the program ended as long as we want to know, and leaves the program to init when we do not, or
+//! when we die.
+//!
+//! This is our side of it; theirs is `forked`.
 
-// The child between fork and exec cannot be written otherwise; each block says why it is sound.
-#![allow(unsafe_code)]
-
-use super::User;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use super::forked::{self, Ends, Plan, Step};
+use crate::command::{End, end_of, timespec};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
-use std::ffi::{CString, c_char, c_int, c_ulong};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::ptr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 /// How long the steps up to the execution may take; a dead network file system can hold it for ever.
-const PATIENCE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Descriptors of the child: above the three standard ones, both closed by exec.
-const STATUS: RawFd = 3;
-const GO: RawFd = 4;
-
-/// All that the child needs.
-pub(super) struct Plan {
-    pub(super) path: CString,
-    pub(super) arguments: Vec<CString>,
-    pub(super) environment: Vec<CString>,
-    pub(super) directory: CString,
-    /// None changes nothing.
-    pub(super) user: Option<User>,
-    pub(super) umask: u32,
-    pub(super) input: OwnedFd,
-    pub(super) output: OwnedFd,
-}
-
-/// What the child reports: its pid, or at which step it failed. The numbers travel through the pipe.
-#[derive(Clone, Copy)]
-enum Step {
-    Ready = 0,
-    Fork = 1,
-    Descriptors = 2,
-    User = 3,
-    Directory = 4,
-    Execute = 5,
-}
-
-/// A child that waits.
+/// A process that waits.
 pub(super) struct Held {
     pid: u32,
     go: PipeWriter,
     status: PipeReader,
+    parent: Parent,
+}
+
+/// The process between us and the program.
+pub(super) struct Parent {
+    pid: Pid,
+    /// It writes the wait status of the program to it, and ends when we close ours.
+    link: Option<UnixStream>,
 }
 
 impl Held {
-    /// Forks twice, so that the process that remains is a child of init (or of the nearest subreaper).
+    /// Forks twice: the parent of the process that waits ends before us, so that it never becomes our zombie.
     pub(super) fn fork(plan: &Plan) -> io::Result<Self> {
         let (mut status, status_writer) = io::pipe()?;
         let (go_reader, go) = io::pipe()?;
-        let pointers = |texts: &[CString]| -> Vec<*const c_char> {
-            texts.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect()
-        };
-        let (arguments, environment) = (pointers(&plan.arguments), pointers(&plan.environment));
-        let child = Child {
-            plan,
-            arguments: arguments.as_ptr(),
-            environment: environment.as_ptr(),
-            input: plan.input.as_raw_fd(),
-            output: plan.output.as_raw_fd(),
-            status: status_writer.as_raw_fd(),
-            go: go_reader.as_raw_fd(),
-        };
-        let middle = fork_blocked(&child)?;
-        drop((status_writer, go_reader));
-        // It ends at once, whatever happens to the one it forked.
-        while let Err(rustix::io::Errno::INTR) = waitpid(Some(middle), WaitOptions::empty()) {}
+        let (link, its_link) = UnixStream::pair()?;
+        let ends = Ends { status: status_writer.as_fd(), go: go_reader.as_fd(), link: its_link.as_fd() };
+        let pid = forked::fork(plan, &ends)?;
+        let parent = Parent { pid, link: Some(link) };
+        drop((status_writer, go_reader, its_link));
         match read_report(&mut status)? {
             Some((kind, pid)) if kind == Step::Ready as u8 => {
-                Ok(Self { pid: pid.unsigned_abs(), go, status })
+                Ok(Self { pid: pid.unsigned_abs(), go, status, parent })
             }
             Some((kind, errno)) => Err(failure(kind, errno)),
             None => Err(io::Error::other("the new process was killed")),
@@ -89,11 +59,9 @@ impl Held {
     }
 
     /// Lets it go on, and waits until it has executed its program.
-    pub(super) fn release(mut self) -> io::Result<()> {
+    pub(super) fn release(mut self) -> io::Result<Parent> {
         self.go.write_all(&[1])?;
-        let mut fds = [PollFd::new(&self.status, PollFlags::IN)];
-        while let Err(rustix::io::Errno::INTR) = poll(&mut fds, Some(&PATIENCE)) {}
-        if fds[0].revents().is_empty() {
+        if !readable(&self.status, PATIENCE) {
             // It is there, because it holds the other end of the pipe; it must not begin after all.
             let _ = Pid::from_raw(self.pid.cast_signed()).map(|pid| kill_process(pid, Signal::KILL));
             return Err(io::Error::new(
@@ -102,8 +70,42 @@ impl Held {
             ));
         }
         match read_report(&mut self.status)? {
-            None => Ok(()),
+            None => Ok(self.parent),
             Some((kind, errno)) => Err(failure(kind, errno)),
+        }
+    }
+}
+
+impl Parent {
+    /// How the program ended, if it does so within `grace`. After that it is on its own.
+    pub(super) fn ended_within(mut self, grace: Duration) -> Option<End> {
+        let mut link = self.link.take()?;
+        let mut status = [0; 4];
+        if !readable(&link, grace) || link.read_exact(&mut status).is_err() {
+            return None;
+        }
+        Some(end_of(ExitStatus::from_raw(i32::from_ne_bytes(status))))
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        self.link = None;
+        // It sees that our end is closed, and leaves at once.
+        while let Err(rustix::io::Errno::INTR) = waitpid(Some(self.pid), WaitOptions::empty()) {}
+    }
+}
+
+/// Whether `fd` has something to read, or is closed on the other side, within `limit`.
+fn readable(fd: &impl AsFd, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut fds = [PollFd::new(fd, PollFlags::IN)];
+        match poll(&mut fds, Some(&timespec(left))) {
+            Ok(_) => return !fds[0].revents().is_empty(),
+            Err(_) if left.is_zero() => return false,
+            Err(_) => {}
         }
     }
 }
@@ -131,173 +133,4 @@ fn failure(kind: u8, errno: i32) -> io::Error {
         _ => return error,
     };
     io::Error::new(error.kind(), format!("{step}: {error}"))
-}
-
-/// Forks with all signals blocked, so that no handler of ours ever runs in the child.
-fn fork_blocked(child: &Child<'_>) -> io::Result<Pid> {
-    // SAFETY: the two sets are plain memory that the calls fill in. After `fork` the child side calls nothing but
-    // `Child::run`, which never returns and only makes system calls on memory that was prepared above.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        let mut before = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let pid = libc::fork();
-        if pid == 0 {
-            child.run();
-        }
-        let error = io::Error::last_os_error();
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut());
-        Pid::from_raw(pid).filter(|_| pid > 0).ok_or(error)
-    }
-}
-
-/// The side after the fork. Everything is a number or points to memory that outlives the child's use of it.
-struct Child<'a> {
-    plan: &'a Plan,
-    arguments: *const *const c_char,
-    environment: *const *const c_char,
-    input: RawFd,
-    output: RawFd,
-    status: RawFd,
-    go: RawFd,
-}
-
-impl Child<'_> {
-    /// # Safety
-    /// Only in a process that was just forked, which then has one thread.
-    unsafe fn run(&self) -> ! {
-        // SAFETY: system calls on valid arguments. `fork` is called in a process with a single thread, whose copy of
-        // the allocator and of stdio the first `fork` has left unlocked.
-        unsafe {
-            match libc::fork() {
-                0 => self.grandchild(),
-                -1 => self.fail(self.status, Step::Fork),
-                _ => libc::_exit(0),
-            }
-        }
-    }
-
-    unsafe fn grandchild(&self) -> ! {
-        // SAFETY: as in `run`.
-        unsafe {
-            default_signals();
-            if !self.arrange_descriptors() {
-                self.fail(self.status, Step::Descriptors);
-            }
-            report(STATUS, Step::Ready, libc::getpid());
-            let mut word = 0_u8;
-            if libc::read(GO, (&raw mut word).cast(), 1) != 1 {
-                // Whoever was to give the word is gone, or changed its mind.
-                libc::_exit(0);
-            }
-            libc::setsid();
-            libc::umask(self.plan.umask);
-            forget_privileges();
-            if libc::chdir(self.plan.directory.as_ptr()) != 0 {
-                self.fail(STATUS, Step::Directory);
-            }
-            if let Some(user) = &self.plan.user {
-                self.become_user(user);
-            }
-            libc::execve(self.plan.path.as_ptr(), self.arguments, self.environment);
-            self.fail(STATUS, Step::Execute)
-        }
-    }
-
-    /// 0 to 4 become input, output, output, status, go; everything else is closed.
-    unsafe fn arrange_descriptors(&self) -> bool {
-        // SAFETY: as in `run`. The sources are first copied above the targets, because they may be among these.
-        unsafe {
-            let wanted = [self.input, self.output, self.output, self.status, self.go];
-            let mut copies = [0; 5];
-            for (copy, from) in copies.iter_mut().zip(wanted) {
-                *copy = libc::fcntl(from, libc::F_DUPFD, 5);
-                if *copy < 0 {
-                    return false;
-                }
-            }
-            for (to, copy) in (0..).zip(copies) {
-                let flags = if to > 2 { libc::O_CLOEXEC } else { 0 };
-                if libc::dup3(copy, to, flags) < 0 {
-                    return false;
-                }
-            }
-            close_from(5);
-            true
-        }
-    }
-
-    unsafe fn become_user(&self, user: &User) {
-        // SAFETY: as in `run`; the list of groups was allocated before the fork.
-        unsafe {
-            if libc::setgroups(user.groups.len(), user.groups.as_ptr()) != 0
-                || libc::setresgid(user.gid, user.gid, user.gid) != 0
-                || libc::setresuid(user.uid, user.uid, user.uid) != 0
-            {
-                self.fail(STATUS, Step::User);
-            }
-        }
-    }
-
-    unsafe fn fail(&self, status: RawFd, step: Step) -> ! {
-        // SAFETY: as in `run`; errno belongs to the calling thread.
-        unsafe {
-            report(status, step, *libc::__errno_location());
-            libc::_exit(127)
-        }
-    }
-}
-
-/// Five bytes are written to a pipe all at once or not at all.
-unsafe fn report(status: RawFd, step: Step, number: c_int) {
-    let [a, b, c, d] = number.to_ne_bytes();
-    let bytes = [step as u8, a, b, c, d];
-    // SAFETY: the bytes are on the stack. Nobody listening any more is no reason to stop.
-    unsafe { libc::write(status, bytes.as_ptr().cast(), bytes.len()) };
-}
-
-/// What is ignored stays ignored through exec, and a blocked signal stays blocked: both would deafen the program.
-unsafe fn default_signals() {
-    // SAFETY: numbers that are no signal, or cannot be set, are refused by the call.
-    unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-    }
-}
-
-/// Rights and protection that pm's unit may give to pm alone.
-unsafe fn forget_privileges() {
-    // SAFETY: a constant path and constant arguments. Where the kernel refuses, nothing was inherited or nothing can be
-    // done about it.
-    unsafe {
-        let (clear, unused): (c_ulong, c_ulong) = (libc::PR_CAP_AMBIENT_CLEAR_ALL as c_ulong, 0);
-        libc::prctl(libc::PR_CAP_AMBIENT, clear, unused, unused, unused);
-        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-        if file >= 0 {
-            libc::write(file, c"0".as_ptr().cast(), 1);
-            libc::close(file);
-        }
-    }
-}
-
-unsafe fn close_from(first: c_int) {
-    // SAFETY: closing numbers is all this does; nothing in the child owns a descriptor behind them any more.
-    unsafe {
-        if libc::syscall(libc::SYS_close_range, first, c_int::MAX, 0) == 0 {
-            return;
-        }
-        // A kernel before 5.9: one by one, up to the limit.
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        let mut fd = first;
-        while libc::rlim_t::try_from(fd).is_ok_and(|number| number < limit.rlim_cur) && fd < 1 << 20 {
-            libc::close(fd);
-            fd += 1;
-        }
-    }
 }
