@@ -8,6 +8,7 @@
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
 //! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
 
+pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod plugins;
@@ -15,4 +16,5 @@ pub mod policy;
 pub mod ports;
 pub mod respond;
 pub mod spec;
+pub mod telemetry;
 mod wording;

@@ -50,10 +50,17 @@ impl fmt::Debug for Name {
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || hidden { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_printable(c) { out.push(c) } else { out.extend(c.escape_unicode()) }
     }
     out
+}
+
+/// Whether a character can be shown as it is; those that cannot are below U+10000.
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    let hidden =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !(c.is_control() || hidden)
 }
 
 /// `process_id` of a row.
