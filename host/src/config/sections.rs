@@ -34,6 +34,11 @@ pub(super) const PROCESS: &str = "process.";
 /// What the section of a plugin begins with.
 pub(super) const PLUGIN: &str = "plugin.";
 
+/// Limits that no real file reaches; without them a file of 1 MiB could take minutes, because every process gets a
+/// copy of the keys of `[process.default]`.
+const MOST_SECTIONS: usize = 10_000;
+const MOST_KEYS: usize = 100;
+
 /// Whether repeated lines of this key are lines of one script.
 pub(super) fn is_command(key: &str) -> bool {
     key.ends_with("_command") || matches!(key, "restart_script_path" | "restart_block_b64")
@@ -58,6 +63,16 @@ pub(super) fn unify(document: &Document, problems: &mut Problems) -> Sections {
             open = None;
             continue;
         }
+        if sections.len() >= MOST_SECTIONS && !sections.contains_key(&name) {
+            let message =
+                format!("this section and all below it are ignored: there are more than {MOST_SECTIONS}");
+            problems.error(
+                &at,
+                message,
+                "delete sections; rows without one can be handled by [process.default]",
+            );
+            break;
+        }
         if let Some(first) = sections.get(&name) {
             let message = format!("the section began in line {}; both are read as one", first.line);
             problems.warning(&at, message, "bring its keys together");
@@ -75,11 +90,17 @@ pub(super) fn unify(document: &Document, problems: &mut Problems) -> Sections {
 
 impl Keys {
     fn add(&mut self, key: &str, text: Text, problems: &mut Problems) {
+        let at = At { line: Some(text.line), section: &text.section, key: Some(key) };
+        let full = self.texts.len() >= MOST_KEYS;
         let Some(first) = self.texts.get_mut(key) else {
-            self.texts.insert(key.to_owned(), text);
+            if full {
+                let message = format!("is ignored: the section has more than {MOST_KEYS} keys");
+                problems.error(&at, message, "delete keys that nobody reads");
+            } else {
+                self.texts.insert(key.to_owned(), text);
+            }
             return;
         };
-        let at = At { line: Some(text.line), section: &text.section, key: Some(key) };
         if first.value.is_empty() || text.value.is_empty() {
             if !text.value.is_empty() {
                 *first = text;
@@ -140,6 +161,15 @@ mod tests {
             keys.texts.iter().map(move |(key, text)| (format!("{name} {key}"), text.value.clone()))
         });
         (flat.collect(), problems.into_list().len())
+    }
+
+    #[test]
+    fn a_flood_of_sections_or_keys_is_cut_with_an_error() {
+        let many = |count, line: fn(usize) -> String| (0..count).map(line).collect::<String>();
+        let (keys, problems) = values(&format!("[s]\n{}", many(MOST_KEYS + 1, |n| format!("k{n}=v\n"))));
+        assert_eq!((keys.len(), problems), (MOST_KEYS, 1));
+        let (keys, problems) = values(&many(MOST_SECTIONS + 9, |n| format!("[s{n}]\nk=v\n")));
+        assert_eq!((keys.len(), problems), (MOST_SECTIONS, 1));
     }
 
     #[test]
