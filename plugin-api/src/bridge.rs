@@ -10,6 +10,7 @@ use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
 static HOST: OnceLock<HostRef> = OnceLock::new();
@@ -60,6 +61,10 @@ fn number(level: &Level) -> u8 {
 struct Bridge;
 
 impl Subscriber for Bridge {
+    /// The operator can change the level while pm runs, so no answer may be remembered.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && HOST.get().is_some_and(|host| number(metadata.level()) <= (host.max_level())())
     }

@@ -13,7 +13,7 @@ mod running;
 mod shell;
 mod words;
 
-pub use environment::prepare;
+pub use environment::{environment, prepare};
 pub use kept::{last_line, lines, printable};
 pub use shell::{find_program, shell, simple};
 pub use words::{PercentS, shell_word, substitute};

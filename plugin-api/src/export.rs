@@ -107,15 +107,28 @@ fn error_bytes(error: &Error) -> RVec<u8> {
     serde_json::to_vec(error).unwrap_or_default().into()
 }
 
-struct Instance(Box<dyn Part>);
+/// A part on the other side of the boundary; it holds one until it is dropped.
+struct Instance(Option<Box<dyn Part>>);
 
 impl crate::abi::Instance for Instance {
     fn call(&self, op: RStr<'_>, body: RSlice<'_, u8>) -> RResult<RVec<u8>, RVec<u8>> {
         answer(guarded(op.as_str(), || {
             let request: Request = serde_json::from_slice(body.as_slice())
                 .map_err(|error| Error::from(error).context("reading the request"))?;
-            self.0.call(op.as_str(), &request)
+            let part = self.0.as_ref().ok_or_else(|| Error::failed("the part was dropped"))?;
+            part.call(op.as_str(), &request)
         }))
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let part = self.0.take();
+        // Unguarded, a panic in the author's `drop` would end the process. The hook has logged it.
+        let _ = guarded("drop", || {
+            drop(part);
+            Ok(())
+        });
     }
 }
 
@@ -137,7 +150,7 @@ pub fn create(
         make(&texts)
     });
     match made {
-        Ok(part) => ROk(Instance_TO::from_value(Instance(part), TD_Opaque)),
+        Ok(part) => ROk(Instance_TO::from_value(Instance(Some(part)), TD_Opaque)),
         Err(error) => RErr(error_bytes(&error)),
     }
 }

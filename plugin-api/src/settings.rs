@@ -95,6 +95,15 @@ pub fn refuse_unknown(texts: &Texts, known: &[&str]) -> Result<()> {
     }
 }
 
+/// The key of a field: one that is called like a keyword of Rust (`r#match`) goes without the prefix.
+#[doc(hidden)]
+pub const fn key(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', name @ ..] => as_text(name),
+        _ => field,
+    }
+}
+
 /// Length of joined texts, for [`join`].
 #[doc(hidden)]
 pub const fn joined_len(parts: &[&str]) -> usize {
@@ -168,7 +177,8 @@ macro_rules! settings {
         const _: () = {
             use $crate::value::Value as _;
             const PARTS: &[&str] = &[ $(
-                stringify!($field), "\u{1f}", <$type>::TYPE, "\u{1f}", $crate::__default!($($default)?), "\u{1f}",
+                $crate::settings::key(stringify!($field)), "\u{1f}", <$type>::TYPE, "\u{1f}",
+                $crate::__default!($($default)?), "\u{1f}",
                 $( $doc, "\n", )* "\u{1e}",
             )* ];
             const BYTES: [u8; $crate::settings::joined_len(PARTS)] = $crate::settings::join(PARTS);
@@ -176,10 +186,14 @@ macro_rules! settings {
             impl $crate::Settings for $name {
                 const SCHEMA: &'static str = $crate::settings::as_text(&BYTES);
                 fn read(texts: &$crate::settings::Texts) -> $crate::Result<Self> {
-                    $crate::settings::refuse_unknown(texts, &[ $( stringify!($field) ),* ])?;
+                    $crate::settings::refuse_unknown(
+                        texts, &[ $( $crate::settings::key(stringify!($field)) ),* ])?;
                     Ok(Self { $(
                         $field: $crate::settings::field(
-                            texts, stringify!($field), $crate::__optional_default!($($default)?))?,
+                            texts,
+                            $crate::settings::key(stringify!($field)),
+                            $crate::__optional_default!($($default)?),
+                        )?,
                     )* })
                 }
             }
@@ -226,6 +240,8 @@ mod tests {
             limit: Option<u32>,
             /// Must be given.
             unit: String,
+            /// A keyword.
+            r#match: bool = "yes",
         }
     }
 
@@ -236,7 +252,8 @@ mod tests {
     #[test]
     fn the_schema_tells_key_type_default_and_text() {
         let keys = keys(Sample::SCHEMA);
-        assert_eq!(keys.len(), 3);
+        assert_eq!(keys.len(), 4);
+        assert_eq!(keys[3].name, "match");
         assert_eq!(keys[0].name, "wait");
         assert_eq!(keys[0].kind, "duration");
         assert_eq!(keys[0].default.as_deref(), Some("10s"));
@@ -248,8 +265,8 @@ mod tests {
     fn values_are_read_with_their_defaults() {
         let sample = Sample::read(&texts(&[("unit", "a.service")])).unwrap();
         assert_eq!(
-            (sample.wait, sample.limit, sample.unit.as_str()),
-            (Duration::from_secs(10), None, "a.service")
+            (sample.wait, sample.limit, sample.unit.as_str(), sample.r#match),
+            (Duration::from_secs(10), None, "a.service", true)
         );
     }
 
@@ -258,6 +275,7 @@ mod tests {
         let error = |pairs: &[(&str, &str)]| Sample::read(&texts(pairs)).unwrap_err().message;
         assert_eq!(error(&[]), "unit: is required (text)");
         assert!(error(&[("unit", "a"), ("wait", "soon")]).starts_with("wait: \"soon\" is not a duration"));
-        assert_eq!(error(&[("unti", "a")]), "unknown key \"unti\"; there are: wait, limit, unit");
+        assert_eq!(error(&[("unti", "a")]), "unknown key \"unti\"; there are: wait, limit, unit, match");
+        assert_eq!(error(&[("unit", "a"), ("match", "maybe")]), "match: \"maybe\" is neither yes nor no");
     }
 }

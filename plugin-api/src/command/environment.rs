@@ -26,30 +26,29 @@ const PASSED: [&str; 10] = [
 /// For a daemon that was started without any.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The command for a line of the operator, to be given to [`run`](super::run): in `directory`, with nothing in the
-/// environment but an allow-list of the daemon's (`PATH HOME LANG LC_* TZ TERM USER LOGNAME SHELL XDG_RUNTIME_DIR
-/// DBUS_SESSION_BUS_ADDRESS`), `PWD`, and `variables`, which win.
+/// The whole environment of a command that runs in `directory`: an allow-list of the daemon's (`PATH HOME LANG LC_* TZ
+/// TERM USER LOGNAME SHELL XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS`), `PWD`, and `variables`, which win.
 ///
-/// It goes through [`shell`], or directly where that is [the same](simple). Values may come from the database: NUL
-/// characters, which no variable can hold, are taken out of them, and keys that cannot be one are left out.
-pub fn prepare(line: &str, directory: &Path, variables: &BTreeMap<String, String>) -> Command {
+/// Values may come from the database: NUL characters, which no variable can hold, are taken out of them, and keys that
+/// cannot be one are left out. There always is a `PATH`.
+pub fn environment(directory: &Path, variables: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
     let passed = |key: &str| PASSED.contains(&key) || key.starts_with("LC_");
-    let mut path = OsString::from(USUAL_PATH);
-    let mut environment = BTreeMap::new();
-    for (key, value) in std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(passed)) {
-        if key == "PATH" {
-            path.clone_from(&value);
-        }
-        environment.insert(key, value);
-    }
-    environment.insert("PATH".into(), path.clone());
-    environment.insert("PWD".into(), directory.into());
+    let mut all = BTreeMap::from([("PATH".into(), USUAL_PATH.into())]);
+    all.extend(std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(passed)));
+    all.insert("PWD".into(), directory.into());
     for (key, value) in variables.iter().filter(|(key, _)| !key.is_empty() && !key.contains(['=', '\0'])) {
-        environment.insert(key.into(), value.replace('\0', "").into());
+        all.insert(key.into(), value.replace('\0', "").into());
     }
-    let path = environment.get(OsStr::new("PATH")).unwrap_or(&path);
+    all
+}
+
+/// The command for a line of the operator, to be given to [`run`](super::run): in `directory`, with the
+/// [`environment`] and nothing else, through [`shell`] or directly where that is [the same](simple).
+pub fn prepare(line: &str, directory: &Path, variables: &BTreeMap<String, String>) -> Command {
+    let all = environment(directory, variables);
+    let path = all.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
     let mut command = simple(line, path).unwrap_or_else(|| shell(line));
-    command.current_dir(directory).env_clear().envs(environment);
+    command.current_dir(directory).env_clear().envs(all);
     command
 }
 
