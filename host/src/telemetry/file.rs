@@ -1,8 +1,8 @@
 //! A log file that is rotated by size and survives whatever happens to it.
 //!
-//! A line that cannot be written is dropped and counted; the first one is reported, the others are not, and when it
-//! works again the file says how many are missing. Nothing here panics, waits or retries more than once a second. A file that
-//! was moved away or removed is found missing within a second.
+//! A line that cannot be written is dropped and counted; the first one is reported, and when it works again the
+//! file says how many are missing. Nothing here panics, waits, or retries more than once a second. A file that was
+//! moved away or removed is found missing within a second.
 //!
 //! Files that are not regular (a pipe, `/dev/stdout`) are written without waiting and never rotated.
 
@@ -15,8 +15,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often the path is looked at, and how often a file that cannot be opened is tried.
+/// How often the path is looked at, and how often a file that cannot be written is tried.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often trouble is reported: a disk that is nearly full takes short lines and refuses long ones.
+const REPORT_AGAIN: Duration = Duration::from_secs(60);
 /// How long a file that could not be rotated is left alone.
 const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 
@@ -54,8 +56,11 @@ pub(super) struct FileLog {
     path: PathBuf,
     bounds: Bounds,
     live: Option<Live>,
-    /// What was last reported; none while lines can be written.
+    /// Why lines are being lost; none while they can be written.
     trouble: Option<io::ErrorKind>,
+    /// Whether anybody was told of it.
+    reported: bool,
+    report_at: Ticks,
     lost: u64,
     look_at: Ticks,
     rotate_at: Ticks,
@@ -77,7 +82,17 @@ pub(super) type News = Option<(Level, String)>;
 impl FileLog {
     pub(super) fn new(path: PathBuf) -> Self {
         let bounds = Bounds { bytes: u64::MAX, keep: 1 };
-        Self { path, bounds, live: None, trouble: None, lost: 0, look_at: Ticks(0), rotate_at: Ticks(0) }
+        Self {
+            path,
+            bounds,
+            live: None,
+            trouble: None,
+            reported: false,
+            report_at: Ticks(0),
+            lost: 0,
+            look_at: Ticks(0),
+            rotate_at: Ticks(0),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -91,7 +106,7 @@ impl FileLog {
     /// Opens the file anew if it is another one; answers why it cannot be.
     pub(super) fn open(&mut self, now: Ticks) -> News {
         self.look_at = now.after(LOOK);
-        self.look_now().err().and_then(|error| self.report(&error))
+        self.look_now().err().and_then(|error| self.report(&error, now))
     }
 
     /// Writes one line; `about` makes lines about the log itself in the same shape.
@@ -101,6 +116,10 @@ impl FileLog {
         about: &dyn Fn(Level, String) -> String,
         now: Ticks,
     ) -> News {
+        if self.trouble.is_some() && now < self.look_at {
+            self.lost += 1;
+            return None;
+        }
         let mut news = None;
         let written = self.look(now).and_then(|()| {
             if self.due(now) {
@@ -110,36 +129,37 @@ impl FileLog {
             self.put(line)
         });
         match written {
-            Ok(()) => {
-                let was = self.trouble.take();
-                was.map(|_| {
-                    (Level::Info, format!("The log file {} can be written again", self.path.display()))
-                })
-                .or(news)
-            }
+            Ok(()) => self.recovered().or(news),
             Err(error) => {
                 self.lost += 1;
-                self.report(&error).or(news)
+                self.look_at = now.after(LOOK);
+                self.report(&error, now).or(news)
             }
         }
     }
 
-    fn report(&mut self, error: &io::Error) -> News {
-        if self.trouble.replace(error.kind()) == Some(error.kind()) {
+    fn report(&mut self, error: &io::Error, now: Ticks) -> News {
+        let known = self.trouble.replace(error.kind());
+        if known == Some(error.kind()) || now < self.report_at {
             return None;
         }
+        self.report_at = now.after(REPORT_AGAIN);
+        self.reported = true;
         let path = self.path.display();
         let what = "lines are dropped and counted until it works; free the disk, or correct [logging] file";
         Some((Level::Error, format!("Cannot write the log file {path}: {error}; {what}")))
     }
 
+    fn recovered(&mut self) -> News {
+        self.trouble = None;
+        let was = std::mem::take(&mut self.reported);
+        was.then(|| (Level::Info, format!("The log file {} can be written again", self.path.display())))
+    }
+
     /// Makes sure that there is an open file and that it is the one the path names.
     fn look(&mut self, now: Ticks) -> io::Result<()> {
-        if now < self.look_at {
-            return match &self.live {
-                Some(_) => Ok(()),
-                None => Err(self.trouble.unwrap_or(io::ErrorKind::NotFound).into()),
-            };
+        if self.live.is_some() && now < self.look_at {
+            return Ok(());
         }
         self.look_at = now.after(LOOK);
         self.look_now()
@@ -195,11 +215,9 @@ impl FileLog {
     /// Says how many lines are missing, in their place.
     fn account(&mut self, about: &dyn Fn(Level, String) -> String) -> io::Result<()> {
         if self.lost > 0 {
-            let lost = self.lost;
-            self.put(about(
-                Level::Warning,
-                format!("{lost} lines are missing here: they could not be written"),
-            ))?;
+            let lines = if self.lost == 1 { "line is" } else { "lines are" };
+            let text = format!("{} {lines} missing here: no space, or no file", self.lost);
+            self.put(about(Level::Warning, text))?;
             self.lost = 0;
         }
         Ok(())
@@ -265,3 +283,6 @@ impl Live {
         options
     }
 }
+
+#[cfg(test)]
+mod tests;
