@@ -41,8 +41,8 @@ impl Failure {
                 socket.display()
             )),
             (Self::Late(allowed), Intent::Change) => Error::timeout(format!(
-                "not finished within {allowed:.1?}, the daemon may still go on with it; the time limit of a restart \
-                 must be longer than stop_timeout plus the start of the container"
+                "not finished within {allowed:.1?}, the daemon may still go on with it; restart_timeout must be longer \
+                 than stop_timeout plus the start of the container"
             )),
             (Self::Client(error), _) => client(&error, intent, socket),
             (Self::Nonsense(what), _) => nonsense(what, socket),

@@ -152,7 +152,7 @@ fn a_daemon_that_hangs_or_lies_is_unavailable_and_within_the_limit() {
         let daemon = FakeDaemon::answering([web("running"), (&restart, reply)]);
         let outcome = strategy(&daemon, &[]).restart(&within(500));
         assert_eq!(outcome.map_err(|error| error.kind), at_restart);
-        assert!(begun.elapsed() < Duration::from_millis(1_000), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
 
