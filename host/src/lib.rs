@@ -11,10 +11,12 @@
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod journal;
 pub mod plugins;
 pub mod policy;
 pub mod ports;
 pub mod respond;
 pub mod spec;
+pub mod store;
 pub mod telemetry;
 mod wording;

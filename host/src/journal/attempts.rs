@@ -1,0 +1,229 @@
+//! Attempts: the claim on a name, how far it came, how it ended, and the history.
+//!
+//! The partial index on names without an end makes the claim: two attempts for one name cannot both be open. Numbers
+//! are never used twice.
+
+use super::owner::Owner;
+use crate::policy::model::{Alarm, AttemptId, End, Name, RowId};
+use crate::policy::time::Wall;
+use crate::ports::{Attempt, Boot, Intent, Record, Stage, Unfinished};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+/// So many attempts are kept at the least, if they are not older than [`MOST_DAYS`].
+const MOST: i64 = 100_000;
+/// So old an attempt may become.
+const MOST_DAYS: i64 = 90;
+/// Every so many attempts the oldest are looked at.
+const PRUNE_EVERY: i64 = 64;
+/// So many are dropped at once; more than come in between, so that a backlog shrinks.
+const PRUNE_AT_ONCE: i64 = 256;
+
+/// Opens an attempt; the number of the one in the way if its owner lives.
+pub(super) fn begin(
+    tx: &Transaction<'_>,
+    intent: &Intent,
+    owner: &Owner,
+) -> rusqlite::Result<Result<AttemptId, i64>> {
+    let open = tx
+        .prepare_cached(
+            "SELECT id, owner_pid, owner_start, owner_boot FROM attempts WHERE name = ?1 AND ended_wall IS NULL",
+        )?
+        .query_row([intent.name.as_str()], |row| {
+            Ok((row.get(0)?, Owner { pid: row.get(1)?, start: row.get(2)?, boot: row.get(3)? }))
+        })
+        .optional()?;
+    if let Some((id, other)) = open {
+        if other.lives(&owner.boot) {
+            return Ok(Err(id));
+        }
+        tx.prepare_cached(
+            "UPDATE attempts SET ended_wall = ?2, outcome = ?3, tries = 0, detail = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            id,
+            intent.at.wall.0,
+            word(End::Cancelled),
+            "its pm died; another attempt took its place"
+        ])?;
+    }
+    tx.prepare_cached(
+        "INSERT INTO attempts (name, strategy, alarms, boot, began_boot, began_wall, owner_pid, owner_start, \
+         owner_boot, stage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9)",
+    )?
+    .execute(params![
+        intent.name.as_str(),
+        intent.strategy,
+        packed(&intent.alarms),
+        owner.boot,
+        i64::try_from(intent.at.boot.0).unwrap_or(i64::MAX),
+        intent.at.wall.0,
+        owner.pid,
+        owner.start,
+        stage_word(Stage::Intent),
+    ])?;
+    Ok(Ok(AttemptId(tx.last_insert_rowid())))
+}
+
+/// Notes how far an attempt has come; an identity stays until another one is noted.
+pub(super) fn stage(
+    tx: &Transaction<'_>,
+    id: AttemptId,
+    stage: Stage,
+    identity: Option<&str>,
+) -> rusqlite::Result<()> {
+    tx.prepare_cached("UPDATE attempts SET stage = ?2, identity = coalesce(?3, identity) WHERE id = ?1")?
+        .execute(params![id.0, stage_word(stage), identity])
+        .map(drop)
+}
+
+/// Ends an attempt.
+pub(super) fn end(tx: &Transaction<'_>, id: AttemptId, record: &Record) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "UPDATE attempts SET stage = ?2, ended_wall = ?3, outcome = ?4, tries = ?5, detail = ?6 WHERE id = ?1",
+    )?
+    .execute(params![id.0, stage_word(Stage::Ended), record.at.wall.0, word(record.end), record.attempts, record.detail])
+    .map(drop)
+}
+
+/// The open attempts whose owner has died; they become attempts of this process.
+pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result<Vec<Unfinished>> {
+    let open: Vec<(Unfinished, Owner)> = tx
+        .prepare(
+            "SELECT id, name, alarms, stage, identity, boot, owner_pid, owner_start, owner_boot FROM attempts \
+             WHERE ended_wall IS NULL ORDER BY id",
+        )?
+        .query_map([], |row| {
+            let boot: String = row.get(5)?;
+            let entry = Unfinished {
+                id: AttemptId(row.get(0)?),
+                name: Name::new(row.get_ref(1)?.as_str()?),
+                alarms: unpacked(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected(2, "alarms"))?,
+                stage: stage_of(row.get_ref(3)?.as_str()?).ok_or_else(|| unexpected(3, "stage"))?,
+                identity: row.get(4)?,
+                boot: if boot == owner.boot { Boot::Same } else { Boot::Earlier },
+            };
+            Ok((entry, Owner { pid: row.get(6)?, start: row.get(7)?, boot: row.get(8)? }))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let orphans: Vec<Unfinished> =
+        open.into_iter().filter_map(|(entry, its)| (!its.lives(&owner.boot)).then_some(entry)).collect();
+    for entry in &orphans {
+        tx.prepare_cached(
+            "UPDATE attempts SET owner_pid = ?2, owner_start = ?3, owner_boot = ?4 WHERE id = ?1",
+        )?
+        .execute(params![entry.id.0, owner.pid, owner.start, owner.boot])?;
+    }
+    Ok(orphans)
+}
+
+/// The history, newest first: of one name, or the last attempt of each.
+pub(super) fn history(conn: &Connection, of: Option<&Name>, limit: usize) -> rusqlite::Result<Vec<Attempt>> {
+    const COLUMNS: &str =
+        "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail FROM attempts";
+    match of {
+        Some(name) => conn
+            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1 ORDER BY id DESC LIMIT ?2"))?
+            .query_map(params![name.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)], attempt)?
+            .collect(),
+        None => conn
+            .prepare_cached(&format!(
+                "{COLUMNS} WHERE id IN (SELECT MAX(id) FROM attempts GROUP BY name) ORDER BY id DESC"
+            ))?
+            .query_map([], attempt)?
+            .collect(),
+    }
+}
+
+/// Now and then drops the oldest attempts that have ended, a bounded number of them. `now` is the end of `newest`.
+pub(super) fn prune(tx: &Transaction<'_>, newest: AttemptId, now: Wall) -> rusqlite::Result<()> {
+    if newest.0 % PRUNE_EVERY != 0 {
+        return Ok(());
+    }
+    let day = 86_400_000;
+    tx.prepare_cached(
+        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts ORDER BY id LIMIT ?1) \
+         AND ended_wall IS NOT NULL AND (id <= ?2 OR ended_wall < ?3)",
+    )?
+    .execute([PRUNE_AT_ONCE, newest.0 - MOST, now.0.saturating_sub(MOST_DAYS * day)])
+    .map(drop)
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    let ended = match row.get::<_, Option<i64>>(4)? {
+        None => None,
+        Some(at) => Some((
+            Wall(at),
+            end_of(row.get_ref(5)?.as_str()?).ok_or_else(|| unexpected(5, "outcome"))?,
+            row.get(6)?,
+            row.get(7)?,
+        )),
+    };
+    Ok(Attempt {
+        id: AttemptId(row.get(0)?),
+        name: Name::new(row.get_ref(1)?.as_str()?),
+        strategy: row.get(2)?,
+        began: Wall(row.get(3)?),
+        ended,
+    })
+}
+
+fn unexpected(column: usize, name: &str) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text)
+}
+
+fn stage_word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Intent => "intent",
+        Stage::Prepared => "prepared",
+        Stage::Acting => "acting",
+        Stage::Verifying => "verifying",
+        Stage::Ended => "ended",
+    }
+}
+
+fn stage_of(word: &str) -> Option<Stage> {
+    [Stage::Intent, Stage::Prepared, Stage::Acting, Stage::Verifying, Stage::Ended]
+        .into_iter()
+        .find(|stage| stage_word(*stage) == word)
+}
+
+fn word(end: End) -> &'static str {
+    match end {
+        End::Restarted => "restarted",
+        End::AlreadyHealthy => "already-healthy",
+        End::Failed => "failed",
+        End::Infrastructure => "infrastructure",
+        End::HandedOver => "handed-over",
+        End::Cancelled => "cancelled",
+    }
+}
+
+fn end_of(word: &str) -> Option<End> {
+    [End::Restarted, End::AlreadyHealthy, End::Failed, End::Infrastructure, End::HandedOver, End::Cancelled]
+        .into_iter()
+        .find(|end| self::word(*end) == word)
+}
+
+/// Rows in one column: `[[process_id, notes, acknowledged], …]`. Their name is the attempt's.
+fn packed(alarms: &[Alarm]) -> String {
+    let rows: Vec<_> = alarms
+        .iter()
+        .map(|alarm| (alarm.row.0, alarm.name.as_str(), alarm.notes.as_deref(), alarm.acknowledged))
+        .collect();
+    serde_json::to_string(&rows).unwrap_or_else(|_| "[]".to_owned())
+}
+
+fn unpacked(text: &str) -> Option<Vec<Alarm>> {
+    let rows: Vec<(i64, String, Option<String>, bool)> = serde_json::from_str(text).ok()?;
+    Some(
+        rows.into_iter()
+            .map(|(row, name, notes, acknowledged)| Alarm {
+                row: RowId(row),
+                name: Name::new(&name),
+                notes,
+                acknowledged,
+            })
+            .collect(),
+    )
+}

@@ -1,0 +1,214 @@
+//! What an error of the server or the driver means for the daemon, in words that name the server.
+//!
+//! It must not decide what happens next: it names the trouble, whether a connection may be kept, and what an operator
+//! can do. Texts of the server are shown escaped and never hold a password.
+
+use crate::policy::model::printable;
+use crate::ports::{StoreError, Trouble};
+use mysql::{DriverError, Error};
+use rustls::CertificateError;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// A table, an index or a version is there already.
+pub(super) const ALREADY_THERE: &[u16] = &[1050, 1060, 1061, 1062];
+/// A table is missing, or hidden from an account that may not read it.
+pub(super) const NOT_THERE: &[u16] = &[1146, 1142];
+
+/// The key is taken.
+pub(super) const TAKEN: u16 = 1062;
+/// The row that a foreign key wants is missing.
+pub(super) const NO_PARENT: u16 = 1452;
+
+/// What was going on, for the message.
+pub(super) struct Doing<'a> {
+    pub(super) what: &'a str,
+    pub(super) at: &'a str,
+    /// How long an answer was waited for.
+    pub(super) within: Duration,
+}
+
+/// The error of the port for one of the driver.
+pub(super) fn error(doing: &Doing<'_>, error: &Error) -> StoreError {
+    let (trouble, why, hint) = match error {
+        Error::MySqlError(answer) => {
+            let (trouble, hint) = match of_code(answer.code) {
+                // The same codes for reading and for writing; only the text tells which was refused.
+                (Trouble::ReadOnly, hint) if answer.message.starts_with("SELECT") => (Trouble::Refused, hint),
+                meaning => meaning,
+            };
+            (trouble, format!("{} (error {})", answer.message, answer.code), hint)
+        }
+        other => of_connection(other, doing.within),
+    };
+    StoreError { trouble, attempted: format!("{} at {}", doing.what, doing.at), why: printable(&why), hint }
+}
+
+/// Whether the exchange has come to an orderly end, so that the connection can be used again.
+pub(super) fn keeps_connection<T>(result: &mysql::Result<T>) -> bool {
+    match result {
+        Ok(_) => true,
+        // A server that is read-only or shutting down may have a successor behind the same address; a statement that
+        // has to be prepared anew is, with a new connection.
+        Err(Error::MySqlError(answer)) => !matches!(
+            answer.code,
+            1047 | 1053 | 1077 | 1079 | 1158..=1161 | 1243 | 1290 | 1615 | 1792 | 1836 | 1927 | 2006 | 2013
+        ),
+        Err(_) => false,
+    }
+}
+
+/// Whether nobody listens there.
+pub(super) fn unreachable(error: &Error) -> bool {
+    matches!(error, Error::DriverError(DriverError::CouldNotConnect(_) | DriverError::ConnectTimeout))
+}
+
+/// Whether the login was refused, and another password may be the right one.
+pub(super) fn denied(error: &Error) -> bool {
+    matches!(error, Error::MySqlError(answer) if matches!(answer.code, 1045 | 1698))
+}
+
+fn of_code(code: u16) -> (Trouble, Option<&'static str>) {
+    match code {
+        1045 | 1698 | 1862 | 1820 | 3118 | 4151 => {
+            (Trouble::Refused, Some("check user and password in [database]; pm tries again once a minute"))
+        }
+        1044 | 1130 => (Trouble::Refused, Some("grant this account access to the database from this host")),
+        3159 => (Trouble::Refused, Some("the server wants encryption: set tls in [database]")),
+        1142 | 1143 | 1370 | 1227 => (
+            Trouble::ReadOnly,
+            Some(
+                "grant SELECT on PROCESE and STATUS_PROCESS and UPDATE (alarma, notes) on STATUS_PROCESS to this account",
+            ),
+        ),
+        1290 | 1836 | 1792 | 1036 => (
+            Trouble::ReadOnly,
+            Some("the server is read-only: point [database] to the primary, or make it writable"),
+        ),
+        1205 | 1213 | 1020 | 1637 | 3101 => {
+            (Trouble::Conflict, Some("another transaction holds the row; end it if it stays"))
+        }
+        1049 => (Trouble::Schema, Some("check database in [database]")),
+        1146 | 1054 => (
+            Trouble::Schema,
+            Some("check database and host_id, or run `pm db migrate` to create what is missing"),
+        ),
+        1040 | 1203 | 1226 => {
+            (Trouble::Away, Some("raise max_connections of the server, or close idle connections"))
+        }
+        1129 => (Trouble::Away, Some("the server blocks this host: run FLUSH HOSTS there")),
+        3024 | 1969 => {
+            (Trouble::Away, Some("check the load of the server and the index on the alarms (`pm db status`)"))
+        }
+        1047 | 1053 | 1077 | 1079 | 1158..=1161 | 1243 | 1317 | 1615 | 1927 | 2006 | 2013 | 1152 | 1184 => {
+            (Trouble::Away, None)
+        }
+        1021 | 1114 | 1041 | 1037 => (Trouble::Away, Some("free some space on the server")),
+        _ => (Trouble::Other, None),
+    }
+}
+
+fn of_connection(error: &Error, within: Duration) -> (Trouble, String, Option<&'static str>) {
+    if let Some(tls) = tls_error(error) {
+        return of_tls(tls);
+    }
+    let seconds = within.as_secs_f64();
+    let silent = || format!("no answer within {seconds} s");
+    match error {
+        Error::DriverError(DriverError::ConnectTimeout) => (
+            Trouble::Away,
+            format!("no connection within {seconds} s"),
+            Some("check host, port and the network"),
+        ),
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, why, kind)))) => {
+            let hint = match kind {
+                ErrorKind::PermissionDenied => "let pm's account use the socket",
+                _ => "check host, port and socket in [database], and whether the server runs",
+            };
+            (Trouble::Away, why.clone(), Some(hint))
+        }
+        Error::DriverError(DriverError::TlsNotSupported) => (
+            Trouble::Refused,
+            "the server offers no TLS".to_owned(),
+            Some("switch TLS on in the server, or set tls = off in [database]"),
+        ),
+        Error::DriverError(
+            unknown @ (DriverError::UnknownAuthPlugin(_)
+            | DriverError::OldMysqlPasswordDisabled
+            | DriverError::CleartextPluginDisabled),
+        ) => (
+            Trouble::Refused,
+            unknown.to_string(),
+            Some("give the account another authentication plugin, such as mysql_native_password"),
+        ),
+        Error::DriverError(DriverError::UnexpectedPacket | DriverError::PacketOutOfSync) => (
+            Trouble::Away,
+            "the answer makes no sense".to_owned(),
+            Some("check that a MySQL or MariaDB server listens there"),
+        ),
+        Error::DriverError(other) => (Trouble::Away, other.to_string(), None),
+        other => match io_error(other) {
+            Some(io) if matches!(io.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => (
+                Trouble::Away,
+                silent(),
+                Some("check the server and the network; the outcome is looked up later"),
+            ),
+            Some(io) if io.kind() == ErrorKind::NotFound => {
+                (Trouble::Refused, io.to_string(), Some("check the files of tls in [database]"))
+            }
+            Some(io) => (Trouble::Away, format!("the connection was cut ({io})"), None),
+            None => (Trouble::Away, other.to_string(), None),
+        },
+    }
+}
+
+fn io_error(error: &Error) -> Option<&std::io::Error> {
+    match error {
+        Error::IoError(io) => Some(io),
+        Error::CodecError(codec) => std::error::Error::source(codec)?.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// The error of the encryption, wherever the driver has put it.
+fn tls_error(error: &Error) -> Option<&rustls::Error> {
+    match error {
+        Error::TlsError(mysql::error::tls::TlsError::Tls(tls)) => Some(tls),
+        other => io_error(other)?.get_ref()?.downcast_ref(),
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> (Trouble, String, Option<&'static str>) {
+    let text = error.to_string();
+    let (why, hint) =
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
+                "the server's certificate is not of an authority that pm trusts".to_owned(),
+                "set tls_ca_file in [database] to the authority of the server",
+            ),
+            rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+                presented, ..
+            }) if presented.is_empty() => (
+                "the server's certificate holds no name at all (no subject alternative name)".to_owned(),
+                "give the server a certificate with its name, or set tls = verify-ca in [database]",
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => (
+                format!("the server's certificate is for another name: {text}"),
+                "set host in [database] to a name in the certificate, or set tls = verify-ca",
+            ),
+            rustls::Error::InvalidCertificate(
+                CertificateError::Expired | CertificateError::ExpiredContext { .. },
+            ) => (
+                format!("the server's certificate has expired: {text}"),
+                "renew it, or correct the clock of this host",
+            ),
+            rustls::Error::InvalidCertificate(_) => (
+                format!("the server's certificate cannot be verified: {text}"),
+                "give the server a certificate of version 3 with its name",
+            ),
+            _ => (format!("TLS failed: {text}"), "check the TLS settings of the server and of [database]"),
+        };
+    (Trouble::Refused, why, Some(hint))
+}

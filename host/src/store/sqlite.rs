@@ -1,0 +1,303 @@
+//! The alarms in a file of SQLite: the engine when no server is configured.
+//!
+//! A file that does not exist yet is created with the tables of the alarms; in a file of somebody else nothing is
+//! created without `migrate`. One connection stays open with its statements prepared; it is opened anew when the
+//! file behind the path is another one, and after any error of the file itself. Nothing but this file and its part
+//! `failure` names the driver.
+
+mod failure;
+mod tables;
+
+use super::SqliteAddress;
+use super::notes;
+use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
+use super::schema;
+use crate::policy::model::{Alarm, Clear, Name, RowId};
+use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError, Trouble};
+use failure::Place;
+use jiff::tz::TimeZone;
+use rusqlite::types::{ToSql, ValueRef};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+use tables::SqliteTables;
+
+/// How long another program's lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a clearing is made anew when the row changes at that very moment.
+const REPEATS: u32 = 5;
+
+/// The alarms in a file.
+pub(super) struct SqliteStore {
+    address: SqliteAddress,
+    place: Place,
+    open: Option<Open>,
+    left: Left,
+    left_of_list: Left,
+}
+
+struct Open {
+    conn: Connection,
+    /// Which file it is, by device and inode.
+    file: Option<(u64, u64)>,
+    /// The declared length of `notes`; none when the column has none.
+    limit: Option<usize>,
+}
+
+impl SqliteStore {
+    pub(super) fn new(address: SqliteAddress) -> Self {
+        let place = Place(address.path.clone());
+        Self { address, place, open: None, left: Left::default(), left_of_list: Left::default() }
+    }
+
+    /// Makes one call with an open connection, and closes it when the error leaves it in doubt.
+    fn with<T>(
+        &mut self,
+        doing: &str,
+        call: impl FnOnce(&mut Open, Option<i64>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let host = self.address.host_id;
+        let result = call(self.opened()?, host);
+        result.map_err(|error| {
+            if failure::doubtful(&error) {
+                self.open = None;
+            }
+            self.place.error(doing, &error)
+        })
+    }
+
+    fn opened(&mut self) -> Result<&mut Open, StoreError> {
+        let file = identity(&self.address.path);
+        if self.open.as_ref().is_some_and(|open| open.file != file) {
+            self.open = None;
+        }
+        match self.open {
+            Some(ref mut open) => Ok(open),
+            None => {
+                let open = open(&self.address, &self.place)?;
+                Ok(self.open.insert(open))
+            }
+        }
+    }
+
+    fn set(&mut self, doing: &str, alarm: i64, which: &Rows, note: &str) -> Result<u64, StoreError> {
+        self.with(doing, |open, host| {
+            let note = notes::fitted(note, open.limit).to_owned();
+            let of_host = of_host("host_id", host);
+            let set = format!(
+                "UPDATE STATUS_PROCESS SET alarma = {alarm}, sound = 0, notes = ?1 WHERE process_id IN"
+            );
+            let tx = open.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let changed = match which {
+                Rows::All => {
+                    tx.execute(&format!("{set} (SELECT process_id FROM PROCESE){of_host}"), [&note])?
+                }
+                Rows::Named(names) => {
+                    let sql =
+                        format!("{set} (SELECT process_id FROM PROCESE WHERE process_name = ?2){of_host}");
+                    let mut statement = tx.prepare(&sql)?;
+                    let mut names: Vec<&Name> = names.iter().collect();
+                    names.sort();
+                    names.dedup();
+                    let mut changed = 0;
+                    for name in names {
+                        changed += statement.execute([note.as_str(), name.as_str()])?;
+                    }
+                    changed
+                }
+            };
+            tx.commit()?;
+            Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+        })
+    }
+}
+
+impl AlarmStore for SqliteStore {
+    fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.with("reading the alarms from STATUS_PROCESS", |open, host| {
+            let sql = format!(
+                "SELECT {ALARM_COLUMNS} FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
+                 WHERE s.alarma = 1{} ORDER BY s.process_id LIMIT ?1",
+                of_host("s.host_id", host)
+            );
+            let mut statement = open.conn.prepare_cached(&sql)?;
+            statement
+                .query_map([limit], |row| Ok(rows::alarm(cells(row)?)))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        Ok(self.left.out(rows, &self.place.table()))
+    }
+
+    fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError> {
+        let doing = format!("clearing the alarm of process_id {} in STATUS_PROCESS", clear.row.0);
+        self.with(&doing, |open, host| {
+            let of_host = of_host("host_id", host);
+            let note = clear.restarted_at.map(|at| {
+                let stamp = notes::stamp(at, &TimeZone::system());
+                notes::appended(clear.notes.as_deref(), &stamp, open.limit)
+            });
+            let set = if note.is_some() { ", notes = ?3" } else { "" };
+            // The cast compares what was read: a number in a column without a type was read as text.
+            let update = format!(
+                "UPDATE STATUS_PROCESS SET alarma = 0{set} \
+                 WHERE process_id = ?1 AND alarma = 1 AND CAST(notes AS TEXT) IS ?2{of_host}"
+            );
+            let look = format!(
+                "SELECT alarma, CAST(notes AS TEXT) FROM STATUS_PROCESS WHERE process_id = ?1{of_host}"
+            );
+            for _ in 0..REPEATS {
+                let mut values: Vec<&dyn ToSql> = vec![&clear.row.0, &clear.notes];
+                values.extend(note.as_ref().map(|note| note as &dyn ToSql));
+                if open.conn.prepare_cached(&update)?.execute(&*values)? > 0 {
+                    return Ok(Cleared::Done);
+                }
+                let now = open.conn.prepare_cached(&look)?.query_row([clear.row.0], cells).optional()?;
+                if let Some(fate) = rows::fate(now, clear) {
+                    return Ok(fate);
+                }
+            }
+            Ok(Cleared::Changed)
+        })
+    }
+
+    fn list(&mut self) -> Result<Vec<Row>, StoreError> {
+        let rows = self.with("reading the processes from PROCESE and STATUS_PROCESS", |open, host| {
+            let sql = format!(
+                "SELECT {ROW_COLUMNS} FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
+                 WHERE 1 = 1{} ORDER BY s.process_id",
+                of_host("s.host_id", host)
+            );
+            let mut statement = open.conn.prepare(&sql)?;
+            statement.query_map([], |row| Ok(rows::row(cells(row)?)))?.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        Ok(self.left_of_list.out(rows, &self.place.table()))
+    }
+
+    fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {
+        let doing = format!("adding the process \"{name}\" to PROCESE and STATUS_PROCESS");
+        self.with(&doing, |open, host| {
+            let tx = open.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Some installations have the foreign key the other way round.
+            tx.pragma_update(None, "defer_foreign_keys", true)?;
+            let there = format!(
+                "SELECT s.process_id FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
+                 WHERE p.process_name = ?1{} ORDER BY s.process_id LIMIT 1",
+                of_host("s.host_id", host)
+            );
+            if let Some(row) = tx.query_row(&there, [name.as_str()], |row| row.get(0)).optional()? {
+                return Ok(RowId(row));
+            }
+            let next = "SELECT 1 + MAX((SELECT COALESCE(MAX(process_id), 0) FROM STATUS_PROCESS), \
+                        (SELECT COALESCE(MAX(process_id), 0) FROM PROCESE))";
+            let row: i64 = tx.query_row(next, [], |row| row.get(0))?;
+            let (column, value) =
+                host.map_or_else(Default::default, |host| (", host_id", format!(", {host}")));
+            let status = format!(
+                "INSERT INTO STATUS_PROCESS (process_id, alarma, sound{column}) VALUES (?1, 0, 0{value})"
+            );
+            tx.execute(&status, [row])?;
+            tx.execute(
+                "INSERT INTO PROCESE (process_id, process_name) VALUES (?1, ?2)",
+                (row, name.as_str()),
+            )?;
+            tx.commit()?;
+            Ok(RowId(row))
+        })
+    }
+
+    fn raise(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError> {
+        self.set("raising alarms in STATUS_PROCESS", 1, rows, note)
+    }
+
+    fn reset(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError> {
+        self.set("resetting alarms in STATUS_PROCESS", 0, rows, note)
+    }
+
+    fn schema(&mut self) -> Result<Schema, StoreError> {
+        let by_host = self.address.host_id.is_some();
+        let place = self.place.clone();
+        let open = self.opened()?;
+        let mut tables = SqliteTables { conn: &open.conn, place: &place, by_host };
+        Ok(Schema {
+            engine: format!("sqlite {}", rusqlite::version()),
+            version: schema::Tables::version(&mut tables)?,
+            newest: schema::NEWEST,
+            missing: schema::missing(&mut tables)?,
+        })
+    }
+
+    fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
+        let by_host = self.address.host_id.is_some();
+        let place = self.place.clone();
+        let done = migrate(&mut self.opened()?.conn, &place, by_host)?;
+        // The declared length of a column may be known only now.
+        self.open = None;
+        Ok(done)
+    }
+}
+
+/// The condition for one host; the number is no text from outside.
+fn of_host(column: &str, host: Option<i64>) -> String {
+    host.map_or_else(String::new, |host| format!(" AND {column} = {host}"))
+}
+
+fn cells<const N: usize>(row: &rusqlite::Row<'_>) -> rusqlite::Result<[Cell; N]> {
+    let mut cells = [const { Cell::Null }; N];
+    for (index, cell) in cells.iter_mut().enumerate() {
+        *cell = match row.get_ref(index)? {
+            ValueRef::Null => Cell::Null,
+            ValueRef::Integer(number) => Cell::Int(number),
+            ValueRef::Real(_) => Cell::Odd("a fraction"),
+            ValueRef::Text(bytes) => Cell::text(bytes.to_vec()),
+            ValueRef::Blob(_) => Cell::Odd("binary data"),
+        };
+    }
+    Ok(cells)
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+}
+
+fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
+    let path = &address.path;
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
+            StoreError {
+                trouble: Trouble::Away,
+                attempted: format!("creating the directory {} for the alarm database", directory.display()),
+                why: error.to_string(),
+                hint: Some("create it, or set another path in [database]"),
+            }
+        })?;
+    }
+    let fresh = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    let opening = |error| place.error("opening the alarm database", &error);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut conn = Connection::open_with_flags(path, flags).map_err(opening)?;
+    conn.busy_timeout(PATIENCE).map_err(opening)?;
+    if fresh {
+        // Writers of alarms and the poll then do not wait for each other. The mode stays with the file.
+        conn.pragma_update(None, "journal_mode", "WAL").map_err(opening)?;
+        migrate(&mut conn, place, address.host_id.is_some())?;
+    }
+    let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(opening)?;
+    if mode.eq_ignore_ascii_case("wal") {
+        // In this mode it costs no consistency; a clearing lost with the power leaves the alarm standing.
+        conn.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
+    }
+    let limit = tables::declared_length(&conn).map_err(opening)?;
+    Ok(Open { conn, file: identity(path), limit })
+}
+
+/// All steps in one transaction: of two at once, the second waits and finds everything made.
+fn migrate(conn: &mut Connection, place: &Place, by_host: bool) -> Result<Vec<String>, StoreError> {
+    let doing = |error| place.error("creating the tables of the alarms", &error);
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(doing)?;
+    let done = schema::migrate(&mut SqliteTables { conn: &tx, place, by_host })?;
+    tx.commit().map_err(doing)?;
+    Ok(done)
+}

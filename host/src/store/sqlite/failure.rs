@@ -1,0 +1,88 @@
+//! What an error of SQLite means for the daemon, in words that name the file.
+//!
+//! It must not decide what happens next: it names the trouble.
+
+use crate::policy::model::printable;
+use crate::ports::{StoreError, Trouble};
+use rusqlite::{Error, ErrorCode};
+use std::path::PathBuf;
+
+/// The file, for messages.
+#[derive(Clone)]
+pub(super) struct Place(pub(super) PathBuf);
+
+impl Place {
+    /// The table with the alarms, for messages.
+    pub(super) fn table(&self) -> String {
+        format!("STATUS_PROCESS at {}", self.0.display())
+    }
+
+    /// The error of the port for one of the driver.
+    pub(super) fn error(&self, doing: &str, error: &Error) -> StoreError {
+        let (trouble, hint) = meaning(error);
+        StoreError {
+            trouble,
+            attempted: format!("{doing} at {}", self.0.display()),
+            why: printable(&why(error)),
+            hint,
+        }
+    }
+}
+
+/// Whether the file itself failed: the connection is not to be trusted any more.
+pub(super) fn doubtful(error: &Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::ConstraintViolation
+                | ErrorCode::ReadOnly
+                | ErrorCode::Unknown
+                | ErrorCode::DiskFull
+        )
+    )
+}
+
+fn why(error: &Error) -> String {
+    match error {
+        Error::SqliteFailure(_, Some(text)) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn meaning(error: &Error) -> (Trouble, Option<&'static str>) {
+    let Some(code) = error.sqlite_error_code() else { return (Trouble::Other, None) };
+    match code {
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+            (Trouble::Conflict, Some("another program holds a lock on the file; end its transaction"))
+        }
+        ErrorCode::ReadOnly => (
+            Trouble::ReadOnly,
+            Some("let pm's account write the file and its directory, or use another path"),
+        ),
+        ErrorCode::CannotOpen => {
+            (Trouble::Away, Some("check the path in [database] and who may read and write the file"))
+        }
+        ErrorCode::DiskFull => (Trouble::Away, Some("free some space on its disk")),
+        ErrorCode::SystemIoFailure | ErrorCode::FileLockingProtocolFailed => {
+            (Trouble::Away, Some("check the disk and the file system of the file"))
+        }
+        ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied => {
+            (Trouble::Refused, Some("let pm's account read and write the file"))
+        }
+        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+            (Trouble::Other, Some("restore the file from a backup, or move it away and pm creates a new one"))
+        }
+        ErrorCode::Unknown if schema_is_missing(&why(error)) => (
+            Trouble::Schema,
+            Some("run `pm db migrate` to create what is missing, or set another path in [database]"),
+        ),
+        _ => (Trouble::Other, None),
+    }
+}
+
+/// SQLite has one code for every statement it cannot prepare.
+fn schema_is_missing(text: &str) -> bool {
+    ["no such table", "no such column", "has no column"].iter().any(|words| text.contains(words))
+}
