@@ -14,7 +14,7 @@ use std::time::Duration;
 pm_plugin_api::settings! {
     /// Settings of the strategy "docker".
     pub struct DockerSettings {
-        /// Socket of the daemon. Default: DOCKER_HOST in pm's environment when it is unix://…, else the first that
+        /// Socket of the daemon. Default: DOCKER_HOST in pm's environment when it is unix:///PATH, else the first that
         /// exists of /var/run/docker.sock, /run/podman/podman.sock, $XDG_RUNTIME_DIR/docker.sock and
         /// $XDG_RUNTIME_DIR/podman/podman.sock. Whoever may use it is as good as root on the host.
         pub socket: Option<PathBuf>,

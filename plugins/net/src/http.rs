@@ -23,7 +23,7 @@ const MOST_REDIRECTS: u32 = 20;
 pm_plugin_api::settings! {
     /// Settings of the check "http".
     pub struct HttpSettings {
-        /// What to ask: http://host:port/path or https://…; user:password@ in front of the host is sent as basic
+        /// What to ask: http://host:port/path or https://host/; user:password@ in front of the host is sent as basic
         /// authentication and never shown.
         pub url: String,
         /// GET, HEAD, OPTIONS, or POST with an empty body.
