@@ -8,13 +8,16 @@
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
 //! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod daemon;
+pub mod exec;
 pub mod journal;
 pub mod plugins;
 pub mod policy;
 pub mod ports;
+pub mod presence;
 pub mod respond;
 pub mod spec;
 pub mod store;

@@ -1,2 +1,7 @@
-//! The program `pm`.
-fn main() {}
+//! The program `pm`: hands its arguments to the library and returns its exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(pm_host::cli::main(std::env::args_os(), &mut std::io::stdout(), &mut std::io::stderr()))
+}

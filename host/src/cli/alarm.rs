@@ -2,18 +2,16 @@
 
 use crate::cli::arguments::{AlarmVerb, Format, Global, RowsOptions};
 use crate::cli::compose::Context;
-use crate::cli::table::table;
+use crate::cli::table::{local, table};
 use crate::cli::{Failure, Terminal};
-use crate::clock::local_time;
 use crate::policy::model::{Name, printable};
 use crate::ports::{AlarmStore, Row, Rows};
 use serde_json::json;
-use std::io::Write as _;
 
 pub(crate) fn alarm(global: &Global, verb: &AlarmVerb, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let mut store = context.store()?;
-    let stamp = local_time(context.now().wall);
+    let mut store = context.store();
+    let stamp = local(context.now().wall);
     match verb {
         AlarmVerb::Add(options) => {
             for name in &options.names {

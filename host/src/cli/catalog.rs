@@ -3,7 +3,8 @@
 //! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
 //! nothing at all, and says so once per version of the file.
 
-use crate::cli::compose::{catalogue, store_address};
+use crate::cli::{addresses, logs};
+use crate::cli::compose::catalogue;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::plugins::Registry;
@@ -81,14 +82,8 @@ impl Current {
         for warning in loaded.warnings() {
             warn!("{warning}");
         }
-        let store = match self.other_store(&newer) {
-            Ok(store) => store,
-            Err(why) => {
-                error!("Configuration not changed: {why}");
-                return Refreshed::Unchanged;
-            }
-        };
-        self.telemetry.reload(super::run::log_settings(&newer));
+        let store = self.other_store(&newer);
+        self.telemetry.reload(logs::settings(&newer));
         if newer.monitor.state_dir != self.config.monitor.state_dir {
             warn!("state_dir changes take effect with the next start of pm");
         }
@@ -97,13 +92,11 @@ impl Current {
         Refreshed::Everything(knobs(&self.config), store)
     }
 
-    fn other_store(&self, newer: &Config) -> Result<Option<Box<dyn AlarmStore>>, String> {
-        if newer.database == self.config.database && newer.host_id == self.config.host_id {
-            return Ok(None);
-        }
-        let address = store_address(&newer.database, newer.host_id);
+    /// Another store when the database is another one.
+    fn other_store(&self, newer: &Config) -> Option<Box<dyn AlarmStore>> {
+        let same = newer.database == self.config.database && newer.host_id == self.config.host_id;
         let clock = Arc::clone(&self.clock);
-        store::open(&address, clock).map(Some).map_err(|error| error.to_string())
+        (!same).then(|| store::open(addresses::translate(&newer.database, newer.host_id), clock))
     }
 
     fn refuse(&self, loaded: &Loaded) {

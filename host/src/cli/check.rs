@@ -1,11 +1,9 @@
 //! `pm check`: whether the configuration can be used, every problem at once, and what the file means.
 
 use crate::cli::arguments::{Format, FormatOptions, Global};
-use crate::cli::compose;
 use crate::cli::table::table;
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, addresses, compose};
 use crate::config::{Config, Dialect, Loaded, effective};
-use std::io::Write as _;
 
 pub(crate) fn check(
     global: &Global,
@@ -51,7 +49,7 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         Dialect::WithDefault => "handled as [process.default] says",
         Dialect::SectionsOnly => "ignored (there is no [process.default])",
     };
-    writeln!(out, "Database        {}", compose::database_name(&config.database))?;
+    writeln!(out, "Database        {}", addresses::name(&config.database))?;
     let host = config.host_id.map_or_else(|| "all hosts (no [host] host_id)".to_owned(), |id| id.to_string());
     writeln!(out, "Host            {host}")?;
     writeln!(out, "Poll            every {} s", config.monitor.check_interval.as_secs_f64())?;

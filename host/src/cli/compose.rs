@@ -2,12 +2,11 @@
 //!
 //! This is where plain data of one edge becomes plain data of another, because edges never import each other.
 
-use crate::cli::Failure;
 use crate::cli::arguments::Global;
+use crate::cli::{Failure, addresses};
 use crate::clock::{Stop, SystemClock};
-use crate::config::{self, Catalogue, Config, Database, Environment, Loaded, Refused};
-use crate::exec::Commands;
-use crate::journal::FileJournal;
+use crate::config::{self, Catalogue, Config, Environment, Loaded, Refused};
+use crate::journal;
 use crate::plugins::{self, Registry};
 use crate::policy::model::{Alarm, Configured, InFlight, Name, Standing};
 use crate::policy::time::Now;
@@ -91,16 +90,6 @@ pub(crate) fn catalogue(registry: &Registry) -> Catalogue {
     Catalogue { offers: registry.offers(), refused }
 }
 
-/// Where the alarms are, for people; never with a password.
-pub(crate) fn database_name(database: &Database) -> String {
-    store_address(database, None).to_string()
-}
-
-/// The database of the configuration as the store wants it.
-pub(crate) fn store_address(database: &Database, host_id: Option<i64>) -> store::Address {
-    super::addresses::translate(database, host_id)
-}
-
 impl Context {
     /// Reads the configuration; problems that leave something to work with are told by `pm check`, not here.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
@@ -119,26 +108,22 @@ impl Context {
     pub(crate) fn clock(&self) -> Arc<SystemClock> {
         Arc::clone(&self.clock)
     }
-    pub(crate) fn exec(&self) -> Commands {
-        Commands::new()
-    }
     pub(crate) fn strategies(&self) -> Arc<Registry> {
         Arc::clone(&self.registry)
     }
     pub(crate) fn database_name(&self) -> String {
-        database_name(&self.config.database)
+        addresses::name(&self.config.database)
     }
 
-    /// A connection of its own to the alarm database.
-    pub(crate) fn store(&self) -> Result<Box<dyn AlarmStore>, Failure> {
-        let address = store_address(&self.config.database, self.config.host_id);
-        store::open(&address, self.clock()).map_err(|error| Failure::database(&error))
+    /// A connection of its own to the alarm database, made by its first call.
+    pub(crate) fn store(&self) -> Box<dyn AlarmStore> {
+        store::open(addresses::translate(&self.config.database, self.config.host_id), self.clock())
     }
 
     /// The journal, for writing.
-    pub(crate) fn journal(&self) -> Result<Box<dyn Journal>, Failure> {
-        let opened = FileJournal::open(&self.config.monitor.state_dir, self.clock.boot_id());
-        opened.map(|journal| Box::new(journal) as Box<dyn Journal>).map_err(|error| Failure::failed(&error))
+    pub(crate) fn journal(&self) -> Result<journal::FileJournal, Failure> {
+        let opened = journal::open(&self.config.monitor.state_dir, self.clock.boot_id());
+        opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
     }
 
     pub(crate) fn look_up(&self, name: &Name) -> (Configured, Option<Spec>) {
@@ -148,7 +133,7 @@ impl Context {
     /// Looks at table and journal; a database that does not answer leaves the journal's part.
     pub(crate) fn picture(&self) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
-        let journal = FileJournal::open_read_only(state_dir, self.clock.boot_id())
+        let journal = journal::open_read_only(state_dir, self.clock.boot_id())
             .map_err(|error| Failure::failed(&error))?;
         let mut standings = journal.standings().map_err(|error| Failure::failed(&error))?;
         let attempts = journal.attempts(None, 1).map_err(|error| Failure::failed(&error))?;
@@ -158,19 +143,11 @@ impl Context {
             let since = crate::policy::time::Ticks(now.boot.0.saturating_sub(ago));
             standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
         }
-        let listed = self.store().map_err(said).and_then(|mut store| store.list().map_err(|e| e.to_string()));
-        let (rows, database) = match listed {
+        let (rows, database) = match self.store().list() {
             Ok(rows) => (rows, Ok(())),
-            Err(error) => (Vec::new(), Err(error)),
+            Err(error) => (Vec::new(), Err(error.to_string())),
         };
         Ok(Picture { rows, standings, attempts, database, daemon: StateLock::holder(state_dir) })
-    }
-}
-
-fn said(failure: Failure) -> String {
-    match failure {
-        Failure::Database(text) | Failure::Failed(text) | Failure::Usage(text) | Failure::Plugin(text) => text,
-        Failure::Said(_) | Failure::Deaf => String::new(),
     }
 }
 

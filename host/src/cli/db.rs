@@ -5,11 +5,10 @@ use crate::cli::compose::Context;
 use crate::cli::{Failure, Terminal};
 use crate::ports::Schema;
 use serde_json::json;
-use std::io::Write as _;
 
 pub(crate) fn db(global: &Global, verb: &DbVerb, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let mut store = context.store()?;
+    let mut store = context.store();
     match verb {
         DbVerb::Migrate => {
             let done = store.migrate().map_err(|error| Failure::database(&error))?;

@@ -9,7 +9,6 @@ mod stage;
 use crate::cli::arguments::Global;
 use crate::cli::{Failure, Terminal};
 use stage::Stage;
-use std::io::Write as _;
 use std::time::Duration;
 
 /// The demo gives up after this time; it usually takes a few seconds.

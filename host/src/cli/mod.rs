@@ -3,6 +3,7 @@
 //! A library function that takes arguments and writers, so that tests call it as the binary does. One file per
 //! verb; nothing here decides about restarts. Exit codes are decided in [`failure`] alone.
 
+mod addresses;
 mod alarm;
 mod arguments;
 mod catalog;
@@ -11,6 +12,7 @@ mod compose;
 mod db;
 mod demo;
 mod failure;
+mod logs;
 mod plugins;
 mod restart;
 mod run;

@@ -3,12 +3,11 @@
 
 use crate::cli::arguments::{Global, NameOptions};
 use crate::cli::compose::Context;
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, logs};
+use crate::exec::SystemExec;
 use crate::policy::model::{Configured, End, Job, Name, Trial, Verify};
-use crate::ports::Record;
+use crate::ports::{Clock as _, Journal as _, Record};
 use crate::respond::{Claim, Report, World, respond};
-use crate::telemetry;
-use std::io::Write as _;
 
 pub(crate) fn restart(
     global: &Global,
@@ -29,10 +28,10 @@ pub(crate) fn restart(
             )));
         }
     };
-    telemetry::console_only();
-    let (journal, exec, clock) = (context.journal()?, context.exec(), context.clock());
+    logs::to_console(&context)?;
+    let (journal, clock) = (context.journal()?, context.clock());
     let strategies = context.strategies();
-    let world = World { clock: &*clock, strategies: &*strategies, exec: &exec, journal: &*journal };
+    let world = World { clock: &*clock, strategies: &*strategies, exec: &SystemExec, journal: &journal };
     let job = Job { name: name.clone(), alarms: Vec::new(), verify: Verify::AfterOnly, trial: Trial::No };
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);
     if let Some(id) = id {

@@ -3,15 +3,13 @@
 
 use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::compose::{Context, Picture};
-use crate::cli::table::table;
+use crate::cli::table::{local, table};
 use crate::cli::{Failure, Terminal};
-use crate::clock::local_time;
 use crate::policy::breaker::{Admission, Breaker};
 use crate::policy::model::{End, Name, Standing};
 use crate::ports::{Attempt, Row};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::Write as _;
 
 pub(crate) fn status(
     global: &Global,
@@ -94,8 +92,8 @@ fn breaker(context: &Context, standing: &Standing) -> String {
 
 fn last_attempt(attempt: &Attempt) -> String {
     match &attempt.ended {
-        None => format!("{} under way", local_time(attempt.began)),
-        Some((at, end, _, detail)) => format!("{} {}: {detail}", local_time(*at), word(*end)),
+        None => format!("{} under way", local(attempt.began)),
+        Some((at, end, _, detail)) => format!("{} {}: {detail}", local(*at), word(*end)),
     }
 }
 

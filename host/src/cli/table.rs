@@ -1,6 +1,9 @@
 //! Tables for people: at most 80 columns, no frames, wrapped cells.
 
-use comfy_table::{ContentArrangement, Table, presets};
+use crate::policy::time::Wall;
+use crate::telemetry::line::local_time;
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 
 /// The width that every terminal has.
 pub(crate) const WIDTH: u16 = 80;
@@ -8,7 +11,7 @@ pub(crate) const WIDTH: u16 = 80;
 /// A table as text, with a line break at the end; rows shorter than the header are filled up.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     table.set_header(header.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
     for row in rows {
         table.add_row(row);
@@ -18,4 +21,9 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
     }
     let text = table.to_string();
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Local time as people and the notes of the table have it.
+pub(crate) fn local(at: Wall) -> String {
+    local_time(at, &jiff::tz::TimeZone::system())
 }

@@ -8,7 +8,6 @@ use crate::policy::model::{Alarm, Configured, Hold, Intake, Name, RowId, Standin
 use crate::spec::Spec;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 type Chain = Vec<(Check, Result<String, Hold>)>;
 

@@ -57,7 +57,7 @@ impl Stage {
         let plugins_dir = compose::registry(global, None).directory().to_owned();
         let global = Global { config: Some(config), plugins_dir: Some(plugins_dir.clone()) };
         let context = Context::load(&global)?;
-        let mut store = context.store()?;
+        let mut store = context.store();
         store.migrate().map_err(|error| Failure::database(&error))?;
         let interrupted = Arc::new(AtomicBool::new(false));
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

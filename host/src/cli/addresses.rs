@@ -1,0 +1,67 @@
+//! From the configuration's database to the store's address, and the short name of it that people see.
+
+use crate::config::database::{self, Database, TlsMode};
+use crate::store::{
+    Address, ClientCertificate, Login, MysqlAddress, Password, Server, SqliteAddress, Tls, Trust,
+};
+
+/// The address of the database, limited to the rows of `host_id` if there is one.
+pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
+    match database {
+        Database::Sqlite { path } => Address::Sqlite(SqliteAddress { path: path.clone(), host_id }),
+        Database::Mysql(mysql) => Address::Mysql(MysqlAddress {
+            server: server(&mysql.address),
+            logins: mysql
+                .logins
+                .iter()
+                .map(|login| Login {
+                    user: login.user.clone(),
+                    password: Password::new(login.password.reveal()),
+                })
+                .collect(),
+            database: mysql.database.clone(),
+            tls: tls(&mysql.tls),
+            connect_timeout: mysql.connect_timeout,
+            read_timeout: mysql.read_timeout,
+            write_timeout: mysql.write_timeout,
+            host_id,
+        }),
+    }
+}
+
+fn server(address: &database::Address) -> Server {
+    match address {
+        database::Address::Socket(path) => Server::Socket(path.clone()),
+        database::Address::Local { port } => Server::Local { port: *port },
+        database::Address::Tcp { host, port } => Server::Tcp { host: host.clone(), port: *port },
+    }
+}
+
+fn tls(tls: &database::Tls) -> Tls {
+    let trust = match tls.mode {
+        TlsMode::Off => return Tls::Off,
+        TlsMode::Require => Trust::Anybody,
+        TlsMode::VerifyCa => Trust::Authority,
+        TlsMode::VerifyFull => Trust::AuthorityAndName,
+    };
+    let client = tls.client.as_ref().map(|client| ClientCertificate {
+        cert_file: client.cert_file.clone(),
+        key_file: client.key_file.clone(),
+    });
+    Tls::Required { trust, ca_file: tls.ca_file.clone(), client }
+}
+
+/// Where the alarms are, for people; never with a password.
+pub(crate) fn name(database: &Database) -> String {
+    match database {
+        Database::Sqlite { path } => format!("sqlite {}", path.display()),
+        Database::Mysql(mysql) => {
+            let place = match &mysql.address {
+                database::Address::Socket(path) => path.display().to_string(),
+                database::Address::Local { .. } => "localhost".to_owned(),
+                database::Address::Tcp { host, port } => format!("{host}:{port}"),
+            };
+            format!("mysql {place}/{}", mysql.database)
+        }
+    }
+}

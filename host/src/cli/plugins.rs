@@ -1,0 +1,259 @@
+//! `pm plugins`: what lies in the plugin directory, why it is not used if it is not, and what a part can be told.
+//!
+//! Only manifests are read: none of a library's code runs, so it is safe to look at a library that would crash.
+
+use crate::cli::arguments::{Format, Global, PluginsVerb};
+use crate::cli::table::{WIDTH, table};
+use crate::cli::{Failure, Terminal, compose};
+use crate::config::Environment;
+use crate::plugins::{Entry, OnDisk, Registry, State, nearest};
+use pm_plugin_api::manifest::Offer;
+use pm_plugin_api::settings::Key;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) fn plugins(
+    global: &Global,
+    verb: &PluginsVerb,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let registry = registry(global)?;
+    match verb {
+        PluginsVerb::List(options) => list(&registry, options.format, terminal.out),
+        PluginsVerb::Info(options) => info(&registry, &options.name, options.format, terminal.out),
+    }
+}
+
+/// Plugins can be looked at before there is a configuration; when there is one, it may say where they are.
+fn registry(global: &Global) -> Result<Arc<Registry>, Failure> {
+    let no_file = compose::config_file(global, &Environment::of_this_process()).is_err();
+    if no_file || (global.plugins_dir.is_some() && global.config.is_none()) {
+        return Ok(Arc::new(compose::registry(global, None)));
+    }
+    Ok(compose::read(global)?.registry)
+}
+
+/// Lists every library, and the reasons of those that are not used. A directory that cannot be used is a failure.
+fn list(registry: &Registry, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let entries = registry.entries();
+    let refusal = registry.refusal().map(|refusal| refusal.to_string());
+    match format {
+        Format::Json => {
+            let plugins: Vec<_> = entries.iter().map(in_json).collect();
+            let all = json!({ "directory": registry.directory(), "refusal": refusal, "plugins": plugins });
+            writeln!(out, "{all:#}")?;
+        }
+        Format::Text if entries.is_empty() && refusal.is_none() => {
+            writeln!(out, "There are no plugins in {}.", registry.directory().display())?;
+        }
+        Format::Text => {
+            write!(out, "{}", table(&["NAME", "KIND", "VERSION", "FILE", "STATE"], rows(&entries)))?;
+            for entry in &entries {
+                if let Some(reason) = reason(entry) {
+                    writeln!(out)?;
+                    wrapped(out, &format!("{}: {reason}", file_name(entry)), "", "  ")?;
+                }
+            }
+        }
+    }
+    refusal.map_or(Ok(()), |refusal| Err(Failure::Plugin(refusal)))
+}
+
+/// One row per name that an operator can write, with the kinds that bear it.
+fn rows(entries: &[Entry]) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for entry in entries {
+        let version = entry.manifest.as_ref().map_or("-", |manifest| manifest.version.as_str());
+        let mut kinds = BTreeMap::<&str, Vec<&str>>::new();
+        for offer in entry.manifest.iter().flat_map(|manifest| &manifest.offers) {
+            kinds.entry(&offer.name).or_default().push(&offer.kind);
+        }
+        if kinds.is_empty() {
+            kinds.insert("-", vec!["-"]);
+        }
+        rows.extend(kinds.into_iter().map(|(name, kinds)| {
+            vec![
+                name.to_owned(),
+                kinds.join(", "),
+                version.to_owned(),
+                file_name(entry),
+                word(&entry.state).to_owned(),
+            ]
+        }));
+    }
+    rows.sort();
+    rows
+}
+
+/// Tells what the plugin, or the part, called `name` offers.
+fn info(registry: &Registry, name: &str, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+    let entries = registry.entries();
+    let found: Vec<_> = entries.iter().filter_map(|entry| narrowed(entry, name)).collect();
+    if found.is_empty() {
+        return Err(unknown(registry, &entries, name));
+    }
+    match format {
+        Format::Json => {
+            let all: Vec<_> = found.iter().map(in_json).collect();
+            writeln!(out, "{:#}", json!(all))?;
+        }
+        Format::Text => {
+            for (number, entry) in found.iter().enumerate() {
+                if number > 0 {
+                    writeln!(out)?;
+                }
+                describe(entry, out)?;
+            }
+        }
+    }
+    let usable = found.iter().any(|entry| !matches!(entry.state, State::Refused(_)));
+    if usable { Ok(()) } else { Err(Failure::Plugin(refusals(&found))) }
+}
+
+/// All of a plugin by its own name or its file's, else its parts of that name.
+fn narrowed(entry: &Entry, name: &str) -> Option<Entry> {
+    let file = file_name(entry);
+    let whole = file == name || file.strip_suffix(".so") == Some(name);
+    let mut entry = entry.clone();
+    match &mut entry.manifest {
+        _ if whole => Some(entry),
+        Some(manifest) if manifest.name == name => Some(entry),
+        Some(manifest) => {
+            manifest.offers.retain(|offer| offer.name == name);
+            (!manifest.offers.is_empty()).then_some(entry)
+        }
+        None => None,
+    }
+}
+
+fn unknown(registry: &Registry, entries: &[Entry], name: &str) -> Failure {
+    if let Some(refusal) = registry.refusal() {
+        return Failure::Plugin(format!("no plugin or part \"{name}\": {refusal}"));
+    }
+    let mut names: Vec<_> = entries
+        .iter()
+        .filter_map(|entry| entry.manifest.as_ref())
+        .flat_map(|manifest| {
+            manifest.offers.iter().map(|offer| offer.name.as_str()).chain([manifest.name.as_str()])
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let there = format!("in {} there are: {}", registry.directory().display(), names.join(", "));
+    let meant = nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    Failure::Plugin(format!("no plugin or part \"{name}\"; {there}{meant}"))
+}
+
+fn refusals(found: &[Entry]) -> String {
+    let line = |entry: &Entry| {
+        let reason = reason(entry).unwrap_or_default();
+        format!("plugin {}: {reason}", entry.file.display())
+    };
+    found.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
+    match &entry.manifest {
+        Some(manifest) => {
+            writeln!(out, "plugin \"{}\" {}", manifest.name, manifest.version)?;
+            writeln!(out, "file       {}", entry.file.display())?;
+            writeln!(out, "interface  {} (API level {})", manifest.interface, manifest.api_minor)?;
+        }
+        None => writeln!(out, "file       {}", entry.file.display())?,
+    }
+    let state = word(&entry.state);
+    match reason(entry) {
+        Some(reason) => wrapped(out, &format!("{state}: {reason}"), "state      ", "           ")?,
+        None => writeln!(out, "state      {state}")?,
+    }
+    for offer in entry.manifest.iter().flat_map(|manifest| &manifest.offers) {
+        part(offer, out)?;
+    }
+    Ok(())
+}
+
+fn part(offer: &Offer, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "\n{} \"{}\"", offer.kind, offer.name)?;
+    if offer.keys.is_empty() {
+        writeln!(out, "  no settings")?;
+    }
+    for key in &offer.keys {
+        let default = key.default.as_ref().map_or("no default".to_owned(), |text| format!("default {text}"));
+        writeln!(out, "  {}  ({}, {default})", key.name, key.kind)?;
+        wrapped(out, &key.text, "      ", "      ")?;
+    }
+    Ok(())
+}
+
+fn in_json(entry: &Entry) -> Value {
+    let manifest = entry.manifest.as_ref();
+    let key =
+        |key: &Key| json!({ "name": key.name, "type": key.kind, "default": key.default, "text": key.text });
+    let offer = |offer: &Offer| {
+        let settings: Vec<_> = offer.keys.iter().map(key).collect();
+        json!({ "kind": offer.kind, "name": offer.name, "settings": settings })
+    };
+    json!({
+        "file": entry.file,
+        "name": manifest.map(|manifest| &manifest.name),
+        "version": manifest.map(|manifest| &manifest.version),
+        "interface": manifest.map(|manifest| manifest.interface),
+        "api_minor": manifest.map(|manifest| manifest.api_minor),
+        "state": word(&entry.state),
+        "reason": reason(entry),
+        "offers": manifest.map(|manifest| manifest.offers.iter().map(offer).collect::<Vec<_>>()),
+    })
+}
+
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Ready => "ready",
+        State::Loaded => "loaded",
+        State::Outlived(OnDisk::Gone) => "gone",
+        State::Outlived(_) => "replaced",
+        State::Refused(_) => "refused",
+    }
+}
+
+/// What there is to say beyond the state.
+fn reason(entry: &Entry) -> Option<String> {
+    match &entry.state {
+        State::Ready | State::Loaded => None,
+        State::Refused(reason) => Some(reason.to_string()),
+        State::Outlived(OnDisk::Version(version)) => {
+            Some(format!("the file is version {version} now; restart pm to use it"))
+        }
+        State::Outlived(OnDisk::Refused(reason)) => {
+            Some(format!("the file was replaced, and the new one {reason}"))
+        }
+        State::Outlived(OnDisk::Gone) => Some("the file is gone; it serves until pm is restarted".to_owned()),
+    }
+}
+
+fn file_name(entry: &Entry) -> String {
+    let name = entry.file.file_name().map(Path::new).unwrap_or(&entry.file);
+    name.display().to_string()
+}
+
+/// Writes `text` in lines of at most the common width; words longer than a line stand alone.
+fn wrapped(out: &mut dyn Write, text: &str, first: &str, others: &str) -> Result<(), Failure> {
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > usize::from(WIDTH) {
+            writeln!(out, "{}", line.trim_end())?;
+            line = others.to_owned();
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    writeln!(out, "{}", line.trim_end())?;
+    Ok(())
+}

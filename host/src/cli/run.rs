@@ -1,0 +1,136 @@
+//! `pm run`: builds the real adapters, starts the daemon, and waits for it.
+
+use crate::cli::Failure;
+use crate::cli::arguments::{Global, RunOptions};
+use crate::cli::catalog::{Current, knobs};
+use crate::cli::compose::{self, Read};
+use crate::cli::{addresses, logs};
+use crate::clock::{Stop, SystemClock};
+use crate::config::{Config, Loaded};
+use crate::daemon::{self, Event, Parts};
+use crate::exec::SystemExec;
+use crate::journal;
+use crate::plugins::Registry;
+use crate::ports::{Clock, Presence};
+use crate::presence::{Heartbeat, Notify, Signs, StateLock};
+use crate::store;
+use crate::telemetry::{self, Audience, Telemetry};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use tracing::{debug, info, warn};
+
+pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> {
+    let Read { loaded, registry, environment } = compose::read(global)?;
+    let config = startable(&loaded, options)?;
+    let stop = Stop::new();
+    let clock = Arc::new(SystemClock::new(stop.clone()));
+    let stdout = std::io::stdout();
+    let audience = Audience::of(&stdout);
+    let telemetry = telemetry::init(logs::settings(&config), clock.clone(), audience, Box::new(stdout))
+        .map_err(|error| Failure::failed(&error))?;
+    let _lock = StateLock::take(&config.monitor.state_dir).map_err(|error| Failure::Failed(chain(&error)))?;
+    introduce(&config, &loaded, &registry);
+    let opened = journal::open(&config.monitor.state_dir, clock.boot_id());
+    let opened = opened.map_err(|error| Failure::failed(&error))?;
+    if let Some(warning) = opened.warning {
+        warn!("{warning}");
+    }
+    let store = store::open(addresses::translate(&config.database, config.host_id), clock.clone());
+    let parts = Parts {
+        clock: clock.clone(),
+        journal: Arc::new(opened.journal),
+        strategies: registry.clone(),
+        exec: Arc::new(SystemExec),
+        presence: presence(&config),
+        knobs: knobs(&config),
+        catalog: catalog(config, registry, environment, telemetry, clock),
+        halt: Box::new(move || stop.request()),
+    };
+    let (daemon, events) = daemon::start(parts, store).map_err(|error| Failure::failed(&error))?;
+    listen(events)?;
+    daemon.run().map_err(|error| Failure::failed(&error))
+}
+
+/// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not
+/// even say where the alarms are is an error.
+fn startable(loaded: &Loaded, options: &RunOptions) -> Result<Config, Failure> {
+    let Some(mut config) = loaded.config.clone() else {
+        let problems: Vec<_> = loaded.errors().map(ToString::to_string).collect();
+        return Err(Failure::Usage(format!("the configuration cannot be used\n{}", problems.join("\n"))));
+    };
+    if let Some(state_dir) = &options.state_dir {
+        config.monitor.state_dir.clone_from(state_dir);
+    }
+    Ok(config)
+}
+
+fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
+    info!("Starting Process Monitor Service");
+    info!(
+        "pm {}: configuration {}, database {}, {} processes, plugins in {}",
+        env!("CARGO_PKG_VERSION"),
+        config.file.display(),
+        addresses::name(&config.database),
+        config.processes.len(),
+        registry.directory().display()
+    );
+    for problem in &loaded.problems {
+        match problem.severity {
+            crate::config::Severity::Error => tracing::error!("{problem}"),
+            crate::config::Severity::Warning => warn!("{problem}"),
+        }
+    }
+    if let Some(refusal) = registry.refusal() {
+        warn!("{refusal}");
+    }
+    for refusal in registry.refused() {
+        warn!("{refusal}");
+    }
+    debug!("{config:?}");
+}
+
+fn presence(config: &Config) -> Box<dyn Presence> {
+    let mut signs: Vec<Box<dyn Presence>> = vec![Box::new(Notify::from_environment())];
+    if let Some(recovery) = &config.self_recovery {
+        signs.push(Box::new(Heartbeat::new(recovery.heartbeat_file.clone())));
+    }
+    Box::new(Signs::new(signs))
+}
+
+fn catalog(
+    config: Config,
+    registry: Arc<Registry>,
+    environment: crate::config::Environment,
+    telemetry: Telemetry,
+    clock: Arc<SystemClock>,
+) -> Box<Current> {
+    Box::new(Current::new(config, registry, environment, telemetry, clock))
+}
+
+/// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again.
+fn listen(events: Sender<Event>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    std::thread::Builder::new().name("pm-signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
+            if events.send(event).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
