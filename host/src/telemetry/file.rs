@@ -110,12 +110,7 @@ impl FileLog {
     }
 
     /// Writes one line; `about` makes lines about the log itself in the same shape.
-    pub(super) fn write(
-        &mut self,
-        line: String,
-        about: &dyn Fn(Level, String) -> String,
-        now: Ticks,
-    ) -> News {
+    pub(super) fn write(&mut self, line: String, about: &dyn Fn(Level, &str) -> String, now: Ticks) -> News {
         if self.trouble.is_some() && now < self.look_at {
             self.lost += 1;
             return None;
@@ -186,7 +181,7 @@ impl FileLog {
     }
 
     /// Moves the backups and begins a new file.
-    fn rotate(&mut self, about: &dyn Fn(Level, String) -> String, now: Ticks) -> io::Result<News> {
+    fn rotate(&mut self, about: &dyn Fn(Level, &str) -> String, now: Ticks) -> io::Result<News> {
         // Another process may have been faster; rotating twice would push a backup out.
         self.look_now()?;
         if !self.due(now) {
@@ -208,16 +203,16 @@ impl FileLog {
         self.live = None;
         self.look_now()?;
         let full = self.bounds.bytes / 1024;
-        self.put(about(Level::Info, format!("Log file rotated: it had reached {full} KiB")))?;
+        self.put(about(Level::Info, &format!("Log file rotated: it had reached {full} KiB")))?;
         Ok(None)
     }
 
     /// Says how many lines are missing, in their place.
-    fn account(&mut self, about: &dyn Fn(Level, String) -> String) -> io::Result<()> {
+    fn account(&mut self, about: &dyn Fn(Level, &str) -> String) -> io::Result<()> {
         if self.lost > 0 {
             let lines = if self.lost == 1 { "line is" } else { "lines are" };
             let text = format!("{} {lines} missing here: no space, or no file", self.lost);
-            self.put(about(Level::Warning, text))?;
+            self.put(about(Level::Warning, &text))?;
             self.lost = 0;
         }
         Ok(())

@@ -262,7 +262,7 @@ impl Outputs {
                 Format::Text => line::text(line, &shared.origin, Paint::Plain),
                 Format::Json => line::json(line, &shared.origin),
             };
-            let about = |level, message| render(&shared.about(level, message));
+            let about = |level, message: &str| render(&shared.about(level, message.to_owned()));
             news.extend(file.write(render(line), &about, now));
         }
         self.print(line, shared);

@@ -11,7 +11,7 @@ struct Log {
     now: Ticks,
 }
 
-fn about(level: Level, message: String) -> String {
+fn about(level: Level, message: &str) -> String {
     format!("({level:?}) {message}")
 }
 
@@ -26,7 +26,7 @@ impl Log {
         self.dir.path().join(name)
     }
     fn write(&mut self, line: &str) -> Option<String> {
-        self.log.write(line.to_owned(), &about, self.now).map(|(level, text)| about(level, text))
+        self.log.write(line.to_owned(), &about, self.now).map(|(level, text)| about(level, &text))
     }
     fn later(&mut self, seconds: u64) {
         self.now = self.now.after(Duration::from_secs(seconds));
