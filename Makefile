@@ -13,7 +13,7 @@ export CARGO_TERM_COLOR ?= auto
 .PHONY: run test quick check bench build release tools
 
 release:
-	cargo build --release --workspace --exclude pm-tests
+	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
 
 run: release
 	target/release/pm demo

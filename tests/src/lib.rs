@@ -1,2 +1,3 @@
 //! What the tests share: where the built program is, the real components, a fault proxy.
 
+pub mod sandbox;

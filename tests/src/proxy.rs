@@ -1,0 +1,175 @@
+//! A TCP proxy that does what networks do: it is slow, it freezes, it cuts, it answers in the server's place.
+//!
+//! A fault holds from the moment it is set, on connections that are open and on new ones. It knows no protocol: the
+//! bytes of an answer are the test's. Faults that act once are over when they have acted.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+/// What is wrong with the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Nothing is passed on in either direction, and nothing is lost: it comes late.
+    Freeze,
+    /// Each piece is passed on after this time.
+    Delay(Duration),
+    /// The connection is cut instead of passing the next answer on; the question has reached the server. Once.
+    CutAnswer,
+    /// The connection is cut after so many more bytes towards the server. Once.
+    CutAfter(usize),
+    /// The next question does not reach the server and gets this answer. Once.
+    Answer(Vec<u8>),
+    /// New connections are closed at once.
+    Refuse,
+}
+
+/// A running proxy; ends when dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    way: Arc<Way>,
+}
+
+struct Way {
+    fault: Mutex<Fault>,
+    changed: Condvar,
+}
+
+/// Which way a pump pumps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    Server,
+    Client,
+}
+
+impl Proxy {
+    /// Starts a proxy to a port on 127.0.0.1.
+    ///
+    /// # Panics
+    /// When the system has no port left.
+    #[must_use]
+    pub fn to(port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let way = Arc::new(Way { fault: Mutex::new(Fault::None), changed: Condvar::new() });
+        let its = Arc::clone(&way);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    Ok(server) if *its.fault() != Fault::Refuse => connect(client, server, &its),
+                    _ => drop(client),
+                }
+                if Arc::strong_count(&its) == 1 {
+                    return;
+                }
+            }
+        });
+        Self { address, way }
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Sets what is wrong from now on.
+    pub fn set(&self, fault: Fault) {
+        *self.way.fault() = fault;
+        self.way.changed.notify_all();
+    }
+
+    /// What is wrong now; a fault that acts once has acted when this is [`Fault::None`].
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.way.fault().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.set(Fault::Refuse);
+    }
+}
+
+impl Way {
+    fn fault(&self) -> MutexGuard<'_, Fault> {
+        self.fault.lock().expect("no pump panics while it holds the lock")
+    }
+
+    /// Waits until a piece may go on; false when the connection is to be cut.
+    fn admits(&self, towards: Towards, piece: &mut Vec<u8>, back: &mut TcpStream) -> bool {
+        let mut fault = self.fault();
+        loop {
+            match (&mut *fault, towards) {
+                (Fault::Freeze, _) => {
+                    fault = self.changed.wait(fault).expect("no pump panics while it holds the lock");
+                }
+                (Fault::Delay(time), _) => {
+                    let time = *time;
+                    let changed = |now: &mut Fault| *now == Fault::Delay(time);
+                    drop(self.changed.wait_timeout_while(fault, time, changed));
+                    return true;
+                }
+                (Fault::CutAnswer, Towards::Client) => {
+                    *fault = Fault::None;
+                    return false;
+                }
+                (Fault::CutAfter(left), Towards::Server) if *left < piece.len() => {
+                    piece.truncate(*left);
+                    *fault = Fault::None;
+                    return false;
+                }
+                (Fault::CutAfter(left), Towards::Server) => {
+                    *left -= piece.len();
+                    return true;
+                }
+                (Fault::Answer(answer), Towards::Server) => {
+                    let answer = std::mem::take(answer);
+                    *fault = Fault::None;
+                    piece.clear();
+                    return back.write_all(&answer).is_ok();
+                }
+                _ => return true,
+            }
+        }
+    }
+}
+
+fn connect(client: TcpStream, server: TcpStream, way: &Arc<Way>) {
+    let both = client.try_clone().and_then(|client| Ok((client, server.try_clone()?)));
+    let Ok((client_too, server_too)) = both else { return };
+    let (to_server, to_client) = (Arc::clone(way), Arc::clone(way));
+    thread::spawn(move || pump(client, server, Towards::Server, &to_server));
+    thread::spawn(move || pump(server_too, client_too, Towards::Client, &to_client));
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, towards: Towards, way: &Way) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let mut piece = buffer[..length].to_vec();
+        let goes_on = way.admits(towards, &mut piece, &mut from);
+        if to.write_all(&piece).is_err() || !goes_on {
+            break;
+        }
+    }
+    // The other pump reads the end then.
+    let _ = from.shutdown(Shutdown::Both);
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+/// A port on 127.0.0.1 that takes connections and never says a word; it stays as long as the listener lives.
+///
+/// # Panics
+/// When the system has no port left.
+#[must_use]
+pub fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let port = listener.local_addr().expect("a bound address").port();
+    // The kernel accepts into the queue; nobody takes the connections out.
+    (listener, port)
+}
