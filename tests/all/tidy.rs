@@ -19,9 +19,9 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),
     ("clock", &["policy", "ports"]),
-    ("telemetry", &["policy", "telemetry", "console", "clock"]),
-    ("presence", &["policy", "ports", "console", "clock", "presence"]),
-    ("console", &["policy", "telemetry"]),
+    ("telemetry", &["policy", "ports", "telemetry"]),
+    ("presence", &["policy", "ports", "presence"]),
+    ("console", &["policy", "ports", "console"]),
     ("main", &[]),
 ];
 

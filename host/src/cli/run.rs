@@ -6,6 +6,7 @@ use crate::cli::catalog::{Current, knobs};
 use crate::cli::compose::{self, Read};
 use crate::cli::{addresses, logs};
 use crate::clock::{Stop, SystemClock};
+use crate::console::Console;
 use crate::config::{Config, Loaded};
 use crate::daemon::{self, Event, Parts};
 use crate::exec::SystemExec;
@@ -27,9 +28,9 @@ pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> 
     let config = startable(&loaded, options)?;
     let stop = Stop::new();
     let clock = Arc::new(SystemClock::new(stop.clone()));
-    let stdout = std::io::stdout();
-    let audience = Audience::of(&stdout);
-    let telemetry = telemetry::init(logs::settings(&config), clock.clone(), audience, Box::new(stdout))
+    let console = Console::stdout();
+    let (audience, lines) = (Audience::of(&std::io::stdout()), Box::new(console.lines()));
+    let telemetry = telemetry::init(logs::settings(&config), clock.clone(), audience, lines)
         .map_err(|error| Failure::failed(&error))?;
     let _lock = StateLock::take(&config.monitor.state_dir).map_err(|error| Failure::Failed(chain(&error)))?;
     introduce(&config, &loaded, &registry);
@@ -44,7 +45,7 @@ pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> 
         journal: Arc::new(opened.journal),
         strategies: registry.clone(),
         exec: Arc::new(SystemExec),
-        presence: presence(&config),
+        presence: presence(&config, &console),
         knobs: knobs(&config),
         catalog: catalog(config, registry, environment, telemetry, clock),
         halt: Box::new(move || stop.request()),
@@ -92,10 +93,13 @@ fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
     debug!("{config:?}");
 }
 
-fn presence(config: &Config) -> Box<dyn Presence> {
+fn presence(config: &Config, console: &Console) -> Box<dyn Presence> {
     let mut signs: Vec<Box<dyn Presence>> = vec![Box::new(Notify::from_environment())];
     if let Some(recovery) = &config.self_recovery {
         signs.push(Box::new(Heartbeat::new(recovery.heartbeat_file.clone())));
+    }
+    if config.logging.console_output {
+        signs.push(Box::new(console.status()));
     }
     Box::new(Signs::new(signs))
 }
