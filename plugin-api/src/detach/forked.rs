@@ -13,9 +13,10 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
-/// Descriptors of the program's process: above the three standard ones, both closed by exec.
-const STATUS: RawFd = 3;
-const GO: RawFd = 4;
+/// Descriptors of the program's process: above the three standard ones, both closed by exec. The kernel closes them in
+/// ascending order, and the end of the status is the sign that it has happened: it has to be the last.
+const GO: RawFd = 3;
+const STATUS: RawFd = 4;
 /// The only descriptor of its parent.
 const LINK: RawFd = 0;
 
@@ -173,11 +174,11 @@ impl Child<'_> {
         }
     }
 
-    /// 0 to 4 become input, output, output, status, go; everything else is closed.
+    /// 0 to 4 become input, output, output, go, status; everything else is closed.
     unsafe fn arrange_descriptors(&self) -> bool {
         // SAFETY: as in `run`. The sources are first copied above the targets, because they may be among these.
         unsafe {
-            let wanted = [self.input, self.output, self.output, self.status, self.go];
+            let wanted = [self.input, self.output, self.output, self.go, self.status];
             let mut copies = [0; 5];
             for (copy, from) in copies.iter_mut().zip(wanted) {
                 *copy = libc::fcntl(from, libc::F_DUPFD, 5);

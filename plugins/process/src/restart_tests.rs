@@ -274,12 +274,12 @@ fn the_user_is_kept_or_changed() {
     let uid = |process: &Process| {
         proc::status(process.pid, "Uid").unwrap().split_whitespace().next().unwrap().to_owned()
     };
-    let first = place.one();
+    let (first, its_uid) = (place.one(), uid(&place.one()));
     let environment = std::fs::read_to_string(format!("/proc/{}/environ", first.pid)).unwrap();
     assert!(environment.split('\0').any(|variable| variable == "USER=nobody"), "{environment}");
     place.restart(&[]).unwrap();
     let second = place.one();
-    assert_eq!((uid(&first), uid(&second)), ("65534".to_owned(), "65534".to_owned()));
+    assert_eq!((its_uid.as_str(), uid(&second).as_str()), ("65534", "65534"));
     assert_ne!(first.pid, second.pid);
 }
 
