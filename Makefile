@@ -43,4 +43,5 @@ check:
 
 bench: release
 	tests/components/install.sh
-	tests/run.sh $(COMPONENTS) tests/bench/run.sh
+	cargo build --release -p pm-tests --bin pm-bench
+	tests/run.sh $(COMPONENTS) target/release/pm-bench

@@ -1,3 +1,5 @@
 //! What the tests share: where the built program is, the real components, a fault proxy.
 
+pub mod components;
+pub mod proxy;
 pub mod sandbox;

@@ -6,7 +6,9 @@
 pub mod backoff;
 pub mod breaker;
 pub mod decide;
+pub mod hold;
 pub mod model;
+pub mod name;
 pub mod settle;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -4,64 +4,11 @@
 //! edges own the forms in which these values are stored and shown.
 
 use crate::policy::breaker::Breaker;
-use crate::policy::time::{Now, Ticks, Wall};
+pub use crate::policy::hold::Hold;
+pub use crate::policy::name::{Name, is_printable, printable};
+use crate::policy::time::{Ticks, Wall};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// A process name: data from the database or the configuration, never a command, a unit pattern or a path.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
-
-impl Name {
-    /// Takes any text as it is.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-    /// The text as it is; use `Display` for people.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    /// Whether there is nothing to name a process by.
-    #[must_use]
-    pub fn is_blank(&self) -> bool {
-        self.0.trim().is_empty()
-    }
-}
-
-/// Shows control characters and direction marks escaped, so that no name can draw on a terminal or a log.
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&printable(&self.0))
-    }
-}
-
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", &*self.0)
-    }
-}
-
-/// `text` with control characters, line separators and direction marks escaped.
-#[must_use]
-pub fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_printable(c) { out.push(c) } else { out.extend(c.escape_unicode()) }
-    }
-    out
-}
-
-/// Whether a character can be shown as it is; those that cannot are below U+10000.
-#[must_use]
-pub fn is_printable(c: char) -> bool {
-    let hidden =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    !(c.is_control() || hidden)
-}
 
 /// `process_id` of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -234,48 +181,6 @@ pub enum Trial {
     No,
 }
 
-/// Why an alarm is not acted on now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hold {
-    /// The row has no process name.
-    Unnamed,
-    /// No section and no default for this name.
-    NotConfigured,
-    /// The section cannot be used; says why.
-    Unusable(String),
-    /// An operator has ticked the row (`sound = 1`).
-    Acknowledged,
-    /// A job for this name is running.
-    InFlight {
-        /// Since when.
-        since: Ticks,
-    },
-    /// It was handled; the row waits to be cleared or for its source to clear it.
-    Handled {
-        /// When it is looked at again.
-        recheck: Ticks,
-    },
-    /// The driver behind the strategy (bus, daemon, plugin) failed a moment ago.
-    DriverPause {
-        /// When it is tried again.
-        until: Ticks,
-    },
-    /// Restarts did not help.
-    BreakerOpen {
-        /// Failures in a row.
-        failures: u32,
-        /// When one trial is allowed.
-        until: Ticks,
-    },
-    /// As many jobs as allowed are running.
-    Capacity {
-        /// `max_parallel_restarts`.
-        limit: usize,
-    },
-    /// pm is shutting down.
-    Stopping,
-}
-
 /// How a job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -351,75 +256,5 @@ impl Standing {
     #[must_use]
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {
         self.handled.iter().find(|handled| handled.row == alarm.row && handled.notes == alarm.notes)
-    }
-}
-
-impl Hold {
-    /// The moment at which this reason ends by itself.
-    #[must_use]
-    pub fn ends(&self) -> Option<Ticks> {
-        match self {
-            Self::Handled { recheck: until }
-            | Self::DriverPause { until }
-            | Self::BreakerOpen { until, .. } => Some(*until),
-            _ => None,
-        }
-    }
-    /// The word for logs, JSON and tests.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Unnamed => "unnamed",
-            Self::NotConfigured => "not-configured",
-            Self::Unusable(_) => "unusable",
-            Self::Acknowledged => "acknowledged",
-            Self::InFlight { .. } => "in-flight",
-            Self::Handled { .. } => "handled",
-            Self::DriverPause { .. } => "driver-pause",
-            Self::BreakerOpen { .. } => "breaker-open",
-            Self::Capacity { .. } => "capacity",
-            Self::Stopping => "stopping",
-        }
-    }
-    /// The sentence for people, as of `now`.
-    #[must_use]
-    pub fn sentence(&self, now: Now) -> String {
-        let left = |until: &Ticks| until.since(now.boot).as_secs_f64().ceil();
-        match self {
-            Self::Unnamed => "the row has no process name; give it one in PROCESE".to_owned(),
-            Self::NotConfigured => {
-                "no [process.NAME] section for it and no [process.default]; add one to handle it".to_owned()
-            }
-            Self::Unusable(why) => format!("its configuration cannot be used: {why}"),
-            Self::Acknowledged => "an operator has ticked it (sound = 1), so it is left alone".to_owned(),
-            Self::InFlight { since } => {
-                format!("a restart is under way, for {:.0} s", now.boot.since(*since).as_secs_f64())
-            }
-            Self::Handled { recheck } => format!(
-                "it was handled and its row is not cleared yet; it is looked at again in {} s",
-                left(recheck)
-            ),
-            Self::DriverPause { until } => {
-                format!("what its strategy works with did not answer; tried again in {} s", left(until))
-            }
-            Self::BreakerOpen { failures, until } => {
-                format!("the breaker is open after {failures} failures; one trial in {} s", left(until))
-            }
-            Self::Capacity { limit } => {
-                format!("{limit} restarts are running, as many as max_parallel_restarts allows")
-            }
-            Self::Stopping => "pm is shutting down".to_owned(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_cannot_draw_on_a_terminal() {
-        let name = Name::new("a\u{1b}[2J\nb\u{202e}c");
-        assert_eq!(name.to_string(), "a\\u{1b}[2J\\u{a}b\\u{202e}c");
     }
 }

@@ -1,0 +1,72 @@
+//! `make bench`: what pm costs, each figure beside a floor that is measured in the same run.
+//!
+//! Absolute times move with the machine, the ratios are what counts; nothing here fails because something is slow.
+//! It needs the MariaDB of `tests/components` and a release build, and prints a Markdown table.
+
+mod burst;
+mod floor;
+mod idle;
+mod reaction;
+mod world;
+
+use std::time::Duration;
+
+/// One line of the result.
+pub(crate) struct Figure {
+    what: String,
+    pm: String,
+    floor: String,
+    ratio: String,
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("stamp") => floor::stamp(&arguments[2]),
+        Some("poll") => floor::poll_for_ever(&arguments[2]),
+        only => {
+            let wanted = |name: &str| only.is_none_or(|only| only == name);
+            let world = world::World::new();
+            let mut figures = Vec::new();
+            if wanted("reaction") {
+                figures.extend(reaction::measure(&world));
+            }
+            if wanted("burst") {
+                figures.extend(burst::measure(&world));
+            }
+            if wanted("idle") {
+                figures.extend(idle::measure(&world));
+            }
+            show(&figures);
+        }
+    }
+}
+
+fn show(figures: &[Figure]) {
+    println!("\n| measured | pm | floor | ratio |\n|---|---|---|---|");
+    for Figure { what, pm, floor, ratio } in figures {
+        println!("| {what} | {pm} | {floor} | {ratio} |");
+    }
+}
+
+/// The middle of some durations.
+pub(crate) fn median(mut all: Vec<Duration>) -> Duration {
+    all.sort();
+    all[all.len() / 2]
+}
+
+/// A duration with three digits.
+pub(crate) fn text(time: Duration) -> String {
+    let micros = time.as_micros();
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{:.2} ms", time.as_secs_f64() * 1e3),
+        _ => format!("{:.2} s", time.as_secs_f64()),
+    }
+}
+
+/// `pm` beside `floor`.
+pub(crate) fn compared(what: impl Into<String>, pm: Duration, floor: Duration) -> Figure {
+    let ratio = format!("{:.2}", pm.as_secs_f64() / floor.as_secs_f64());
+    Figure { what: what.into(), pm: text(pm), floor: text(floor), ratio }
+}
