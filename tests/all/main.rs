@@ -1,3 +1,4 @@
 //! All tests that need more than one crate, in one binary: one link, shared doubles, one list.
 
+mod plugins;
 mod tidy;

@@ -34,28 +34,27 @@ pub(super) struct Rejected {
 }
 
 /// Examines the entry `name`.
-pub(super) fn examine(directory: &Directory, name: &OsStr, us: Us) -> Result<Examined, Rejected> {
+pub(super) fn examine(directory: &Directory, name: &OsStr, us: Us) -> Result<Examined, Box<Rejected>> {
     let path = directory.path.join(name);
-    let fd = directory.open_entry(name).map_err(|error| Rejected {
-        print: print_of(&path),
-        manifest: None,
-        reason: Reason::Unreadable { why: in_words(error) },
-    })?;
-    if let Err((target, flaw)) = directory.vouch_for_link(name, fd.as_fd()) {
-        let reason = Reason::UntrustedTarget { target, flaw };
-        return Err(Rejected { print: print_of(&path), manifest: None, reason });
-    }
+    let unopened = |reason| Box::new(Rejected { print: print_of(&path), manifest: None, reason });
+    let fd =
+        directory.open_entry(name).map_err(|error| unopened(Reason::Unreadable { why: in_words(error) }))?;
+    directory
+        .vouch_for_link(name, fd.as_fd())
+        .map_err(|(target, flaw)| unopened(Reason::UntrustedTarget { target, flaw }))?;
     opened(File::from(fd), &path, us)
 }
 
-fn opened(file: File, path: &Path, us: Us) -> Result<Examined, Rejected> {
-    let stat = fstat(&file).map_err(|error| Rejected {
-        print: None,
-        manifest: None,
-        reason: Reason::Unreadable { why: in_words(error) },
+fn opened(file: File, path: &Path, us: Us) -> Result<Examined, Box<Rejected>> {
+    let stat = fstat(&file).map_err(|error| {
+        Box::new(Rejected {
+            print: None,
+            manifest: None,
+            reason: Reason::Unreadable { why: in_words(error) },
+        })
     })?;
     let print = Print::from(&stat);
-    let reject = |manifest, reason| Rejected { print: Some(print), manifest, reason };
+    let reject = |manifest, reason| Box::new(Rejected { print: Some(print), manifest, reason });
     regular(FileType::from_raw_mode(stat.st_mode)).map_err(|reason| reject(None, reason))?;
     us.judge(Facts::from(&stat), Role::Itself, path).map_err(|flaw| reject(None, flaw.into()))?;
     let manifest = elf::manifest(&file, stat.st_size as u64).map_err(|reason| reject(None, reason))?;

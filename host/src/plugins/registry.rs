@@ -135,19 +135,22 @@ impl Registry {
     }
 
     /// Looks again when something has changed in the directory, or a file that was refused has changed; otherwise
-    /// costs one or two system calls. Answers whether it looked.
+    /// costs one or two system calls. Answers whether there is something new to tell.
     pub fn rescan_if_changed(&self) -> bool {
-        let changed = {
+        let suspicious = {
             let contents = self.contents();
             let mut refused = contents.slots.iter().filter(|slot| slot.refusal().is_some());
+            // The reason why a directory is refused may lie above it.
             contents.refusal.is_some()
                 || print_of(&self.directory) != contents.print
                 || refused.any(|slot| print_of(&slot.file) != slot.print)
         };
-        if changed {
-            self.rescan();
+        if !suspicious {
+            return false;
         }
-        changed
+        let before = (self.refusal(), self.entries());
+        self.rescan();
+        before != (self.refusal(), self.entries())
     }
 
     /// Looks through the directory again. What is loaded stays loaded.
@@ -200,7 +203,7 @@ impl Registry {
             let examined = examine(&directory, &name, self.us);
             let print = match &examined {
                 Ok(Examined { print, .. }) => Some(*print),
-                Err(Rejected { print, .. }) => *print,
+                Err(rejected) => rejected.print,
             };
             // Two names of one file are one plugin; loading it twice would only confuse it.
             if print.is_some_and(|print| !seen.insert(print.identity())) {
@@ -215,7 +218,8 @@ impl Registry {
                 // One that is being loaded at this moment has to stay the same.
                 (Some(slot), Ok(new)) if slot.print == Some(new.print) => slot,
                 (_, Ok(new)) => self.usable(file, new),
-                (_, Err(Rejected { print, manifest, reason })) => {
+                (_, Err(rejected)) => {
+                    let Rejected { print, manifest, reason } = *rejected;
                     Slot { file, print, manifest, is: Is::Refused(reason) }
                 }
             };
