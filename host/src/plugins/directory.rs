@@ -16,15 +16,17 @@ use std::path::{Path, PathBuf};
 const INSTALLED: &str = "/usr/lib/pm/plugins";
 
 /// Which directory the libraries come from: the option `--plugins-dir`, else the key `dir` of `[plugins]`, else the
-/// directory of the program `exe` when libraries lie beside it (a build tree works as it is), else the installed one.
+/// directory of the program `exe` when plugins lie beside it (a build tree works as it is), else the installed one.
 pub fn directory(option: Option<&Path>, configured: Option<&Path>, exe: &Path) -> PathBuf {
     if let Some(chosen) = option.or(configured) {
         return chosen.to_owned();
     }
     let beside = exe.parent().unwrap_or(Path::new("/"));
-    let has_libraries = std::fs::read_dir(beside)
-        .is_ok_and(|entries| entries.flatten().any(|entry| is_library(&entry.file_name())));
-    if has_libraries { beside.to_owned() } else { PathBuf::from(INSTALLED) }
+    // Not just any library: `/usr/bin` holds an `ld.so` where glibc is new enough.
+    let is_ours = |name: &OsStr| is_library(name) && name.as_bytes().starts_with(b"libpm_plugin_");
+    let has_ours = std::fs::read_dir(beside)
+        .is_ok_and(|entries| entries.flatten().any(|entry| is_ours(&entry.file_name())));
+    if has_ours { beside.to_owned() } else { PathBuf::from(INSTALLED) }
 }
 
 /// `libx.so`; not `libx.so.1` (versions of other things) and not `.libx.so` (a copy in progress).
@@ -196,9 +198,10 @@ mod tests {
         assert_eq!(directory(Some(option), Some(configured), &exe), option);
         assert_eq!(directory(None, Some(configured), &exe), configured);
         std::fs::write(scratch.path().join(".hidden.so"), "").unwrap();
-        std::fs::write(scratch.path().join("libx.so.1"), "").unwrap();
+        std::fs::write(scratch.path().join("libpm_plugin_x.so.1"), "").unwrap();
+        std::fs::write(scratch.path().join("ld.so"), "").unwrap();
         assert_eq!(directory(None, None, &exe), Path::new(INSTALLED));
-        std::fs::write(scratch.path().join("libx.so"), "").unwrap();
+        std::fs::write(scratch.path().join("libpm_plugin_x.so"), "").unwrap();
         assert_eq!(directory(None, None, &exe), scratch.path());
     }
 
