@@ -6,8 +6,8 @@ use crate::cli::catalog::{Current, knobs};
 use crate::cli::compose::{self, Read};
 use crate::cli::{addresses, logs};
 use crate::clock::{Stop, SystemClock};
-use crate::console::Console;
 use crate::config::{Config, Loaded};
+use crate::console::Console;
 use crate::daemon::{self, Event, Parts};
 use crate::exec::SystemExec;
 use crate::journal;
@@ -90,7 +90,8 @@ fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
     for refusal in registry.refused() {
         warn!("{refusal}");
     }
-    debug!("{config:?}");
+    // Never the values themselves: settings of plugins and command lines may hold secrets.
+    debug!("Parsed configuration values: {}", crate::config::effective::to_json(loaded));
 }
 
 fn presence(config: &Config, console: &Console) -> Box<dyn Presence> {

@@ -31,7 +31,8 @@ impl From<&tracing::Level> for Level {
 
 /// Whether an event of this level from this module is written at a level.
 fn heard(event: Level, target: &str, level: u8) -> bool {
-    let own = target == "pm" || target.starts_with("pm::") || target.starts_with("pm_");
+    // What a plugin says comes with the target "plugin": the output of the operator's commands is among it.
+    let own = matches!(target, "pm" | "plugin") || target.starts_with("pm::") || target.starts_with("pm_");
     let limit = if own || level == Level::Trace as u8 { level } else { level.min(Level::Warning as u8) };
     event as u8 <= limit
 }
@@ -119,6 +120,7 @@ mod tests {
     fn other_crates_are_heard_from_warning_on() {
         let info = Level::Info as u8;
         assert!(heard(Level::Info, "pm_host::daemon", info) && heard(Level::Info, "pm", info));
+        assert!(heard(Level::Info, "plugin", info) && !heard(Level::Debug, "plugin", info));
         assert!(!heard(Level::Debug, "pm_host::daemon", info));
         assert!(heard(Level::Warning, "mysql::conn", info));
         for noisy in ["mysql", "zbus::connection", "pmdk", "rustls"] {
