@@ -6,7 +6,7 @@
 //!
 //! A zombie has ended. It is counted, because an operator wants to know, but it is not running.
 
-use crate::name::{Pattern, is_called, runs};
+use crate::name::{Executable, Pattern, is_called};
 use crate::pidfile;
 use crate::proc::{self, Process};
 use pm_plugin_api::{Error, Result};
@@ -112,13 +112,18 @@ impl Finder {
             }
             return Ok(found);
         }
-        let pattern = if *self == Self::Pattern { Some(Pattern::new(system_name)?) } else { None };
-        let matches = |pid: u32| match (self, &pattern) {
-            (Self::Executable(program), _) => runs(pid, program),
-            (_, Some(pattern)) => proc::comm(pid).is_some_and(|comm| pattern.matches(&comm)),
-            _ => is_called(pid, system_name),
+        let all = proc::pids().map_err(no_proc)?;
+        let pids: Vec<u32> = match self {
+            Self::Executable(program) => {
+                let program = Executable::new(program);
+                all.filter(|pid| program.is_run_by(*pid)).collect()
+            }
+            Self::Pattern => {
+                let pattern = Pattern::new(system_name)?;
+                all.filter(|pid| proc::comm(*pid).is_some_and(|comm| pattern.matches(&comm))).collect()
+            }
+            Self::Name | Self::PidFile(..) => all.filter(|pid| is_called(*pid, system_name)).collect(),
         };
-        let pids: Vec<u32> = proc::pids().map_err(no_proc)?.filter(|pid| matches(*pid)).collect();
         if pids.is_empty() {
             return Ok(found);
         }

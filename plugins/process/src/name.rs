@@ -7,7 +7,7 @@
 use crate::proc::{self, Process};
 use pm_plugin_api::{Error, Result};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the kernel keeps of a name.
 const COMM: usize = 15;
@@ -25,19 +25,33 @@ pub(crate) fn is_called(pid: u32, name: &str) -> bool {
     is_interpreter(&comm) && script(pid, &comm).is_some_and(|script| file_name(&script) == OsStr::new(name))
 }
 
-/// Whether the process runs this file: its executable is the file, or what the file links to, or it interprets it.
-pub(crate) fn runs(pid: u32, program: &Path) -> bool {
-    let is_it = |file: &Path| file == program || program.canonicalize().is_ok_and(|real| file == real);
-    if proc::executable(pid).is_ok_and(|file| is_it(&file)) {
-        return true;
+/// A file that processes run.
+pub(crate) struct Executable<'a> {
+    given: &'a Path,
+    /// What it links to, in the end; `/proc` names that one.
+    real: Option<PathBuf>,
+    /// What the kernel calls a process that was started by this path.
+    short: String,
+}
+
+impl<'a> Executable<'a> {
+    pub(crate) fn new(given: &'a Path) -> Self {
+        let name = given.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
+        Self { given, real: given.canonicalize().ok(), short: short(&name) }
     }
-    let Some(comm) = proc::comm(pid) else { return false };
-    let its_name = program.file_name().and_then(OsStr::to_str).is_some_and(|name| comm == short(name));
-    if its_name {
-        // The kernel puts the interpreter and at most one argument before the path of a script.
-        return arguments(pid).iter().take(3).any(|word| Path::new(word) == program);
+
+    /// Whether the process runs it: executes it, or interprets it.
+    pub(crate) fn is_run_by(&self, pid: u32) -> bool {
+        if proc::executable(pid).is_ok_and(|file| file == self.given || Some(&file) == self.real.as_ref()) {
+            return true;
+        }
+        let Some(comm) = proc::comm(pid) else { return false };
+        if comm == self.short {
+            // The kernel puts the interpreter and at most one argument before the path of a script.
+            return arguments(pid).iter().take(3).any(|word| Path::new(word) == self.given);
+        }
+        is_interpreter(&comm) && script(pid, &comm).is_some_and(|script| Path::new(&script) == self.given)
     }
-    is_interpreter(&comm) && script(pid, &comm).is_some_and(|script| Path::new(&script) == program)
 }
 
 /// As much of a name as the kernel keeps.

@@ -6,7 +6,7 @@
 //! A file that somebody else may write decides nothing about processes that are not theirs.
 
 use crate::find::Look;
-use crate::name::{is_called, runs};
+use crate::name::{Executable, is_called};
 use crate::proc::{self, Process};
 use pm_plugin_api::{Error, ErrorKind, Result};
 use std::fs::OpenOptions;
@@ -82,7 +82,7 @@ pub(crate) fn looks_right(process: &Process, look: &Look, system_name: &str, fil
     match look {
         Look::Anything => Ok(true),
         Look::Runs(program) => {
-            let right = runs(process.pid, program);
+            let right = Executable::new(program).is_run_by(process.pid);
             if !right {
                 tracing::debug!(
                     "{} is stale: process {} runs something else",

@@ -4,8 +4,8 @@
 //! the start time it does, as long as the machine runs.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -99,8 +99,10 @@ pub(crate) fn pids() -> io::Result<impl Iterator<Item = u32>> {
 
 /// The short name alone: the cheapest look.
 pub(crate) fn comm(pid: u32) -> Option<String> {
-    let text = fs::read(format!("/proc/{pid}/comm")).ok()?;
-    let text = String::from_utf8_lossy(&text);
+    // One read, no look at the size: this is done for every process of the machine.
+    let mut buffer = [0; 64];
+    let length = File::open(format!("/proc/{pid}/comm")).ok()?.read(&mut buffer).ok()?;
+    let text = String::from_utf8_lossy(&buffer[..length]);
     Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 

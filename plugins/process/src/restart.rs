@@ -160,6 +160,7 @@ impl Restart {
     /// The process that is found and was not there before `started`.
     fn appeared(&self, started: &Started, target: &Target, limit: Duration) -> Result<Option<Process>> {
         let deadline = Instant::now() + limit;
+        let mut pause = Duration::from_millis(2);
         loop {
             let found = self.finder.find(&target.system_name)?;
             if let Some(main) = found.main().filter(|main| main.start_ticks >= started.start_ticks) {
@@ -168,7 +169,8 @@ impl Restart {
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 

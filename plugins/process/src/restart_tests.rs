@@ -1,7 +1,7 @@
 //! The strategy against real programs: running, dead, deaf, daemonizing, failing, hiding, supervised.
 
 use super::*;
-use crate::sample::{soon, unique, write_script};
+use crate::sample::{copy, soon, unique, write_script};
 use pm_plugin_api::Action;
 use pm_plugin_api::testing::{self, logged};
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ impl Place {
     }
     /// A copy of `sleep` with the name of this place.
     fn sleeper(self) -> Self {
-        std::fs::copy("/bin/sleep", self.path(&self.name)).unwrap();
+        copy(Path::new("/bin/sleep"), Path::new(&self.path(&self.name)));
         self
     }
     fn script(self, text: &str) -> Self {

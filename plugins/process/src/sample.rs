@@ -24,7 +24,7 @@ impl Sample {
     /// A copy of `sleep`.
     pub(crate) fn called(name: &str) -> Self {
         Self::start(name, |file| {
-            std::fs::copy("/bin/sleep", file).unwrap();
+            copy(Path::new("/bin/sleep"), file);
             let mut command = Command::new(file);
             command.arg("600");
             command
@@ -107,8 +107,16 @@ impl Drop for Sample {
 }
 
 pub(crate) fn write_script(file: &Path, text: &str) {
-    std::fs::write(file, text).unwrap();
-    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let draft = file.with_extension("draft");
+    std::fs::write(&draft, text).unwrap();
+    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy(&draft, file);
+}
+
+/// Written by another process: a program that is open for writing here could be held open by a child that another test
+/// forks at this moment, and cannot be executed as long ("text file busy").
+pub(crate) fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-p").args([from, to]).status().unwrap().success());
 }
 
 /// Waits until `condition` holds, at most ten seconds.
