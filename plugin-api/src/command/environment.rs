@@ -43,7 +43,7 @@ pub fn environment(directory: &Path, variables: &BTreeMap<String, String>) -> BT
 }
 
 /// The command for a line of the operator, to be given to [`run`](super::run): in `directory`, with the
-/// [`environment`] and nothing else, through [`shell`] or directly where that is [the same](simple).
+/// [`environment`] and nothing else, through [`shell()`] or directly where that is [the same](simple).
 pub fn prepare(line: &str, directory: &Path, variables: &BTreeMap<String, String>) -> Command {
     let all = environment(directory, variables);
     let path = all.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
