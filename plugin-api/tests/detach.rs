@@ -136,7 +136,7 @@ fn its_end_is_told_while_somebody_asks() {
     assert_eq!(watch("exit 3", 5000).1, Some(End::Exited(3)));
     assert_eq!(watch("exit 0", 5000).1, Some(End::Exited(0)));
     assert_eq!(watch("kill -9 $$", 5000).1, Some(End::Signaled(9)));
-    let (started, end) = watch("sleep 60", 20);
+    let (started, end) = watch("exec sleep 60", 20);
     let orphan = Staying(started);
     assert_eq!(end, None);
     // Between it and us there was a process, which is gone.
