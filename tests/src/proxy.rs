@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub enum Fault {
     Refuse,
 }
 
-/// A running proxy; ends when dropped.
+/// A running proxy. After it is dropped it takes no connections any more.
 pub struct Proxy {
     address: SocketAddr,
     way: Arc<Way>,
@@ -37,6 +38,8 @@ pub struct Proxy {
 struct Way {
     fault: Mutex<Fault>,
     changed: Condvar,
+    connections: AtomicUsize,
+    questions: AtomicUsize,
 }
 
 /// Which way a pump pumps.
@@ -55,16 +58,18 @@ impl Proxy {
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let way = Arc::new(Way { fault: Mutex::new(Fault::None), changed: Condvar::new() });
+        let way = Arc::new(Way {
+            fault: Mutex::new(Fault::None),
+            changed: Condvar::new(),
+            connections: 0.into(),
+            questions: 0.into(),
+        });
         let its = Arc::clone(&way);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
                     Ok(server) if *its.fault() != Fault::Refuse => connect(client, server, &its),
                     _ => drop(client),
-                }
-                if Arc::strong_count(&its) == 1 {
-                    return;
                 }
             }
         });
@@ -75,6 +80,18 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections were passed on.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.way.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many pieces went towards the server. A client that waits for each answer sends one piece per question.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.way.questions.load(Ordering::SeqCst)
     }
 
     /// Sets what is wrong from now on.
@@ -117,6 +134,7 @@ impl Way {
                 }
                 (Fault::CutAnswer, Towards::Client) => {
                     *fault = Fault::None;
+                    piece.clear();
                     return false;
                 }
                 (Fault::CutAfter(left), Towards::Server) if *left < piece.len() => {
@@ -143,6 +161,7 @@ impl Way {
 fn connect(client: TcpStream, server: TcpStream, way: &Arc<Way>) {
     let both = client.try_clone().and_then(|client| Ok((client, server.try_clone()?)));
     let Ok((client_too, server_too)) = both else { return };
+    way.connections.fetch_add(1, Ordering::SeqCst);
     let (to_server, to_client) = (Arc::clone(way), Arc::clone(way));
     thread::spawn(move || pump(client, server, Towards::Server, &to_server));
     thread::spawn(move || pump(server_too, client_too, Towards::Client, &to_client));
@@ -152,6 +171,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, towards: Towards, way: &Way) {
     let mut buffer = vec![0; 1 << 16];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         let mut piece = buffer[..length].to_vec();
+        if towards == Towards::Server {
+            way.questions.fetch_add(1, Ordering::SeqCst);
+        }
         let goes_on = way.admits(towards, &mut piece, &mut from);
         if to.write_all(&piece).is_err() || !goes_on {
             break;

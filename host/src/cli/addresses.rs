@@ -4,6 +4,7 @@ use crate::config::database::{self, Database, TlsMode};
 use crate::store::{
     Address, ClientCertificate, Login, MysqlAddress, Password, Server, SqliteAddress, Tls, Trust,
 };
+use std::path::PathBuf;
 
 /// The address of the database, limited to the rows of `host_id` if there is one.
 pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
@@ -32,7 +33,10 @@ pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
 fn server(address: &database::Address) -> Server {
     match address {
         database::Address::Socket(path) => Server::Socket(path.clone()),
-        database::Address::Local { port } => Server::Local { port: *port },
+        database::Address::Local { port } => Server::Local {
+            sockets: database::LOCAL_SOCKETS.iter().map(PathBuf::from).collect(),
+            port: *port,
+        },
         database::Address::Tcp { host, port } => Server::Tcp { host: host.clone(), port: *port },
     }
 }

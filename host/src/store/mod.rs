@@ -61,8 +61,10 @@ pub struct MysqlAddress {
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Server {
-    /// This machine: the usual sockets in order, then 127.0.0.1.
+    /// This machine: the sockets in order, then 127.0.0.1.
     Local {
+        /// Where the usual packages put the socket.
+        sockets: Vec<PathBuf>,
         /// The port for the last try.
         port: u16,
     },

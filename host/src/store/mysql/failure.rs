@@ -33,6 +33,12 @@ pub(super) fn error(doing: &Doing<'_>, error: &Error) -> StoreError {
     let (trouble, why, hint) = match error {
         Error::MySqlError(answer) => {
             let (trouble, hint) = match of_code(answer.code) {
+                (trouble, _) if answer.code == 1054 && answer.message.contains("host_id") => (
+                    trouble,
+                    Some(
+                        "the tables have no hosts: delete host_id from the configuration, or add the column",
+                    ),
+                ),
                 // The same codes for reading and for writing; only the text tells which was refused.
                 (Trouble::ReadOnly, hint) if answer.message.starts_with("SELECT") => (Trouble::Refused, hint),
                 meaning => meaning,
@@ -91,7 +97,7 @@ fn of_code(code: u16) -> (Trouble, Option<&'static str>) {
         1049 => (Trouble::Schema, Some("check database in [database]")),
         1146 | 1054 => (
             Trouble::Schema,
-            Some("check database and host_id, or run `pm db migrate` to create what is missing"),
+            Some("check database in [database], or run `pm db migrate` to create what is missing"),
         ),
         1040 | 1203 | 1226 => {
             (Trouble::Away, Some("raise max_connections of the server, or close idle connections"))

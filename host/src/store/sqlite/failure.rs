@@ -32,7 +32,7 @@ impl Place {
 /// Whether the file itself failed: the connection is not to be trusted any more.
 pub(super) fn doubtful(error: &Error) -> bool {
     !matches!(
-        error.sqlite_error_code(),
+        code(error),
         Some(
             ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
@@ -44,15 +44,23 @@ pub(super) fn doubtful(error: &Error) -> bool {
     )
 }
 
+/// The driver keeps the code of a statement that cannot be prepared apart from the others.
+fn code(error: &Error) -> Option<ErrorCode> {
+    match error {
+        Error::SqlInputError { error, .. } => Some(error.code),
+        other => other.sqlite_error_code(),
+    }
+}
+
 fn why(error: &Error) -> String {
     match error {
-        Error::SqliteFailure(_, Some(text)) => text.clone(),
+        Error::SqliteFailure(_, Some(text)) | Error::SqlInputError { msg: text, .. } => text.clone(),
         other => other.to_string(),
     }
 }
 
 fn meaning(error: &Error) -> (Trouble, Option<&'static str>) {
-    let Some(code) = error.sqlite_error_code() else { return (Trouble::Other, None) };
+    let Some(code) = code(error) else { return (Trouble::Other, None) };
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             (Trouble::Conflict, Some("another program holds a lock on the file; end its transaction"))
