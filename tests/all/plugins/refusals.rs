@@ -8,7 +8,7 @@ use pm_plugin_api::ErrorKind;
 use pm_plugin_api::abi::ROOT_SYMBOL;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 
 const NOT_A_LIBRARY: &str =
     "plugin x.so: is not a shared library (no ELF header); remove it or copy it again";
@@ -149,6 +149,45 @@ fn tables_that_contradict_each_other_are_refused() {
     let mut bytes = built(AUTO);
     bytes[62..64].copy_from_slice(&u16::MAX.to_le_bytes());
     assert!(said_of(&bytes).contains("is damaged: its sections have no names"));
+}
+
+#[test]
+fn damage_anywhere_in_the_tables_is_survived() {
+    let plugins = Plugins::with(&[AUTO]);
+    let whole = built(AUTO);
+    let file = std::fs::OpenOptions::new().write(true).open(plugins.file(AUTO)).unwrap();
+    let registry = plugins.scan();
+    // Header and program headers, section headers, and the manifest between them.
+    let tables = (0..1024).chain(whole.len() - 4096..whole.len()).collect::<Vec<_>>();
+    // The same damage in every run: a generator of Marsaglia's.
+    let mut random = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % below as u64) as usize
+    };
+    let (mut refused, mut used) = (0, 0);
+    for _ in 0..2000 {
+        let places: Vec<_> = (0..1 + next(8)).map(|_| tables[next(tables.len())]).collect();
+        for at in &places {
+            file.write_all_at(&[next(256) as u8], *at as u64).unwrap();
+        }
+        registry.rescan();
+        match registry.refused().first() {
+            Some(refusal) => {
+                assert!(!refusal.to_string().contains('\n'), "{refusal}");
+                refused += 1;
+            }
+            None => used += 1,
+        }
+        for at in &places {
+            file.write_all_at(&whole[*at..=*at], *at as u64).unwrap();
+        }
+    }
+    assert!(refused > 100 && used > 100, "both must occur: {refused} refused, {used} not");
+    registry.rescan();
+    assert!(restart(&registry, "auto", &[]).is_ok());
 }
 
 #[test]
