@@ -1,7 +1,8 @@
 //! Where `tracing` hands over its events.
 //!
 //! Disabled events cost one comparison of numbers: the level is told to tracing and asked again after a reload.
-//! Spans are not kept. Other people's crates are heard from warning on; their detail is theirs.
+//! Spans are not kept. Other people's crates are heard from warning on; their detail is theirs. What a plugin says
+//! itself counts as pm's own, what a crate inside the plugin says does not.
 
 use super::line::{Line, Value};
 use super::{Level, Shared};
@@ -27,6 +28,15 @@ impl From<&tracing::Level> for Level {
             tracing::Level::TRACE => Self::Trace,
         }
     }
+}
+
+/// Whether a module of a plugin is the plugin itself: its crate is called like it, with or without the usual prefix.
+fn speaks_itself(plugin: &str, module: &str) -> bool {
+    let name = plugin.replace('-', "_");
+    let within = module.split("::").next().unwrap_or_default();
+    within == name
+        || within.strip_prefix("pm_plugin_") == Some(name.as_str())
+        || ["pm_plugin_api", "panic"].contains(&within)
 }
 
 /// Whether an event of this level from this module is written at a level.
@@ -61,6 +71,12 @@ impl Subscriber for Collector {
             fields: Vec::new(),
         };
         event.record(&mut line);
+        if let Some((plugin, module)) = line.origin_in_plugin()
+            && !speaks_itself(plugin, module)
+            && !heard(line.level, module, self.0.level())
+        {
+            return;
+        }
         self.0.write(&line);
     }
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -115,6 +131,18 @@ impl Visit for Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plugin_is_heard_and_the_crates_inside_it_are_not() {
+        for (plugin, module) in
+            [("custom", "pm_plugin_custom::restart"), ("my-own", "my_own"), ("x", "pm_plugin_api::command")]
+        {
+            assert!(speaks_itself(plugin, module), "{module}");
+        }
+        for (plugin, module) in [("docker", "bollard::docker"), ("custom", "customs"), ("net", "")] {
+            assert!(!speaks_itself(plugin, module), "{module}");
+        }
+    }
 
     #[test]
     fn other_crates_are_heard_from_warning_on() {

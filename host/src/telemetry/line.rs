@@ -56,6 +56,20 @@ pub struct Line {
     pub fields: Vec<(&'static str, Value)>,
 }
 
+impl Line {
+    /// Plugin and module, when the event came out of a plugin.
+    #[must_use]
+    pub fn origin_in_plugin(&self) -> Option<(&str, &str)> {
+        let text = |key: &str| {
+            self.fields.iter().find_map(|(name, value)| match value {
+                Value::Text(text) if *name == key => Some(text.as_str()),
+                _ => None,
+            })
+        };
+        Some((text("plugin")?, text("module")?))
+    }
+}
+
 impl Level {
     /// As text lines have it. There has never been a word below DEBUG.
     fn word(self) -> &'static str {
@@ -121,10 +135,16 @@ pub fn text(line: &Line, origin: &Origin, paint: super::Paint) -> String {
     format!("{}  [{level}] - {}", local_time(line.at, &origin.zone), body(line))
 }
 
-/// The message and the fields, fit to be shown.
+/// The message and the fields, fit to be shown. Of what a plugin says, only trouble bears the plugin's name: a command
+/// line or its output must not seem to end with words of pm.
 fn body(line: &Line) -> String {
     let mut out = printable(&cut(&line.message));
-    for (key, value) in &line.fields {
+    let left_out: &[&str] = match line.origin_in_plugin() {
+        Some(_) if line.level >= Level::Info => &["plugin", "module"],
+        Some(_) => &["module"],
+        None => &[],
+    };
+    for (key, value) in line.fields.iter().filter(|(key, _)| !left_out.contains(key)) {
         // Writing to a String cannot fail.
         let _ = match value {
             Value::Signed(number) => write!(out, " {key}={number}"),

@@ -98,6 +98,22 @@ fn text_has_the_shape_that_people_search_for() {
 }
 
 #[test]
+fn what_a_plugin_says_is_shown_as_it_is_and_trouble_names_the_plugin() {
+    let fields = || {
+        let text = |text: &str| Value::Text(text.to_owned());
+        vec![("plugin", text("custom")), ("module", text("pm_plugin_custom::restart"))]
+    };
+    let shown = |level| text(&line(level, "x", fields()), &origin(), Paint::Plain)[21..].to_owned();
+    assert_eq!(
+        (&*shown(Level::Info), &*shown(Level::Warning)),
+        ("[INFO] - x", "[WARNING] - x plugin=custom")
+    );
+    let read: serde_json::Value =
+        serde_json::from_str(&json(&line(Level::Info, "x", fields()), &origin())).unwrap();
+    assert_eq!((&read["plugin"], &read["module"]), (&"custom".into(), &"pm_plugin_custom::restart".into()));
+}
+
+#[test]
 fn json_has_its_keys_in_the_order_of_the_predecessor() {
     let event = line(Level::Warning, "two\nlines\t\u{1b}[31m\u{202e}\u{7f} \\ \"", all_fields());
     let shown = json(&event, &origin());
