@@ -6,9 +6,9 @@
 
 mod action;
 mod resume;
-mod verify;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use crate::policy::model::{AttemptId, End, Job, Outcome, Trial, Verify};
 use crate::ports::{
@@ -138,6 +138,7 @@ impl Run<'_> {
             match self.attempt(attempt) {
                 Tried::Good(detail) => return self.good(attempt, detail),
                 Tried::Again(why) => last = why,
+                Tried::Interrupted => return self.handed_over(attempt),
                 Tried::Useless(end, why) => {
                     error!("{}", wording::given_up(&self.job.name, &why));
                     return Outcome { end, attempts: attempt, detail: why };
@@ -156,13 +157,20 @@ impl Run<'_> {
         let (acted, action_error) = match self.act(&self.target(attempt)) {
             Ok(acted) => (acted, None),
             Err(error) => match error.kind {
-                ErrorKind::Unavailable | ErrorKind::Interrupted | ErrorKind::Panicked | ErrorKind::Permission => {
+                ErrorKind::Unavailable
+                | ErrorKind::Interrupted
+                | ErrorKind::Panicked
+                | ErrorKind::Permission => {
                     return Tried::Useless(End::Infrastructure, error.message);
                 }
                 ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => {
                     return Tried::Useless(End::Failed, error.message);
                 }
-                _ => (Acted::default(), Some(error.message)),
+                _ => {
+                    let (name, strategy) = (&self.job.name, self.last_link());
+                    error!("{}", wording::not_acted(name, strategy, &self.spec.system_name, &error.message));
+                    (Acted::default(), Some(error.message))
+                }
             },
         };
         self.stage(Stage::Verifying, None);
@@ -177,8 +185,13 @@ impl Run<'_> {
                 Tried::Again(why)
             }
             (Verdict::Unhealthy(why), Some(error)) => Tried::Again(format!("{error}; {why}")),
-            (Verdict::Interrupted, _) => Tried::Useless(End::HandedOver, STOPPED.to_owned()),
+            (Verdict::Interrupted, _) => Tried::Interrupted,
         }
+    }
+
+    /// The strategy whose failure ended an attempt.
+    fn last_link(&self) -> &str {
+        self.spec.chain.last().map_or("", |link| link.name.as_str())
     }
 
     fn good(&self, attempts: u32, detail: String) -> Outcome {
@@ -254,6 +267,8 @@ enum Tried {
     Good(String),
     /// It did not help; another attempt may.
     Again(String),
+    /// pm is to stop.
+    Interrupted,
     /// Another attempt now is pointless.
     Useless(End, String),
 }

@@ -18,7 +18,9 @@ pub(crate) fn found(alarm: &Alarm) -> String {
 }
 
 pub(crate) fn beginning(name: &Name, strategy: &str, system_name: &str) -> String {
-    format!("{RESTART} Beginning restart procedure for {name} (strategy: {strategy}, system_name: {system_name})")
+    format!(
+        "{RESTART} Beginning restart procedure for {name} (strategy: {strategy}, system_name: {system_name})"
+    )
 }
 
 pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
@@ -33,12 +35,20 @@ pub(crate) fn pre_restart_failed(name: &Name, why: &str) -> String {
     format!("Pre-restart command failed for {name}: {why}")
 }
 
-pub(crate) fn acted(strategy: &str, action: Action, system_name: &str, detail: &str) -> String {
+pub(crate) fn acted(name: &Name, strategy: &str, action: Action, system_name: &str, detail: &str) -> String {
     let what = if strategy == "process" { "Process" } else { "Service" };
     match action {
         Action::Started => format!("{what} start command executed for: {system_name} ({detail})"),
         Action::Restarted => format!("{what} restart command executed for: {system_name} ({detail})"),
-        _ => format!("Custom restart command executed for: {system_name} ({detail})"),
+        _ => format!("Custom restart command executed for: {name} ({detail})"),
+    }
+}
+
+pub(crate) fn not_acted(name: &Name, strategy: &str, system_name: &str, why: &str) -> String {
+    match strategy {
+        "custom" => format!("Custom restart command failed for: {name}: {why}"),
+        "process" => format!("Process restart command failed for: {system_name}: {why}"),
+        _ => format!("Service restart command failed for: {system_name}: {why}"),
     }
 }
 
@@ -105,7 +115,9 @@ pub(crate) fn check_failed(name: &Name, after: Duration, why: &str) -> String {
 }
 
 pub(crate) fn no_journal(error: &JournalError) -> String {
-    format!("Working without memory: {error}; restarts go on, but a crash now could repeat one. Free the disk")
+    format!(
+        "Working without memory: {error}; restarts go on, but a crash now could repeat one. Free the disk"
+    )
 }
 
 pub(crate) fn handled(name: &Name) -> String {
@@ -114,6 +126,15 @@ pub(crate) fn handled(name: &Name) -> String {
 
 pub(crate) fn not_handled(name: &Name, why: &str) -> String {
     format!("Failed to handle alarm for {name}: {why}")
+}
+
+pub(crate) fn stopping(running: usize, patience: Duration) -> String {
+    let patience = patience.as_secs_f64();
+    match running {
+        0 => "Stopping: no restart is running".to_owned(),
+        1 => format!("Stopping: no new restarts; 1 is running and gets up to {patience} s to finish"),
+        _ => format!("Stopping: no new restarts; {running} are running and get up to {patience} s to finish"),
+    }
 }
 
 pub(crate) fn notice(name: &Name, notice: &Notice, now: Now) -> String {
@@ -133,9 +154,10 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
     let (name, row) = (&alarm.name, alarm.row.0);
     match hold {
         Hold::NotConfigured => format!("Ignoring process without config section: {name} (ID: {row})"),
-        Hold::BreakerOpen { .. } => {
-            format!("Circuit breaker open for {name}. Skipping restart. {}", hold.sentence(now))
-        }
+        Hold::BreakerOpen { until, .. } => format!(
+            "Circuit breaker open for {name}. Skipping restart. One trial in {} s",
+            until.since(now.boot).as_secs_f64().ceil()
+        ),
         _ => format!("Not acting on {name} (ID: {row}): {}", hold.sentence(now)),
     }
 }

@@ -9,20 +9,19 @@ mod event;
 mod keeper;
 mod link;
 mod pool;
+mod resume;
 #[cfg(test)]
 mod tests;
 
 pub use event::Event;
 
 use crate::policy::decide::decide;
-use crate::policy::model::{
-    Configured, End, InFlight, Intake, Job, Name, Outcome, RowId, Standing, Table, Trial, Verify,
-};
+use crate::policy::model::{End, InFlight, Intake, Job, Name, Outcome, RowId, Standing, Table};
 use crate::policy::settle::settle;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    Alive, AlarmStore, Catalog, Clock, Exec, Journal, JournalError, Knobs, Presence, Record, Refresh, Refreshed,
-    Strategies, Unfinished,
+    AlarmStore, Alive, Catalog, Clock, Exec, Journal, JournalError, Knobs, Presence, Record, Refresh,
+    Refreshed, Strategies,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -32,9 +31,9 @@ use keeper::{Command, Keeper, Progress};
 use pool::Pool;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing::{error, info, warn};
@@ -111,10 +110,10 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         .name("pm-store".to_owned())
         .spawn(move || keeper.run(&orders))
         .map_err(|error| JournalError::Unusable {
-            attempted: "starting the thread for",
-            path: "the alarm database".into(),
-            why: error.to_string(),
-        })?;
+        attempted: "starting the thread for",
+        path: "the alarm database".into(),
+        why: error.to_string(),
+    })?;
     let daemon = Daemon {
         parts,
         inbox,
@@ -179,8 +178,7 @@ impl Daemon {
             }
             Event::Stop if self.intake == Intake::Stopping => self.give_up = Some(Ticks(0)),
             Event::Stop => {
-                let running = self.book.running.len();
-                info!("Stopping: no new restarts, {running} running get {:?} to finish", self.parts.knobs.shutdown);
+                info!("{}", wording::stopping(self.book.running.len(), self.parts.knobs.shutdown));
                 self.parts.presence.stopping();
                 self.intake = Intake::Stopping;
                 self.give_up = Some(self.parts.clock.now().boot.after(self.parts.knobs.shutdown));
@@ -309,35 +307,6 @@ impl Daemon {
         }
     }
 
-    /// Goes on with what a killed pm left in the middle.
-    fn resume(&mut self) -> Result<(), JournalError> {
-        for entry in self.parts.journal.unfinished()? {
-            let name = entry.name.clone();
-            match self.parts.catalog.look_up(&name) {
-                (Configured::Yes(_), Some(spec)) => {
-                    let job = resumed(&entry);
-                    self.begin(job, spec, Claim::Resume(entry));
-                }
-                _ => self.abandon(&entry),
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends an entry whose process is not configured any more.
-    fn abandon(&self, entry: &Unfinished) {
-        warn!("{}", wording::cancelled(&entry.name, "it is not configured any more"));
-        let record = Record {
-            end: End::Cancelled,
-            attempts: 0,
-            detail: "not configured any more".to_owned(),
-            at: self.parts.clock.now(),
-        };
-        if let Err(error) = self.parts.journal.end(entry.id, &entry.name, &record, None) {
-            error!("{}", wording::no_journal(&error));
-        }
-    }
-
     fn alive(&mut self) {
         let now = self.parts.clock.now();
         let last = Ticks(self.progress.last.load(Ordering::Relaxed));
@@ -376,7 +345,11 @@ impl Daemon {
         let until = self.parts.clock.now().boot.after(self.parts.knobs.shutdown.max(LAST_WORDS));
         // A database that hangs must not keep pm from leaving; what it did not take stays in the outbox.
         while !self.keeper.is_finished() && self.parts.clock.now().boot < until {
-            if self.inbox.recv_timeout(Duration::from_millis(5)).is_err_and(|e| e == RecvTimeoutError::Disconnected) {
+            if self
+                .inbox
+                .recv_timeout(Duration::from_millis(5))
+                .is_err_and(|e| e == RecvTimeoutError::Disconnected)
+            {
                 break;
             }
         }
@@ -387,10 +360,6 @@ impl Daemon {
         // The thread being gone means that pm is leaving.
         let _ = self.commands.send(command);
     }
-}
-
-fn resumed(entry: &Unfinished) -> Job {
-    Job { name: entry.name.clone(), alarms: entry.alarms.clone(), verify: Verify::AfterOnly, trial: Trial::No }
 }
 
 fn broken(why: &str) -> Report {

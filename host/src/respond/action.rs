@@ -68,20 +68,30 @@ impl Run<'_> {
 
     fn call(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
         // "Unsupported" is an honest answer: without an identity a crash leads to a second restart, and that is
-        // documented for command strategies.
+        // documented for command strategies. "Does not run" is an identity too: whatever runs later is another.
         let identity = self.identity(part, target);
         self.stage(Stage::Acting, identity.as_deref());
         self.world.strategies.restart(part, target)
     }
 
-    /// `STRATEGY:IDENTITY` of the running instance, so that identities of different strategies are never compared.
-    pub(super) fn identity(&self, part: &PartRef, target: &Target) -> Option<String> {
-        let identity = self.world.strategies.identity(part, target).ok().flatten()?;
-        Some(format!("{}:{identity}", part.name))
+    /// `STRATEGY:IDENTITY` of the running instance, so that identities of different strategies are never compared;
+    /// `STRATEGY:` when nothing runs.
+    fn identity(&self, part: &PartRef, target: &Target) -> Option<String> {
+        let identity = self.world.strategies.identity(part, target).ok()?;
+        Some(format!("{}:{}", part.name, identity.unwrap_or_default()))
+    }
+
+    /// Whether an instance runs now that is another one than `before`.
+    pub(super) fn replaced(&self, before: &str) -> bool {
+        let name = before.split(':').next().unwrap_or_default();
+        let link = self.spec.chain.iter().find(|link| link.name == name).cloned();
+        let part = link.unwrap_or_else(|| self.delegate(name.to_owned()));
+        let now = self.identity(&part, &self.target(1));
+        now.is_some_and(|now| now != before && now.len() > name.len() + 1)
     }
 
     fn done(&self, strategy: &str, action: Action, detail: &str) -> Acted {
-        info!("{}", wording::acted(strategy, action, &self.spec.system_name, detail));
+        info!("{}", wording::acted(&self.job.name, strategy, action, &self.spec.system_name, detail));
         Acted { detail: detail.to_owned() }
     }
 }

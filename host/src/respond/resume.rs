@@ -3,14 +3,14 @@
 //! | Journal says | Identity now | What is done |
 //! |---|---|---|
 //! | action not begun | – | cancelled: the alarm still stands in the table and is handled anew |
-//! | action begun | differs from the recorded one | the restart happened: verified, not repeated |
+//! | action begun | another instance than before, or one where none was | the restart happened: verified, not repeated |
 //! | action begun | the same, or unknown | restarted, same entry |
-//! | action begun | none: the instance is gone | started, same entry |
+//! | action begun | none runs | started, same entry |
 //! | restart carried out | – | verified only |
 //! | anything, before a reboot | – | cancelled: what it was about is gone |
 
+use super::Run;
 use super::verify::Verdict;
-use super::{Run, STOPPED};
 use crate::policy::model::{End, Outcome};
 use crate::ports::{Boot, Stage, Unfinished};
 use crate::wording;
@@ -26,7 +26,7 @@ impl Run<'_> {
                 cancelled("pm was killed before the restart began")
             }
             Stage::Verifying => self.only_verify("the restart was carried out before pm was killed"),
-            Stage::Acting if self.happened(entry) => {
+            Stage::Acting if entry.identity.as_deref().is_some_and(|before| self.replaced(before)) => {
                 self.only_verify("the restart happened before pm was killed: the instance is another one")
             }
             Stage::Acting => {
@@ -34,15 +34,6 @@ impl Run<'_> {
                 self.attempts()
             }
         }
-    }
-
-    /// Whether another instance runs now than before the restart.
-    fn happened(&self, entry: &Unfinished) -> bool {
-        let Some(before) = &entry.identity else { return false };
-        let name = before.split(':').next().unwrap_or_default();
-        let link = self.spec.chain.iter().find(|link| link.name == name).cloned();
-        let part = link.unwrap_or_else(|| self.delegate(name.to_owned()));
-        self.identity(&part, &self.target(1)).is_some_and(|now| now != *before)
     }
 
     fn only_verify(&self, why: &str) -> Outcome {
@@ -53,9 +44,7 @@ impl Run<'_> {
             Verdict::Unhealthy(seen) => {
                 Outcome { end: End::Failed, attempts: 1, detail: format!("{why}; {seen}") }
             }
-            Verdict::Interrupted => {
-                Outcome { end: End::HandedOver, attempts: 1, detail: STOPPED.to_owned() }
-            }
+            Verdict::Interrupted => self.handed_over(1),
         }
     }
 }

@@ -81,7 +81,11 @@ impl Strategies for Scripted {
         self.restarts.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Outcome::restarted("done")))
     }
     fn identity(&self, part: &PartRef, _: &Target) -> Result<Option<String>, Error> {
-        if part.name == "auto" { Err(Error::unsupported("none")) } else { Ok(self.identity.lock().unwrap().clone()) }
+        if part.name == "auto" {
+            Err(Error::unsupported("none"))
+        } else {
+            Ok(self.identity.lock().unwrap().clone())
+        }
     }
     fn check(&self, part: &PartRef, _: &Target) -> Result<Health, Error> {
         self.say(format!("check {}", part.name));
@@ -198,7 +202,10 @@ fn the_order_is_claim_prepare_note_act_note_verify() {
 
 #[test]
 fn a_failing_pre_restart_command_ends_the_job_before_the_restart() {
-    let world = Scripted { pre_restart: Err(CommandFailed { why: "exited with status 3".to_owned() }), ..Scripted::new() };
+    let world = Scripted {
+        pre_restart: Err(CommandFailed { why: "exited with status 3".to_owned() }),
+        ..Scripted::new()
+    };
     let spec = Spec { pre_restart: Some("prepare".to_owned()), ..spec("service") };
     let (end, attempts, log) = world.run(&job(), &spec, &Claim::New);
     assert_eq!((end, attempts), (End::Failed, 0));
@@ -328,6 +335,9 @@ fn after_a_kill_the_journal_and_the_identity_decide() {
     assert_eq!(resume(Stage::Acting, old, Some("1"), Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Acting, old, None, Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Acting, None, new, Boot::Same), (End::Restarted, true));
+    // Nothing ran before: what runs now is the restart's.
+    assert_eq!(resume(Stage::Acting, Some("service:"), new, Boot::Same), (End::Restarted, false));
+    assert_eq!(resume(Stage::Acting, Some("service:"), None, Boot::Same), (End::Restarted, true));
     assert_eq!(resume(Stage::Verifying, old, new, Boot::Same), (End::Restarted, false));
     assert_eq!(resume(Stage::Acting, old, new, Boot::Earlier), (End::Cancelled, false));
 }

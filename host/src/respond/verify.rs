@@ -37,7 +37,9 @@ impl Run<'_> {
             return Verdict::NotChecked;
         };
         if self.spec.check_timeout.is_zero() {
-            return Verdict::Unhealthy("health_check_timeout = 0 leaves no time to look; give it some".to_owned());
+            return Verdict::Unhealthy(
+                "health_check_timeout = 0 leaves no time to look; give it some".to_owned(),
+            );
         }
         info!("{}", wording::checking(name, check));
         let began = self.world.clock.now().boot;

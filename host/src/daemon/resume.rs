@@ -1,0 +1,52 @@
+//! What a pm that was killed has left in the middle, taken up by the next one at its start.
+//!
+//! Every unfinished entry becomes a job again or is closed; how far it had come is for `respond` to judge.
+
+use super::Daemon;
+use crate::policy::breaker::Admission;
+use crate::policy::model::{Configured, End, Job, Trial, Verify};
+use crate::ports::{JournalError, Record, Unfinished};
+use crate::respond::Claim;
+use crate::wording;
+use tracing::{error, warn};
+
+impl Daemon {
+    /// Goes on with what a killed pm left in the middle.
+    pub(super) fn resume(&mut self) -> Result<(), JournalError> {
+        for entry in self.parts.journal.unfinished()? {
+            let name = entry.name.clone();
+            match self.parts.catalog.look_up(&name) {
+                (Configured::Yes(_), Some(spec)) => {
+                    let job = self.taken_up(&entry);
+                    self.begin(job, spec, Claim::Resume(entry));
+                }
+                (Configured::Unusable(why), _) => {
+                    self.abandon(&entry, &format!("its configuration cannot be used: {why}"));
+                }
+                _ => self.abandon(&entry, "it is not configured any more"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The job of an entry; what was the one trial of a half-open breaker stays one.
+    fn taken_up(&self, entry: &Unfinished) -> Job {
+        let now = self.parts.clock.now().boot;
+        let standing = self.book.standings.get(&entry.name);
+        let trial = match standing.map(|standing| standing.breaker.admits(now)) {
+            Some(Admission::Probe) => Trial::Probe,
+            _ => Trial::No,
+        };
+        Job { name: entry.name.clone(), alarms: entry.alarms.clone(), verify: Verify::AfterOnly, trial }
+    }
+
+    /// Ends an entry whose process cannot be handled any more.
+    fn abandon(&self, entry: &Unfinished, why: &str) {
+        warn!("{}", wording::cancelled(&entry.name, why));
+        let record =
+            Record { end: End::Cancelled, attempts: 0, detail: why.to_owned(), at: self.parts.clock.now() };
+        if let Err(error) = self.parts.journal.end(entry.id, &entry.name, &record, None) {
+            error!("{}", wording::no_journal(&error));
+        }
+    }
+}
