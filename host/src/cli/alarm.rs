@@ -87,7 +87,7 @@ fn list(rows: &[Row], format: Format, terminal: &mut Terminal<'_>) -> Result<(),
         return Ok(());
     }
     if rows.is_empty() {
-        writeln!(terminal.out, "No processes in the table. Add rows to STATUS_PROCESS and PROCESE.")?;
+        writeln!(terminal.out, "No processes in the table. To add one: pm alarm add NAME")?;
         return Ok(());
     }
     let rows = rows.iter().map(|row| {

@@ -17,6 +17,38 @@ The configuration is --config FILE, else $PM_CONFIG, else the first that exists 
 /etc/pm/config.ini, /opt/monitor_service/config.ini, /etc/process_monitor/config.ini.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 database, 4 plugin.";
+const AFTER_RUN: &str = "\
+Signals: SIGTERM and SIGINT stop pm after shutdown_timeout at the latest (twice: at once), SIGHUP reads the
+configuration again.
+
+Exit codes: 0 stopped by a signal, 1 failed (another pm works in the state directory, ...),
+2 wrong usage or configuration.";
+const AFTER_DEMO: &str =
+    "Exit codes: 0 all of it really happened, 1 something did not, 2 wrong usage, 4 plugin.";
+const AFTER_CHECK: &str = "\
+Exit codes: 0 usable, 2 not usable; every problem is listed with file, line and key.";
+const AFTER_LOOK: &str = "\
+Works whether or not the daemon runs and the database answers.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 the database does not answer.";
+const AFTER_RESTART: &str = "\
+Exit codes: 0 restarted and verified, 1 not restarted, or a restart is under way already,
+2 wrong usage or configuration, or the process is not configured.";
+const AFTER_PLUGINS: &str = "\
+None of a plugin's code is run.
+
+Exit codes: 0 fine, 2 wrong usage or configuration, 4 the plugin or the directory cannot be used.";
+const AFTER_TABLE: &str = "\
+Exit codes: 0 fine, 1 failed (no such process: nothing is changed), 2 wrong usage or configuration,
+3 database.";
+const AFTER_SHELL: &str = "\
+For bash: pm completions bash > /etc/bash_completion.d/pm
+
+Exit codes: 0 fine, 2 wrong usage.";
+const AFTER_MAN: &str = "\
+To read it: pm man | man -l -
+
+Exit codes: 0 fine, 2 wrong usage.";
 
 /// pm turns alarms in a database table into verified restarts.
 ///
@@ -36,7 +68,7 @@ pub struct Arguments {
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
-    /// The configuration file.
+    /// The configuration file; `pm --help` says which one is taken without it.
     #[arg(long, short = 'c', global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where the plugins are; wins over [plugins] dir in the configuration.
@@ -48,30 +80,37 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the daemon in the foreground.
+    #[command(after_help = AFTER_RUN)]
     Run(RunOptions),
     /// Show on a small stage how an alarm becomes a verified restart, and how the breaker opens.
+    #[command(after_help = AFTER_DEMO)]
     Demo,
     /// Check the configuration and show what it means.
-    #[command(after_help = "Exit code 0: usable. 2: not usable; every problem is listed with file, line and key.")]
+    #[command(after_help = AFTER_CHECK)]
     Check(FormatOptions),
     /// Show processes, alarms, breakers and last attempts.
+    #[command(after_help = AFTER_LOOK)]
     Status(FormatOptions),
     /// Restart one process now, in alarm or not, without touching the alarm table or the breaker.
+    #[command(after_help = AFTER_RESTART)]
     Restart(NameOptions),
     /// Tell what would happen to an alarm of a process now, and why.
+    #[command(after_help = AFTER_LOOK)]
     Why(WhyOptions),
     /// Look at the plugins: strategies and checks.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AFTER_PLUGINS)]
     Plugins(PluginsVerb),
     /// Add processes to the table; raise, clear and list alarms.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AFTER_TABLE)]
     Alarm(AlarmVerb),
     /// Look after the tables of the alarm database.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AFTER_TABLE)]
     Db(DbVerb),
     /// Print completions for a shell.
+    #[command(after_help = AFTER_SHELL)]
     Completions(CompletionsOptions),
     /// Print the manual page.
+    #[command(after_help = AFTER_MAN)]
     Man,
 }
 
@@ -96,8 +135,8 @@ pub enum Format {
 /// An option for the form of the result.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct FormatOptions {
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t)]
+    /// How to print the result: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
 }
 
@@ -115,8 +154,19 @@ pub struct WhyOptions {
     /// The process: NAME of [process.NAME], process_name in the table.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// How to print the result.
-    #[arg(long, value_enum, default_value_t)]
+    /// How to print the result: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub format: Format,
+}
+
+/// Options of `pm plugins info`.
+#[derive(Debug, Clone, Args)]
+pub struct InfoOptions {
+    /// The plugin, its file, or a strategy or check of it.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How to print the result: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
 }
 
@@ -124,21 +174,27 @@ pub struct WhyOptions {
 #[derive(Debug, Subcommand)]
 pub enum PluginsVerb {
     /// List every library of the plugin directory, its parts, and why it is refused if it is.
+    #[command(after_help = AFTER_PLUGINS)]
     List(FormatOptions),
     /// Tell what a plugin, strategy or check offers: every setting with type, default and text.
-    Info(WhyOptions),
+    #[command(after_help = AFTER_PLUGINS)]
+    Info(InfoOptions),
 }
 
 /// Verbs of `pm alarm`.
 #[derive(Debug, Subcommand)]
 pub enum AlarmVerb {
     /// Add processes to the table, not in alarm.
+    #[command(after_help = AFTER_TABLE)]
     Add(NamesOptions),
     /// Put processes into alarm.
+    #[command(after_help = AFTER_TABLE)]
     Raise(RowsOptions),
     /// Take processes out of alarm.
+    #[command(after_help = AFTER_TABLE)]
     Clear(RowsOptions),
     /// List the processes of this host and their alarms.
+    #[command(after_help = AFTER_TABLE)]
     List(FormatOptions),
 }
 
@@ -168,8 +224,10 @@ pub struct RowsOptions {
 #[derive(Debug, Subcommand)]
 pub enum DbVerb {
     /// Create what is missing: tables, columns, the index on alarms. Never removes or changes anything.
+    #[command(after_help = AFTER_TABLE)]
     Migrate,
     /// Show engine, schema version and what is missing.
+    #[command(after_help = AFTER_TABLE)]
     Status(FormatOptions),
 }
 

@@ -8,8 +8,8 @@ use crate::clock::{Stop, SystemClock};
 use crate::config::{self, Catalogue, Config, Environment, Loaded, Refused};
 use crate::journal;
 use crate::plugins::{self, Registry};
-use crate::policy::model::{Alarm, Configured, InFlight, Name, Standing};
-use crate::policy::time::Now;
+use crate::policy::model::{Clear, Configured, InFlight, Name, Standing};
+use crate::policy::time::{Now, Ticks};
 use crate::ports::{AlarmStore, Attempt, Clock, Journal, Row};
 use crate::presence::StateLock;
 use crate::spec::Spec;
@@ -42,6 +42,8 @@ pub(crate) struct Picture {
     pub(crate) rows: Vec<Row>,
     pub(crate) standings: BTreeMap<Name, Standing>,
     pub(crate) attempts: Vec<Attempt>,
+    /// Clearings that could not be made yet.
+    pub(crate) waiting: Vec<Clear>,
     pub(crate) database: Result<(), String>,
     pub(crate) daemon: Option<u32>,
 }
@@ -137,32 +139,24 @@ impl Context {
             .map_err(|error| Failure::failed(&error))?;
         let mut standings = journal.standings().map_err(|error| Failure::failed(&error))?;
         let attempts = journal.attempts(None, 1).map_err(|error| Failure::failed(&error))?;
-        let now = self.now();
-        for attempt in attempts.iter().filter(|attempt| attempt.ended.is_none()) {
+        let waiting = journal.outbox().map_err(|error| Failure::failed(&error))?;
+        let waiting = waiting.into_iter().map(|pending| pending.clear).collect();
+        let (now, daemon) = (self.now(), StateLock::holder(state_dir));
+        // Without a daemon, an attempt without an end is most likely one that was cut off.
+        for attempt in attempts.iter().filter(|attempt| attempt.ended.is_none() && daemon.is_some()) {
             let ago = u64::try_from(now.wall.0 - attempt.began.0).unwrap_or_default();
-            let since = crate::policy::time::Ticks(now.boot.0.saturating_sub(ago));
+            let since = Ticks(now.boot.0.saturating_sub(ago));
             standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
         }
         let (rows, database) = match self.store().list() {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        Ok(Picture { rows, standings, attempts, database, daemon: StateLock::holder(state_dir) })
+        Ok(Picture { rows, standings, attempts, waiting, database, daemon })
     }
 }
 
 impl Picture {
-    /// The alarm of a name, if a row of it is in alarm.
-    pub(crate) fn alarm(&self, name: &Name) -> Option<Alarm> {
-        let row = self.rows.iter().find(|row| row.name == *name && row.alarm == 1)?;
-        Some(Alarm {
-            row: row.row,
-            name: row.name.clone(),
-            notes: row.notes.clone(),
-            acknowledged: row.sound != 0,
-        })
-    }
-
     /// The last attempt of a name.
     pub(crate) fn last(&self, name: &Name) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.name == *name)
