@@ -3,8 +3,8 @@
 //! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
 //! nothing at all, and says so once per version of the file.
 
-use crate::cli::{addresses, logs};
 use crate::cli::compose::catalogue;
+use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::plugins::Registry;
@@ -73,7 +73,8 @@ impl Current {
 
     fn everything(&mut self) -> Refreshed {
         self.registry.rescan();
-        self.environment = Environment { files: self.environment.files.clone(), ..Environment::of_this_process() };
+        self.environment =
+            Environment { files: self.environment.files.clone(), ..Environment::of_this_process() };
         let loaded = self.load();
         let Some(newer) = loaded.config.clone().filter(|_| loaded.usable()) else {
             self.refuse(&loaded);
@@ -101,7 +102,9 @@ impl Current {
 
     fn refuse(&self, loaded: &Loaded) {
         let file = self.config.file.display();
-        error!("{file} cannot be used, the configuration stays as it was; to see all: pm check --config {file}");
+        error!(
+            "{file} cannot be used, the configuration stays as it was; to see all: pm check --config {file}"
+        );
         for problem in loaded.errors() {
             error!("{problem}");
         }

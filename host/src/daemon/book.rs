@@ -118,7 +118,8 @@ impl Book {
         for mark in &standing.handled {
             self.marked.insert(mark.row, name.clone());
         }
-        self.alarms.retain(|alarm| alarm.name != *name || !job.alarms.iter().any(|done| done.row == alarm.row));
+        self.alarms
+            .retain(|alarm| alarm.name != *name || !job.alarms.iter().any(|done| done.row == alarm.row));
         if standing == Standing::default() {
             self.standings.remove(name);
         } else {

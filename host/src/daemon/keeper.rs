@@ -134,7 +134,9 @@ impl Keeper {
             Ok(alarms) => {
                 self.works();
                 if alarms.len() >= MOST {
-                    warn!("The table holds {MOST} or more alarms; the others are read when these are handled");
+                    warn!(
+                        "The table holds {MOST} or more alarms; the others are read when these are handled"
+                    );
                 }
                 let news = self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty());
                 if news {
@@ -179,7 +181,8 @@ impl Keeper {
             }
         }
         let left: Vec<_> = rest.collect();
-        self.waiting = !left.is_empty() || self.not_before > self.clock.now().boot || !self.unnoted.is_empty();
+        self.waiting =
+            !left.is_empty() || self.not_before > self.clock.now().boot || !self.unnoted.is_empty();
         self.unnoted.extend(left.into_iter().filter_map(|(id, clear)| id.is_none().then_some(clear)));
         if let Err(error) = self.journal.delivered(&delivered) {
             error!("{}", wording::no_journal(&error));

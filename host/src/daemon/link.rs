@@ -44,7 +44,13 @@ impl Link {
     }
 
     /// A call failed; `dice` is uniform in 0..1. Answers what is new and how long to wait.
-    pub(super) fn fails(&mut self, trouble: Trouble, now: Now, interval: Duration, dice: f64) -> (Change, Duration) {
+    pub(super) fn fails(
+        &mut self,
+        trouble: Trouble,
+        now: Now,
+        interval: Duration,
+        dice: f64,
+    ) -> (Change, Duration) {
         let (change, since, tries) = match &self.lost {
             Some(lost) if lost.trouble == trouble => (Change::None, lost.since, lost.tries.saturating_add(1)),
             Some(lost) => (Change::Lost, lost.since, 1),

@@ -205,7 +205,11 @@ impl Strategies for Double {
         let stuck = |outside: &mut Outside| outside.stuck.contains(&target.name) && !outside.gate_open;
         let (mut guard, _) = self.outside.1.wait_timeout_while(guard, PATIENCE, stuck).unwrap();
         guard.running -= 1;
-        if guard.broken.contains(&target.name) { Err(Error::failed("broken")) } else { Ok(Outcome::restarted("")) }
+        if guard.broken.contains(&target.name) {
+            Err(Error::failed("broken"))
+        } else {
+            Ok(Outcome::restarted(""))
+        }
     }
     fn identity(&self, _: &PartRef, _: &Target) -> Result<Option<String>, Error> {
         Err(Error::unsupported("none"))

@@ -188,7 +188,8 @@ impl Stage {
     pub(super) fn cleared(&mut self, name: &str) -> Result<String, Failure> {
         let rows = self.store.list().map_err(|error| Failure::database(&error))?;
         let row = rows.into_iter().find(|row| row.name.as_str() == name && row.alarm == 0);
-        row.and_then(|row| row.notes).ok_or_else(|| Failure::Failed(format!("the alarm of {name} still stands")))
+        row.and_then(|row| row.notes)
+            .ok_or_else(|| Failure::Failed(format!("the alarm of {name} still stands")))
     }
 
     /// Seconds for which the breaker of a program is open.
@@ -250,7 +251,9 @@ impl Stage {
         }
         if self.clock.now().boot >= self.until {
             let said = fs::read_to_string(self.folder.join("daemon.out")).unwrap_or_default();
-            return Err(Failure::Failed(format!("the demo waited for {what} in vain. The daemon said:\n{said}")));
+            return Err(Failure::Failed(format!(
+                "the demo waited for {what} in vain. The daemon said:\n{said}"
+            )));
         }
         let _ = self.clock.wait(LOOK);
         Ok(())
@@ -300,5 +303,6 @@ fn alive(pid: u32) -> bool {
 
 fn signal(pid: u32, signal: Signal) -> Result<(), Failure> {
     let Some(process) = process(pid) else { return Ok(()) };
-    kill_process(process, signal).map_err(|error| Failure::Failed(format!("signalling process {pid}: {error}")))
+    kill_process(process, signal)
+        .map_err(|error| Failure::Failed(format!("signalling process {pid}: {error}")))
 }
