@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a thread without work stays.
-const IDLE: Duration = Duration::from_secs(10);
+const STAY: Duration = Duration::from_secs(10);
 
 /// What a call answers.
 pub(super) type Answer = Result<Vec<u8>, Error>;
@@ -43,9 +43,16 @@ impl Lost {
 }
 
 /// The threads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pool {
     idle: Arc<Mutex<Idle>>,
+    stay: Duration,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self { idle: Arc::default(), stay: STAY }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -94,18 +101,18 @@ impl Pool {
             idle.started
         };
         let (sender, receiver) = channel();
-        let idle = Arc::downgrade(&self.idle);
+        let (idle, stay) = (Arc::downgrade(&self.idle), self.stay);
         thread::Builder::new()
             .name(format!("pm-plugin-{number}"))
-            .spawn(move || serve(number, &receiver, &idle))?;
+            .spawn(move || serve(number, &receiver, stay, &idle))?;
         Ok((number, sender))
     }
 }
 
 /// The life of a thread.
-fn serve(number: u64, inbox: &Receiver<Job>, idle: &Weak<Mutex<Idle>>) {
+fn serve(number: u64, inbox: &Receiver<Job>, stay: Duration, idle: &Weak<Mutex<Idle>>) {
     loop {
-        match inbox.recv_timeout(IDLE) {
+        match inbox.recv_timeout(stay) {
             Ok(Job { work, promise, inbox }) => {
                 let answer = work();
                 let Some(idle) = idle.upgrade() else { return promise.keep(answer) };
@@ -278,5 +285,19 @@ mod tests {
             }
         });
         assert_eq!(locked(&pool.idle).threads.len(), 8);
+    }
+
+    #[test]
+    fn threads_without_work_leave_and_no_call_is_lost_on_one_that_is_leaving() {
+        let pool = Pool { stay: Duration::ZERO, ..Pool::default() };
+        let lost = Arc::default();
+        for call in 0..2000_u32 {
+            let answer = pool.run(LONG, &lost, move || Ok(call.to_le_bytes().to_vec()));
+            assert_eq!(answer.unwrap(), Ok(call.to_le_bytes().to_vec()));
+        }
+        while !locked(&pool.idle).threads.is_empty() {
+            thread::yield_now();
+        }
+        assert!(text(pool.run(LONG, &lost, name)).starts_with("pm-plugin-"));
     }
 }
