@@ -13,6 +13,7 @@ use crate::ports::{AlarmStore, Catalog, Knobs, Refresh, Refreshed};
 use crate::spec::Spec;
 use crate::store;
 use crate::telemetry::Telemetry;
+use pm_plugin_api::manifest::Offer;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub(crate) struct Current {
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Arc<SystemClock>,
     seen: Option<Print>,
+    /// What the plugins offer, as of the last look at them; a burst of a thousand names asks a thousand times.
+    offers: Vec<Offer>,
 }
 
 impl Current {
@@ -45,11 +48,13 @@ impl Current {
         clock: Arc<SystemClock>,
     ) -> Self {
         let seen = print(&config.file);
-        Self { config, registry, environment, telemetry, clock, seen }
+        let offers = registry.offers();
+        Self { config, registry, environment, telemetry, clock, seen, offers }
     }
 
     fn load(&mut self) -> Loaded {
         self.seen = print(&self.config.file);
+        self.offers = self.registry.offers();
         config::load(&self.config.file, &self.environment, &catalogue(&self.registry))
     }
 
@@ -113,7 +118,7 @@ impl Current {
 
 impl Catalog for Current {
     fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>) {
-        let (configured, spec) = config::look_up(&self.config, &self.registry.offers(), name);
+        let (configured, spec) = config::look_up(&self.config, &self.offers, name);
         (configured, spec.map(Arc::new))
     }
 

@@ -11,7 +11,7 @@ use crate::spec::Spec;
 use crate::wording;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
@@ -87,33 +87,40 @@ impl Book {
         }
     }
 
+    /// Takes in what a poll read. Reasons that were said for rows that are gone are forgotten.
+    pub(super) fn polled(&mut self, alarms: Vec<Alarm>) {
+        self.alarms = alarms;
+        if !self.said.is_empty() {
+            let rows: HashSet<RowId> = self.alarms.iter().map(|alarm| alarm.row).collect();
+            self.said.retain(|row, _| rows.contains(row));
+        }
+    }
+
     /// Says a reason once, when it is new for its row.
     pub(super) fn say_held(&mut self, held: &[(usize, Hold)], now: Now) {
-        let rows: HashSet<RowId> = held.iter().map(|(index, _)| self.alarms[*index].row).collect();
-        self.said.retain(|row, _| rows.contains(row));
         for (index, hold) in held {
+            // These end by themselves within moments, and in a burst there are thousands of them; the restart that
+            // they wait for is in the log.
+            if matches!(hold, Hold::Capacity { .. } | Hold::InFlight { .. } | Hold::Handled { .. }) {
+                continue;
+            }
             let alarm = &self.alarms[*index];
             if self.said.insert(alarm.row, hold.word()) == Some(hold.word()) {
                 continue;
             }
             let text = wording::held(alarm, hold, now);
             match hold {
-                // These end by themselves within moments; the restart itself is in the log.
-                Hold::Capacity { .. } | Hold::InFlight { .. } | Hold::Handled { .. } => debug!("{text}"),
                 Hold::BreakerOpen { .. } | Hold::Unusable(_) | Hold::Unnamed => warn!("{text}"),
                 _ => info!("{text}"),
             }
         }
     }
 
-    pub(super) fn nothing_held(&mut self) {
-        self.said.clear();
-    }
-
     /// A job ended: its alarms count again when the next poll still finds them.
     pub(super) fn settled(&mut self, name: &Name, standing: Standing, job: &Job) {
         for Alarm { row, .. } in &job.alarms {
             self.marked.remove(row);
+            self.said.remove(row);
         }
         for mark in &standing.handled {
             self.marked.insert(mark.row, name.clone());

@@ -164,7 +164,7 @@ impl Daemon {
         match event {
             Event::Polled(alarms) => {
                 self.refresh(Refresh::IfChanged);
-                self.book.alarms = alarms;
+                self.book.polled(alarms);
             }
             Event::Link(state) => self.book.database = state,
             Event::Delivered(rows) => self.book.delivered(&rows),
@@ -205,7 +205,6 @@ impl Daemon {
     fn decide(&mut self) {
         self.wake_at = None;
         if self.book.alarms.is_empty() {
-            self.book.nothing_held();
             return;
         }
         let now = self.parts.clock.now();
