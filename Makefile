@@ -39,7 +39,7 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items -q
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --no-default-features
-	cargo deny --offline check bans licenses sources
+	cargo deny check bans licenses sources
 
 bench: release
 	tests/components/install.sh

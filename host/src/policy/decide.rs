@@ -6,6 +6,7 @@
 //! the group's breaker and the backoff behind it, the storm limit before `Capacity`.
 
 use crate::policy::breaker::Admission;
+use crate::policy::hold::counted;
 use crate::policy::model::{
     Alarm, Checked, Configured, Hold, Intake, Job, Name, Plan, Rules, Standing, Table, Trial, Verify, View,
 };
@@ -196,9 +197,9 @@ impl Case<'_> {
             },
             Check::Driver => "no failure of its driver a moment ago".to_owned(),
             Check::Breaker => format!(
-                "{}, {} failures in a row",
+                "{}, {} in a row",
                 self.standing.breaker.word(self.now.boot),
-                self.standing.breaker.failures()
+                counted(self.standing.breaker.failures())
             ),
             Check::Intake => "pm takes on work".to_owned(),
             Check::Capacity => format!("{} of {} restarts running", self.running, self.view.limit),

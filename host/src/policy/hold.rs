@@ -93,7 +93,7 @@ impl Hold {
                 format!("what its strategy works with did not answer; tried again in {} s", left(until))
             }
             Self::BreakerOpen { failures, until } => {
-                format!("the breaker is open after {failures} failures; one trial in {} s", left(until))
+                format!("the breaker is open after {}; one trial in {} s", counted(*failures), left(until))
             }
             Self::Capacity { limit } => {
                 format!("{limit} restarts are running, as many as max_parallel_restarts allows")
@@ -101,4 +101,10 @@ impl Hold {
             Self::Stopping => "pm is shutting down".to_owned(),
         }
     }
+}
+
+/// `1 failure`, `3 failures`.
+#[must_use]
+pub fn counted(failures: u32) -> String {
+    if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures") }
 }
