@@ -17,8 +17,17 @@ mod tests;
 pub(crate) struct Report(pub(crate) BTreeMap<String, String>);
 
 /// The properties that a [`Report`] is read for.
-pub(crate) const REPORTED: [&str; 6] =
-    ["Result", "Type", "ExecMainCode", "ExecMainStatus", "ConditionResult", "ConditionTimestamp"];
+pub(crate) const REPORTED: [&str; 7] = [
+    "Result",
+    "Type",
+    "ExecMainCode",
+    "ExecMainStatus",
+    "ConditionResult",
+    "ConditionTimestamp",
+    "InvocationID",
+];
+
+const LIMIT: &str = "start-limit-hit";
 
 impl Report {
     pub(crate) fn text(&self, key: &str) -> &str {
@@ -29,8 +38,13 @@ impl Report {
         self.text(key).parse().unwrap_or(0)
     }
 
-    pub(crate) fn hit_start_limit(&self) -> bool {
-        self.text("Result") == "start-limit-hit"
+    /// Whether a failed start job never began because of the start limit, `before` being the unit before it.
+    ///
+    /// systemd keeps the result of the start before ("exit-code") when there is one, so that the result alone does not
+    /// tell; every start that really begins has an id of its own.
+    pub(crate) fn hit_start_limit(&self, before: &UnitState) -> bool {
+        let began = before.invocation.as_deref() != Some(self.text("InvocationID"));
+        self.text("Result") == LIMIT || (before.invocation.is_some() && !began)
     }
 
     /// The conditions were looked at, and one was not met; without the time it is the value of a unit never started.
@@ -43,20 +57,15 @@ impl Report {
         let result = self.text("Result");
         match result {
             "" | "success" => "systemd gives no reason".to_owned(),
-            "exit-code" | "signal" | "core-dump" => {
-                match codes::ended(self.number("ExecMainCode"), self.number("ExecMainStatus")) {
-                    Some(end) => format!("{result}, main process {end}"),
-                    None => format!(
+            "exit-code" | "signal" | "core-dump" => match self.end() {
+                Some(end) => format!("{result}, main process {end}"),
+                None => {
+                    format!(
                         "{result}, of a command beside the main process (ExecStartPre=, ExecStartPost=, …)"
-                    ),
+                    )
                 }
-            }
-            "start-limit-hit" => format!(
-                "start-limit-hit, it was started too often (StartLimitBurst=) and systemd refuses for now; \
-                 systemctl {}reset-failed {} lifts that, reset_failed = yes does so at every restart",
-                subject.scope.flag(),
-                subject.name()
-            ),
+            },
+            LIMIT => self.limit(subject),
             "timeout" => {
                 "timeout, it was not ready or did not stop within systemd's limit (TimeoutStartSec=, \
                           TimeoutStopSec=)"
@@ -67,12 +76,30 @@ impl Report {
             other => other.to_owned(),
         }
     }
+
+    fn limit(&self, subject: &Subject) -> String {
+        let before = self.end().map_or_else(String::new, |end| format!(", after its main process {end}"));
+        format!(
+            "{LIMIT}, it was started too often (StartLimitBurst=) and systemd refuses for now{before}; systemctl \
+             {}reset-failed {} lifts that, reset_failed = yes does so at every restart",
+            subject.scope.flag(),
+            subject.name()
+        )
+    }
+
+    /// How the main process ended.
+    fn end(&self) -> Option<String> {
+        codes::ended(self.number("ExecMainCode"), self.number("ExecMainStatus"))
+    }
 }
 
-/// The error for a job that ended otherwise than `done`.
-pub(crate) fn job_failed(subject: &Subject, result: &str, report: &Report) -> Error {
+/// The error for a job that ended otherwise than `done`; `before` is the unit before it.
+pub(crate) fn job_failed(subject: &Subject, result: &str, report: &Report, before: &UnitState) -> Error {
     let log = subject.log();
     Error::failed(match result {
+        "failed" if report.hit_start_limit(before) => {
+            format!("{subject}: job failed: {}; {log}", report.limit(subject))
+        }
         "failed" => format!("{subject}: job failed: {}; {log}", report.cause(subject)),
         "dependency" => format!("{subject}: job failed: a unit that it requires did not start; {log}"),
         "canceled" => {

@@ -153,7 +153,7 @@ impl Driver for Bus {
         message::state(&answer).map_err(|error| strange(subject, error))
     }
 
-    fn invocation(&mut self, subject: &Subject) -> Result<(UnitState, Option<String>)> {
+    fn invocation(&mut self, subject: &Subject) -> Result<UnitState> {
         let unit = subject.unit.as_str();
         let questions = [message::look(unit), message::property(unit, UNIT, "InvocationID")];
         let mut answers =
@@ -165,7 +165,7 @@ impl Driver for Bus {
         };
         let id = answers.next().and_then(Result::ok).and_then(|answer| message::value(&answer));
         // All zeros stands for "never started".
-        Ok((state, id.filter(|id| id.bytes().any(|digit| digit != b'0'))))
+        Ok(UnitState { invocation: id.filter(|id| id.bytes().any(|digit| digit != b'0')), ..state })
     }
 
     fn run(&mut self, subject: &Subject, step: Step) -> Result<Ended> {
@@ -199,7 +199,8 @@ impl Driver for Bus {
     fn report(&mut self, subject: &Subject) -> Result<Report> {
         let unit = subject.unit.as_str();
         let questions = REPORTED.map(|name| {
-            let interface = if name.starts_with("Condition") { UNIT } else { subject.unit.interface() };
+            let of_all_kinds = name.starts_with("Condition") || name == "InvocationID";
+            let interface = if of_all_kinds { UNIT } else { subject.unit.interface() };
             message::property(unit, interface, name)
         });
         let answers = self.ask(&questions).map_err(|trouble| unreachable(subject, "look at", trouble))?;

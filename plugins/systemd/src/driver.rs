@@ -25,8 +25,8 @@ pub(crate) enum Ended {
 pub(crate) trait Driver {
     /// The state of a unit, loading it when it is not loaded; a missing unit is a state (`not-found`), not an error.
     fn look(&mut self, subject: &Subject) -> Result<UnitState>;
-    /// The state and, when there is one, the id of the unit's last start.
-    fn invocation(&mut self, subject: &Subject) -> Result<(UnitState, Option<String>)>;
+    /// The state with the id of the unit's last start.
+    fn invocation(&mut self, subject: &Subject) -> Result<UnitState>;
     /// Queues a job and waits for its end.
     fn run(&mut self, subject: &Subject, step: Step) -> Result<Ended>;
     /// Why the unit is as it is.
@@ -61,7 +61,7 @@ pub(crate) fn restart(
 ) -> Result<Outcome> {
     let before = match seen {
         Some(state) => state,
-        None => driver.look(asked)?,
+        None => driver.invocation(asked)?,
     };
     before.usable(asked)?;
     let subject = &real(asked, &before, rules.own)?;
@@ -72,22 +72,23 @@ pub(crate) fn restart(
     let mut ended = driver.run(subject, step)?;
     if ended == Ended::Result("failed".to_owned())
         && rules.limit == StartLimit::Reset
-        && driver.report(subject)?.hit_start_limit()
+        && driver.report(subject)?.hit_start_limit(&before)
     {
         tracing::info!("{subject} has hit its start limit; resetting it");
         driver.reset_failed(subject)?;
         ended = driver.run(subject, Step::Start)?;
     }
-    conclude(driver, subject, step, &ended, began)
+    conclude(driver, subject, &before, &ended, began)
 }
 
 fn conclude(
     driver: &mut dyn Driver,
     subject: &Subject,
-    step: Step,
+    before: &UnitState,
     ended: &Ended,
     began: Instant,
 ) -> Result<Outcome> {
+    let step = Step::after(before);
     let took = in_words(began.elapsed());
     if let Ended::Result(result) = ended
         && result != "done"
@@ -95,7 +96,7 @@ fn conclude(
         // Why it failed is worth a question, and the failure stands without an answer.
         let report =
             if result == "failed" { driver.report(subject).unwrap_or_default() } else { Report::default() };
-        return Err(answer::job_failed(subject, result, &report));
+        return Err(answer::job_failed(subject, result, &report, before));
     }
     // A running unit was fit to run a moment ago. One that was down may have its reasons: a start whose Condition…= is not
     // met is "done" as well.
@@ -125,9 +126,9 @@ fn conclude(
 
 /// What changes with every start of the unit; none while it is down.
 pub(crate) fn identity(driver: &mut dyn Driver, asked: &Subject) -> Result<(UnitState, Option<String>)> {
-    let (state, id) = driver.invocation(asked)?;
+    let state = driver.invocation(asked)?;
     state.usable(asked)?;
-    let id = id.filter(|_| state.runs());
+    let id = state.invocation.clone().filter(|_| state.runs());
     Ok((state, id))
 }
 

@@ -124,6 +124,7 @@ pub(crate) fn state(message: &Message) -> zbus::Result<UnitState> {
         active: owned(active),
         sub: owned(sub),
         job: (*number != 0).then(|| job.as_str().to_owned()),
+        invocation: None,
     })
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct UnitState {
     pub(crate) sub: String,
     /// The object path of the job that is queued or running for it.
     pub(crate) job: Option<String>,
+    /// What systemd calls its last start, if that was asked for and there was one.
+    pub(crate) invocation: Option<String>,
 }
 
 impl fmt::Display for UnitState {

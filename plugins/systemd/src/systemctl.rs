@@ -57,21 +57,21 @@ impl Systemctl {
 
 impl Driver for Systemctl {
     fn look(&mut self, subject: &Subject) -> Result<UnitState> {
-        Ok(self.invocation(subject)?.0)
+        self.invocation(subject)
     }
 
-    fn invocation(&mut self, subject: &Subject) -> Result<(UnitState, Option<String>)> {
+    fn invocation(&mut self, subject: &Subject) -> Result<UnitState> {
         let mut shown =
             self.show(subject, &["Id", "LoadState", "ActiveState", "SubState", "InvocationID"])?;
         let mut take = |key: &str| shown.remove(key).unwrap_or_default();
-        let state = UnitState {
+        Ok(UnitState {
             id: take("Id"),
             load: take("LoadState"),
             active: take("ActiveState"),
             sub: take("SubState"),
             job: None,
-        };
-        Ok((state, Some(take("InvocationID")).filter(|id| !id.is_empty())))
+            invocation: Some(take("InvocationID")).filter(|id| !id.is_empty()),
+        })
     }
 
     fn run(&mut self, subject: &Subject, step: Step) -> Result<Ended> {

@@ -12,7 +12,7 @@ fn subject() -> Subject {
 
 fn state(load: &str, active: &str, sub: &str) -> UnitState {
     let [load, active, sub] = [load, active, sub].map(str::to_owned);
-    UnitState { id: "web.service".to_owned(), load, active, sub, job: None }
+    UnitState { id: "web.service".to_owned(), load, active, sub, job: None, invocation: None }
 }
 
 fn report(pairs: &[(&str, &str)]) -> Report {
@@ -127,7 +127,7 @@ fn a_failed_job_says_why_and_where_to_read_on() {
         ),
         ("odd", &[], "unit web.service: job ended with \"odd\"; see journalctl -u web.service"),
     ] {
-        let error = job_failed(&subject(), result, &report(properties));
+        let error = job_failed(&subject(), result, &report(properties), &UnitState::default());
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Failed, text));
     }
 }
@@ -135,7 +135,7 @@ fn a_failed_job_says_why_and_where_to_read_on() {
 #[test]
 fn the_user_manager_has_its_own_commands() {
     let subject = Subject { scope: Scope::User, ..subject() };
-    let error = job_failed(&subject, "dependency", &Report::default());
+    let error = job_failed(&subject, "dependency", &Report::default(), &UnitState::default());
     assert!(error.message.starts_with("user unit web.service: "), "{error}");
     assert!(error.message.ends_with("journalctl --user -u web.service"), "{error}");
     let error = state("masked", "inactive", "dead").usable(&subject).unwrap_err();

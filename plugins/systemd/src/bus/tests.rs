@@ -224,7 +224,7 @@ fn the_id_of_a_start_is_hexadecimal_and_none_before_the_first() {
             "Get" => vec![reply(message, &zbus::Variant::from(bytes.clone()))],
             _ => vec![unit(message, "active", 0, SYSTEMD)],
         });
-        let (_, seen) = bus(&fake, 5000).invocation(&web()).unwrap();
-        assert_eq!(seen.as_deref(), id);
+        let seen = bus(&fake, 5000).invocation(&web()).unwrap();
+        assert_eq!(seen.invocation.as_deref(), id);
     }
 }

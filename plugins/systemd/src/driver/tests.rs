@@ -19,8 +19,8 @@ impl Driver for Script {
         self.asked.push(format!("look {}", subject.unit.as_str()));
         self.looks.pop_front().ok_or_else(|| Error::unavailable("the bus is gone"))
     }
-    fn invocation(&mut self, subject: &Subject) -> Result<(UnitState, Option<String>)> {
-        Ok((self.look(subject)?, Some("0a1b".to_owned())))
+    fn invocation(&mut self, subject: &Subject) -> Result<UnitState> {
+        Ok(UnitState { invocation: Some("0a1b".to_owned()), ..self.look(subject)? })
     }
     fn run(&mut self, subject: &Subject, step: Step) -> Result<Ended> {
         self.asked.push(format!("{} {}", step.verb(), subject.unit.as_str()));
@@ -43,6 +43,7 @@ fn state(active: &str, sub: &str) -> UnitState {
         active: active.to_owned(),
         sub: sub.to_owned(),
         job: None,
+        invocation: None,
     }
 }
 
@@ -166,9 +167,35 @@ fn a_start_limit_stands_unless_the_operator_lifts_it() {
 }
 
 #[test]
+fn a_start_that_never_began_has_hit_the_limit_whatever_the_start_before_left_as_result() {
+    let mut systemd =
+        script(&[state("failed", "failed"), state("active", "running")], &[ended("failed"), ended("done")]);
+    systemd.report = vec![("Result", "exit-code"), ("InvocationID", "0a1b")];
+    restart(&mut systemd, &web(), None, &RESET).unwrap();
+    assert_eq!(systemd.asked[3], "reset-failed web.service");
+
+    let mut systemd = script(&[state("failed", "failed")], &[ended("failed")]);
+    systemd.report = vec![
+        ("Result", "exit-code"),
+        ("ExecMainCode", "1"),
+        ("ExecMainStatus", "3"),
+        ("InvocationID", "0a1b"),
+    ];
+    let error = restart(&mut systemd, &web(), None, &RESPECT).unwrap_err();
+    let words = "start-limit-hit, it was started too often (StartLimitBurst=) and systemd refuses for now, after its \
+                 main process exited with status 3; systemctl reset-failed";
+    assert!(error.message.contains(words), "{error}");
+}
+
+#[test]
 fn another_failure_is_not_retried_when_the_limit_may_be_lifted() {
     let mut systemd = script(&[state("active", "running")], &[ended("failed")]);
-    systemd.report = vec![("Result", "exit-code"), ("ExecMainCode", "1"), ("ExecMainStatus", "3")];
+    systemd.report = vec![
+        ("Result", "exit-code"),
+        ("ExecMainCode", "1"),
+        ("ExecMainStatus", "3"),
+        ("InvocationID", "0a1c"),
+    ];
     let error = restart(&mut systemd, &web(), None, &RESET).unwrap_err();
     assert!(error.message.contains("exited with status 3"), "{error}");
     assert!(!systemd.asked.iter().any(|asked| asked.starts_with("reset")), "{:?}", systemd.asked);
