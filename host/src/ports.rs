@@ -54,6 +54,17 @@ pub enum Trouble {
     Other,
 }
 
+impl Trouble {
+    /// Whether the next statement would meet the same trouble.
+    #[must_use]
+    pub fn concerns_all(self) -> bool {
+        match self {
+            Self::Away | Self::ReadOnly | Self::Refused | Self::Schema => true,
+            Self::Conflict | Self::Other => false,
+        }
+    }
+}
+
 /// An error of the alarm database.
 #[derive(Debug, thiserror::Error)]
 #[error("{attempted}: {why}{}", hint.map(|hint| format!("; {hint}")).unwrap_or_default())]
@@ -132,6 +143,20 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`]; after [`Trouble::Away`] the row may be cleared all the same, and repeating tells.
     fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError>;
+    /// Clears several rows, side by side where the engine can; answers index and result of each one that was tried.
+    /// An error that concerns one row does not stop the others, one that concerns the connection or a right does.
+    fn clear_all(&mut self, clears: &[Clear]) -> Vec<(usize, Result<Cleared, StoreError>)> {
+        let mut results = Vec::with_capacity(clears.len());
+        for (index, clear) in clears.iter().enumerate() {
+            let result = self.clear(clear);
+            let stop = result.as_ref().is_err_and(|error| error.trouble.concerns_all());
+            results.push((index, result));
+            if stop {
+                break;
+            }
+        }
+        results
+    }
     /// All processes of this host.
     ///
     /// # Errors

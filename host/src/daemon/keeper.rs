@@ -57,6 +57,8 @@ pub(super) struct Keeper {
     pub(super) progress: Arc<Progress>,
     pub(super) link: Link,
     pub(super) table: Table,
+    /// Rows whose own trouble has been said.
+    pub(super) complained: BTreeSet<RowId>,
     /// Clearings that could not be noted in the journal.
     pub(super) unnoted: Vec<Clear>,
     /// Whether the outbox may hold something.
@@ -162,28 +164,26 @@ impl Keeper {
             }
         };
         let unnoted = std::mem::take(&mut self.unnoted);
-        let mut all = noted.into_iter().map(|Pending { id, clear }| (Some(id), clear)).collect::<Vec<_>>();
-        all.extend(unnoted.into_iter().map(|clear| (None, clear)));
+        let (mut ids, mut clears): (Vec<_>, Vec<_>) =
+            noted.into_iter().map(|Pending { id, clear }| (Some(id), clear)).unzip();
+        ids.resize(clears.len() + unnoted.len(), None);
+        clears.extend(unnoted);
+        let mut done = vec![false; clears.len()];
         let (mut delivered, mut ended) = (Vec::new(), Vec::new());
-        let mut rest = all.into_iter();
-        for (id, clear) in rest.by_ref() {
-            match self.store.clear(&clear) {
+        for (index, result) in self.store.clear_all(&clears) {
+            match result {
                 Ok(how) => {
-                    self.cleared(&clear, how);
-                    delivered.extend(id);
-                    ended.push((clear.row, how));
+                    self.cleared(&clears[index], how);
+                    done[index] = true;
+                    delivered.extend(ids[index]);
+                    ended.push((clears[index].row, how));
                 }
-                Err(error) => {
-                    self.refused(&clear, &error);
-                    self.unnoted.extend(id.is_none().then_some(clear));
-                    break;
-                }
+                Err(error) => self.refused(&clears[index], &error),
             }
         }
-        let left: Vec<_> = rest.collect();
-        self.waiting =
-            !left.is_empty() || self.not_before > self.clock.now().boot || !self.unnoted.is_empty();
-        self.unnoted.extend(left.into_iter().filter_map(|(id, clear)| id.is_none().then_some(clear)));
+        self.waiting = done.contains(&false);
+        let left = clears.into_iter().zip(ids).zip(done).filter(|(_, done)| !done);
+        self.unnoted = left.filter_map(|((clear, id), _)| id.is_none().then_some(clear)).collect();
         if let Err(error) = self.journal.delivered(&delivered) {
             error!("{}", wording::no_journal(&error));
         }
@@ -194,6 +194,7 @@ impl Keeper {
 
     fn cleared(&mut self, clear: &Clear, how: Cleared) {
         info!("{}", wording::cleared(clear.row, how));
+        self.complained.remove(&clear.row);
         self.not_before = Ticks(0);
         self.set_table(Table::Writable);
         self.works();
@@ -201,7 +202,12 @@ impl Keeper {
 
     fn refused(&mut self, clear: &Clear, error: &StoreError) {
         let now = self.clock.now().boot;
-        if error.trouble == Trouble::ReadOnly {
+        if !error.trouble.concerns_all() {
+            // This row alone; it is tried again with each poll and complained about once.
+            if self.complained.insert(clear.row) {
+                error!("{}", wording::not_cleared(clear.row, error));
+            }
+        } else if error.trouble == Trouble::ReadOnly {
             self.not_before = now.after(READ_ONLY_PAUSE);
             if self.table == Table::Writable {
                 error!("{}", wording::not_cleared(clear.row, error));

@@ -101,6 +101,7 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         progress: Arc::clone(&progress),
         link: link::Link::default(),
         table: Table::Writable,
+        complained: BTreeSet::new(),
         unnoted: Vec::new(),
         waiting: !outbox.is_empty(),
         not_before: Ticks(0),
