@@ -48,12 +48,14 @@ pub struct MysqlAddress {
     pub database: String,
     /// Encryption; a socket of this machine is never encrypted.
     pub tls: Tls,
-    /// Bounds connecting, and then the handshake up to the first statement.
+    /// Bounds each step of connecting: the name, an address, the handshake.
     pub connect_timeout: Duration,
     /// Bounds each wait for an answer; the server's own limit is set to three quarters of it.
     pub read_timeout: Duration,
     /// Bounds each sending.
     pub write_timeout: Duration,
+    /// Connections at the same time at the most; one unless there is much to clear.
+    pub connections: u16,
     /// Only rows of this host; none: all rows.
     pub host_id: Option<i64>,
 }
@@ -154,6 +156,6 @@ pub struct ClientCertificate {
 pub fn open(address: Address, clock: Arc<dyn Clock>) -> Box<dyn AlarmStore> {
     match address {
         Address::Sqlite(address) => Box::new(sqlite::SqliteStore::new(address)),
-        Address::Mysql(address) => Box::new(mysql::MysqlStore::new(address, clock)),
+        Address::Mysql(address) => Box::new(mysql::MysqlPool::new(address, clock)),
     }
 }

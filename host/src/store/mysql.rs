@@ -1,8 +1,9 @@
 //! The alarms in a MySQL or MariaDB server.
 //!
-//! One connection is kept and its statements stay prepared, so that an idle poll is one round trip and nothing else.
-//! The store has one owner, therefore a pool would only add its check-ups: after any error that leaves a connection
-//! in doubt it is dropped (see `line`), because the driver would hand a late answer to the next question.
+//! A connection is kept and its statements stay prepared, so that an idle poll is one round trip and nothing else.
+//! The pool is our own (`pool`): the driver's checks a connection at every use, which would double that price. After
+//! any error that leaves a connection in doubt it is dropped (see `line`), because the driver would hand a late
+//! answer to the next question.
 //!
 //! All texts go as bound parameters. A clearing is compare-and-set; the server counts changed rows, so the flag
 //! that makes it count found rows must never be set. Notes and names are compared byte for byte: the collation of
@@ -11,7 +12,10 @@
 mod connect;
 mod failure;
 mod line;
+mod pool;
 mod tables;
+
+pub(super) use pool::MysqlPool;
 
 use super::MysqlAddress;
 use super::notes;

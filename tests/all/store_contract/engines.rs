@@ -171,6 +171,7 @@ impl MariaDb {
             database: self.database.clone(),
             tls: Tls::Off,
             connect_timeout: Duration::from_secs(5),
+            connections: 4,
             read_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(15),
             host_id: None,

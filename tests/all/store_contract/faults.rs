@@ -38,6 +38,7 @@ fn hasty(database: &MariaDb) -> MysqlAddress {
     let second = Duration::from_secs(1);
     MysqlAddress {
         connect_timeout: second,
+        connections: 4,
         read_timeout: second,
         write_timeout: second,
         ..database.address()
@@ -138,7 +139,7 @@ fn a_clearing_that_was_cut_on_its_way_is_made_by_repeating() {
 }
 
 #[test]
-fn a_server_that_never_speaks_is_given_up_within_the_connect_timeout() {
+fn a_server_that_never_speaks_is_given_up_by_the_connect_timeout() {
     let Some(database) = with_an_alarm() else { return };
     let (_listener, port) = silent();
     let server = Server::Tcp { host: "127.0.0.1".to_owned(), port };
@@ -147,7 +148,7 @@ fn a_server_that_never_speaks_is_given_up_within_the_connect_timeout() {
     let begun = Instant::now();
     let text = away(&store.poll(9).unwrap_err());
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    assert!(text.contains("no answer within 1 s"), "{text}");
+    assert!(text.contains("does not answer while connecting"), "{text}");
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn a_frozen_server_behind_a_socket_never_blocks_for_good() {
     let address = MysqlAddress { server: Server::Socket(path), connect_timeout, ..hasty(&database) };
     let mut store = database.open(address);
     let begun = Instant::now();
-    for _ in 0..4 {
+    for _ in 0..8 {
         away(&store.poll(9).unwrap_err());
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());

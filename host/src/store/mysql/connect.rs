@@ -1,7 +1,8 @@
 //! Connecting: the ways to a server, the logins, encryption, and the set-up of the session. All of it is bounded.
 //!
-//! `connect_timeout` bounds each step of the handshake, and a multiple of it all steps together. What no step's
-//! bound reaches runs in a thread that can be left behind (see [`Connector::bounded`]).
+//! The driver bounds reaching an address and nothing else before the first statement: looking up a name, a socket
+//! whose queue is full, a server that accepts and never speaks. So connecting runs in a thread that can be left
+//! behind, and `connect_timeout` bounds each of its steps.
 
 use super::failure::{self, Doing};
 use crate::ports::{StoreError, Trouble};
@@ -10,15 +11,14 @@ use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, Error, OptsBuilder, SslOpts};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::Duration;
 
 /// Larger than any answer; asking the server for its own limit would cost a question.
 const MOST: usize = 64 << 20;
-/// Name, address and handshake: each has the connect timeout.
-const STEPS: u32 = 3;
+/// So many connectings may be left behind; with all of them stuck the next one waits for the oldest.
+const LEFT_BEHIND: usize = 4;
 
 /// Makes connections to one server.
 pub(super) struct Connector {
@@ -27,8 +27,8 @@ pub(super) struct Connector {
     pub(super) at: String,
     /// The login that worked last.
     login: usize,
-    /// Ends when the connecting that was given up comes to its end after all.
-    left_behind: Option<Receiver<Infallible>>,
+    /// One for each connecting that was given up; it ends when that comes to its end after all. Oldest first.
+    left_behind: Vec<Receiver<Infallible>>,
 }
 
 /// One way to the server.
@@ -45,7 +45,7 @@ impl Connector {
             Server::Socket(path) => path.display().to_string(),
             Server::Tcp { host, port } => format!("{host}:{port}"),
         };
-        Self { address, at, login: 0, left_behind: None }
+        Self { address, at, login: 0, left_behind: Vec::new() }
     }
 
     /// Connects by the first way and with the first login that works.
@@ -129,15 +129,13 @@ impl Connector {
         Err(denied.unwrap_or_else(silence))
     }
 
-    /// Connects in a thread of its own. Nothing bounds looking up a name, connecting to a socket whose queue is full,
-    /// or a handshake that drips; so the thread is left behind, never more than one, and what becomes of it is looked
-    /// at before anything else is tried.
+    /// Connects in a thread of its own, which is left behind when its time is over.
     fn bounded(&mut self, route: &Route, login: usize) -> mysql::Result<Conn> {
-        let within = self.address.connect_timeout.saturating_mul(STEPS);
-        if let Some(left) = self.left_behind.take()
-            && left.recv_timeout(within) == Err(RecvTimeoutError::Timeout)
+        let within = self.address.connect_timeout.saturating_mul(route.steps());
+        self.left_behind.retain(|end| end.try_recv() == Err(TryRecvError::Empty));
+        if self.left_behind.len() >= LEFT_BEHIND
+            && self.left_behind[0].recv_timeout(within) == Err(RecvTimeoutError::Timeout)
         {
-            self.left_behind = Some(left);
             return Err(silence());
         }
         let (address, route) = (self.address.clone(), route.clone());
@@ -152,7 +150,7 @@ impl Connector {
             })
             .map_err(Error::IoError)?;
         outcome.recv_timeout(within).unwrap_or_else(|_| {
-            self.left_behind = Some(end);
+            self.left_behind.push(end);
             Err(silence())
         })
     }
@@ -169,11 +167,20 @@ impl Connector {
         if !attempt(conn, &format!("SET SESSION max_statement_time = {}.{:03}", most / 1000, most % 1000))? {
             attempt(conn, &format!("SET SESSION max_execution_time = {most}"))?;
         }
-        patience(conn, read)
+        Ok(())
     }
 }
 
 impl Route {
+    /// How many steps there are to a connection: look up the name, reach an address (of either family), shake hands.
+    fn steps(&self) -> u32 {
+        match self {
+            Self::Socket(_) => 1,
+            Self::Tcp(host, _) if unbracketed(host).parse::<IpAddr>().is_ok() => 2,
+            Self::Tcp(..) => 4,
+        }
+    }
+
     fn name(&self) -> String {
         match self {
             Self::Socket(path) => path.clone(),
@@ -215,8 +222,7 @@ fn options(address: &MysqlAddress, route: &Route, login: &Login) -> OptsBuilder 
         .user(Some(&login.user))
         .pass(Some(login.password.reveal()))
         .db_name(Some(&address.database))
-        // Until the first statement the handshake is under way, and that belongs to connecting.
-        .read_timeout(Some(address.connect_timeout))
+        .read_timeout(Some(address.read_timeout))
         .write_timeout(Some(address.write_timeout))
         .tcp_connect_timeout(Some(address.connect_timeout))
         .tcp_user_timeout_ms(Some(milliseconds(address.read_timeout)))
@@ -231,9 +237,9 @@ fn options(address: &MysqlAddress, route: &Route, login: &Login) -> OptsBuilder 
     }
 }
 
-/// Nothing came in time.
+/// Connecting did not come to an end in time.
 fn silence() -> Error {
-    Error::IoError(std::io::ErrorKind::TimedOut.into())
+    Error::DriverError(mysql::DriverError::Timeout)
 }
 
 /// Runs a call of the driver. It reads packets without checking their length, so that garbage from a proxy makes it
@@ -250,15 +256,6 @@ fn attempt(conn: &mut Conn, sql: &str) -> mysql::Result<bool> {
         Err(Error::MySqlError(_)) => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-/// Sets how long an answer is waited for; the driver can do that only before it connects.
-#[expect(unsafe_code, reason = "the driver gives its descriptor only as a number")]
-fn patience(conn: &Conn, read: Duration) -> mysql::Result<()> {
-    // SAFETY: the descriptor belongs to `conn`, which is borrowed for longer than this.
-    let socket = unsafe { BorrowedFd::borrow_raw(conn.as_raw_fd()) };
-    rustix::net::sockopt::set_socket_timeout(socket, rustix::net::sockopt::Timeout::Recv, Some(read))
-        .map_err(|error| Error::IoError(error.into()))
 }
 
 fn tls(tls: &Tls) -> Option<SslOpts> {

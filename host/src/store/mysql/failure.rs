@@ -20,6 +20,9 @@ pub(super) const TAKEN: u16 = 1062;
 /// The row that a foreign key wants is missing.
 pub(super) const NO_PARENT: u16 = 1452;
 
+/// Commands that pm needs only to make tables and to add processes.
+const MAKING: [&str; 5] = ["CREATE", "INDEX", "ALTER", "REFERENCES", "INSERT"];
+
 /// What was going on, for the message.
 pub(super) struct Doing<'a> {
     pub(super) what: &'a str,
@@ -39,8 +42,12 @@ pub(super) fn error(doing: &Doing<'_>, error: &Error) -> StoreError {
                         "the tables have no hosts: delete host_id from the configuration, or add the column",
                     ),
                 ),
-                // The same codes for reading and for writing; only the text tells which was refused.
+                // The same codes for all commands; only the text tells which was refused.
                 (Trouble::ReadOnly, hint) if answer.message.starts_with("SELECT") => (Trouble::Refused, hint),
+                (Trouble::ReadOnly, _) if MAKING.iter().any(|word| answer.message.starts_with(word)) => (
+                    Trouble::ReadOnly,
+                    Some("use an account that may CREATE, INDEX, REFERENCES and INSERT here for this"),
+                ),
                 meaning => meaning,
             };
             (trouble, format!("{} (error {})", answer.message, answer.code), hint)
@@ -125,6 +132,11 @@ fn of_connection(error: &Error, within: Duration) -> (Trouble, String, Option<&'
             Trouble::Away,
             format!("no connection within {seconds} s"),
             Some("check host, port and the network"),
+        ),
+        Error::DriverError(DriverError::Timeout) => (
+            Trouble::Away,
+            "the server does not answer while connecting".to_owned(),
+            Some("check whether it hangs, and the network and the name service"),
         ),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, kind)))) => {
             let hint = match kind {
@@ -217,4 +229,72 @@ fn of_tls(error: &rustls::Error) -> (Trouble, String, Option<&'static str>) {
             _ => (format!("TLS failed: {text}"), "check the TLS settings of the server and of [database]"),
         };
     (Trouble::Refused, why, Some(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::ServerName;
+
+    fn said(error: &Error) -> String {
+        let doing = Doing { what: "connecting", at: "db1:3306", within: Duration::from_secs(5) };
+        super::error(&doing, error).to_string()
+    }
+
+    fn tls(error: CertificateError) -> Error {
+        // As the driver delivers it: inside an error of the stream.
+        Error::IoError(std::io::Error::new(ErrorKind::InvalidData, rustls::Error::InvalidCertificate(error)))
+    }
+
+    #[test]
+    fn each_fault_of_a_certificate_is_told_apart() {
+        let name = |presented: &[&str]| CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("db1").unwrap().to_owned(),
+            presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        for (error, words) in [
+            (CertificateError::UnknownIssuer, "not of an authority that pm trusts; set tls_ca_file"),
+            (name(&[]), "holds no name at all (no subject alternative name); give the server"),
+            (name(&["db2"]), "is for another name"),
+            (CertificateError::Expired, "has expired"),
+            (CertificateError::BadSignature, "cannot be verified"),
+        ] {
+            let said = said(&tls(error));
+            assert!(
+                said.starts_with("connecting at db1:3306: the server's certificate") && said.contains(words),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn refused_commands_name_the_right_that_is_missing() {
+        let denied = |command: &str| {
+            Error::MySqlError(mysql::MySqlError {
+                state: "42000".to_owned(),
+                message: format!("{command} command denied to user 'pm'@'h' for table `a`.`STATUS_PROCESS`"),
+                code: 1142,
+            })
+        };
+        assert!(said(&denied("UPDATE")).contains("UPDATE (alarma, notes) on STATUS_PROCESS"));
+        assert!(said(&denied("CREATE")).contains("may CREATE, INDEX, REFERENCES and INSERT"));
+        assert!(said(&denied("SELECT")).contains("grant SELECT on PROCESE and STATUS_PROCESS"));
+    }
+
+    #[test]
+    fn a_connection_is_kept_only_after_an_orderly_answer() {
+        let answer = |code| {
+            Err::<(), _>(Error::MySqlError(mysql::MySqlError {
+                state: String::new(),
+                message: String::new(),
+                code,
+            }))
+        };
+        assert!(
+            keeps_connection(&Ok(())) && keeps_connection(&answer(1205)) && keeps_connection(&answer(1064))
+        );
+        assert!(!keeps_connection(&answer(1290)), "there may be another server behind the address");
+        assert!(!keeps_connection::<()>(&Err(Error::IoError(ErrorKind::WouldBlock.into()))));
+        assert!(!keeps_connection::<()>(&Err(Error::DriverError(DriverError::UnexpectedPacket))));
+    }
 }

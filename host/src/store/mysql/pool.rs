@@ -1,0 +1,113 @@
+//! Several connections to one server: one for the polls, and more for as long as there is much to clear.
+//!
+//! A poll is one question at a time, so an idle pm keeps one connection, as a large fleet needs it. A burst of
+//! clearings is shared out over up to `connections` of them, because each waits for a durable commit and servers
+//! commit side by side for little more than the price of one. The additional ones are closed when they have had
+//! nothing to do for a while. How each is kept sound is told in `line`.
+
+use super::MysqlStore;
+use crate::policy::model::{Alarm, Clear, Name, RowId};
+use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError};
+use crate::store::MysqlAddress;
+use std::sync::Arc;
+
+/// A connection more pays for itself from this many clearings on.
+const SHARE: usize = 8;
+/// After this many polls without a burst the additional connections are closed.
+const QUIET_POLLS: u32 = 30;
+
+/// The connections to one server.
+pub(in crate::store) struct MysqlPool {
+    first: MysqlStore,
+    more: Vec<MysqlStore>,
+    quiet: u32,
+    address: MysqlAddress,
+    clock: Arc<dyn Clock>,
+}
+
+impl MysqlPool {
+    pub(in crate::store) fn new(address: MysqlAddress, clock: Arc<dyn Clock>) -> Self {
+        let first = MysqlStore::new(address.clone(), Arc::clone(&clock));
+        Self { first, more: Vec::new(), quiet: 0, address, clock }
+    }
+
+    /// Makes sure that there are connections for so many clearings, within the limit.
+    fn widen(&mut self, clears: usize) {
+        let wanted = (clears / SHARE).clamp(1, usize::from(self.address.connections.max(1)));
+        while self.more.len() + 1 < wanted {
+            self.more.push(MysqlStore::new(self.address.clone(), Arc::clone(&self.clock)));
+        }
+        self.quiet = 0;
+    }
+}
+
+/// What one connection does of a batch: every `step`-th clearing from `from` on.
+fn share(
+    store: &mut MysqlStore,
+    clears: &[Clear],
+    from: usize,
+    step: usize,
+) -> Vec<(usize, Result<Cleared, StoreError>)> {
+    let (indices, part): (Vec<_>, Vec<_>) =
+        clears.iter().cloned().enumerate().skip(from).step_by(step).unzip();
+    store.clear_all(&part).into_iter().map(|(index, result)| (indices[index], result)).collect()
+}
+
+impl AlarmStore for MysqlPool {
+    fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError> {
+        self.quiet = self.quiet.saturating_add(1);
+        if self.quiet > QUIET_POLLS {
+            self.more.clear();
+        }
+        self.first.poll(limit)
+    }
+
+    fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError> {
+        self.first.clear(clear)
+    }
+
+    fn clear_all(&mut self, clears: &[Clear]) -> Vec<(usize, Result<Cleared, StoreError>)> {
+        if clears.len() < 2 * SHARE {
+            return self.first.clear_all(clears);
+        }
+        self.widen(clears.len());
+        let step = self.more.len() + 1;
+        let first = &mut self.first;
+        let mut results = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..)
+                .zip(&mut self.more)
+                .map(|(from, store)| scope.spawn(move || share(store, clears, from, step)))
+                .collect();
+            let mut results = share(first, clears, 0, step);
+            // A panic of the driver is caught in `line`; what a thread did not answer stays in the outbox.
+            results.extend(others.into_iter().filter_map(|thread| thread.join().ok()).flatten());
+            results
+        });
+        results.sort_by_key(|(index, _)| *index);
+        results
+    }
+
+    fn list(&mut self) -> Result<Vec<Row>, StoreError> {
+        self.first.list()
+    }
+
+    fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {
+        self.first.add(name)
+    }
+
+    fn raise(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError> {
+        self.first.raise(rows, note)
+    }
+
+    fn reset(&mut self, rows: &Rows, note: &str) -> Result<u64, StoreError> {
+        self.first.reset(rows, note)
+    }
+
+    fn schema(&mut self) -> Result<Schema, StoreError> {
+        self.first.schema()
+    }
+
+    fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
+        self.first.migrate()
+    }
+}
