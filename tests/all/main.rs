@@ -5,4 +5,5 @@
 
 mod plugins;
 mod store_contract;
+mod systemd;
 mod tidy;

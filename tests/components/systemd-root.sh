@@ -151,5 +151,7 @@ cd "$NEW"
 pivot_root . .machine
 umount -l /.machine
 rmdir /.machine
+# As on a booted system: systemd makes the credentials of a unit (LoadCredential=) in a mount namespace beside its own.
+mount --make-rshared /
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin container=docker LANG=C.UTF-8 \
   /usr/lib/systemd/systemd --system --unit=pm-test.target

@@ -20,13 +20,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub fn built() -> PathBuf {
     let test = std::env::current_exe().expect("the test program has a path");
     let folder = test.parent().and_then(Path::parent).expect("it lies in target/PROFILE/deps").to_owned();
-    assert!(folder.join("pm").exists(), "{} is missing: run `cargo build --workspace` first", folder.display());
+    assert!(
+        folder.join("pm").exists(),
+        "{} is missing: run `cargo build --workspace` first",
+        folder.display()
+    );
     folder
 }
 
 /// A folder with a configuration.
 pub struct Sandbox {
     folder: TempDir,
+    /// A program and its arguments that run pm, whose command line follows; empty for none.
+    launcher: Vec<String>,
     daemons: Vec<Child>,
 }
 
@@ -47,19 +53,34 @@ impl Sandbox {
     /// # Panics
     /// When the folder cannot be made.
     pub fn new(config: &str) -> Self {
-        let folder = tempfile::Builder::new().prefix("pm-test-").tempdir().expect("a folder for the test");
-        let sandbox = Self { folder, daemons: Vec::new() };
+        Self::within(&std::env::temp_dir(), &[], config)
+    }
+
+    /// As [`new`](Self::new), with the folder in `place`, and pm is run by the program `launcher`, as its last arguments.
+    ///
+    /// # Panics
+    /// When the folder cannot be made.
+    pub fn within(place: &Path, launcher: &[&str], config: &str) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("pm-test-").tempdir_in(place).expect("a folder for the test");
+        let launcher = launcher.iter().map(|&word| word.to_owned()).collect();
+        let sandbox = Self { folder, launcher, daemons: Vec::new() };
         sandbox.configure(config);
         sandbox
     }
 
     /// A sandbox on the embedded database, polling ten times a second, with these process sections.
     pub fn sqlite(sections: &str) -> Self {
-        Self::new(&format!(
+        Self::new(&Self::on_sqlite(sections))
+    }
+
+    /// The configuration of [`sqlite`](Self::sqlite).
+    pub fn on_sqlite(sections: &str) -> String {
+        format!(
             "[database]\nengine = sqlite\npath = @DIR@/alarms.db\n\n[monitor]\ncheck_interval = 0.1\n\
              max_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = @DIR@/state\n\n\
              [logging]\nfile = @DIR@/pm.log\nsyslog = no\n\n{sections}"
-        ))
+        )
     }
 
     /// Writes another configuration, by rename as an editor does.
@@ -99,7 +120,15 @@ impl Sandbox {
 
     /// The command line of pm with this sandbox's configuration.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(built().join("pm"));
+        let pm = built().join("pm");
+        let mut command = match self.launcher.split_first() {
+            None => Command::new(pm),
+            Some((launcher, arguments)) => {
+                let mut command = Command::new(launcher);
+                command.args(arguments).arg(pm);
+                command
+            }
+        };
         command.args(words).arg("--config").arg(self.config()).current_dir(self.dir());
         for key in ["PM_CONFIG", "CONFIG_FILE", "STATE_DIRECTORY", "NOTIFY_SOCKET", "PM_DATABASE_PASSWORD"] {
             command.env_remove(key);
