@@ -52,6 +52,7 @@ on_each_engine! {
     raising_and_resetting_touch_only_their_rows
     added_processes_get_the_next_number_once
     other_hosts_rows_are_never_touched
+    many_rows_are_cleared_together_and_each_tells_its_own
 }
 
 /// Rows of `STATUS_PROCESS` and `PROCESE`: id, name, alarma, sound, notes in SQL.
@@ -328,4 +329,26 @@ fn other_hosts_rows_are_never_touched(database: &dyn Database) {
     assert_eq!(status(database, 2), ("1".to_owned(), "n".to_owned()));
     assert_eq!(store.raise(&Rows::All, "y").unwrap(), 1);
     assert_eq!(status(database, 2).1, "n");
+}
+
+fn many_rows_are_cleared_together_and_each_tells_its_own(database: &dyn Database) {
+    database.sql(&fixture("r8.sql"));
+    for id in 1..=100 {
+        row(database, id, &format!("p{id}"), i64::from(id % 10 != 0), 0, if id % 7 == 0 { "'new'" } else { "NULL" });
+    }
+    let mut store = database.store(None);
+    let clears: Vec<_> = (1..=101).map(|id| restarted(id, None)).collect();
+    let results = store.clear_all(&clears);
+    assert_eq!(results.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..101).collect::<Vec<_>>());
+    for (index, result) in results {
+        let expected = match index + 1 {
+            101 => Cleared::Gone,
+            id if id % 10 == 0 => Cleared::Already,
+            id if id % 7 == 0 => Cleared::Changed,
+            _ => Cleared::Done,
+        };
+        assert_eq!(result.unwrap(), expected, "row {}", index + 1);
+    }
+    let left = database.column("SELECT COUNT(*) FROM STATUS_PROCESS WHERE alarma = 1").remove(0);
+    assert_eq!(left, "13", "exactly those with other notes stay in alarm");
 }

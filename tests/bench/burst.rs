@@ -18,7 +18,8 @@ pub(crate) fn measure(world: &World) -> Vec<Figure> {
         let mut conn = world.database("bench_burst", ROWS);
         let least = floor::burst(world, "bench_burst", ROWS, at_a_time, &program);
         let process = format!("restart_strategy = custom\nrestart_command = {command}");
-        let daemon = world.start("bench_burst", &format!("check_interval = 0.1\n{parallel}"), &process).ready();
+        let daemon =
+            world.start("bench_burst", &format!("check_interval = 0.1\n{parallel}"), &process).ready();
         let began = Instant::now();
         conn.query_drop("UPDATE STATUS_PROCESS SET alarma = 1").unwrap();
         while conn.query_first("SELECT COUNT(*) FROM STATUS_PROCESS WHERE alarma = 1").unwrap() != Some(0) {

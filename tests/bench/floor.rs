@@ -26,7 +26,8 @@ pub(crate) fn nanos() -> i64 {
 pub(crate) fn poll_for_ever(address: &str) {
     let mut parts = address.split('\t');
     let mut part = || parts.next().map(str::to_owned);
-    let options = OptsBuilder::from_opts(Opts::default()).socket(part()).user(part()).pass(part()).db_name(part());
+    let options =
+        OptsBuilder::from_opts(Opts::default()).socket(part()).user(part()).pass(part()).db_name(part());
     let mut conn = Conn::new(options).unwrap();
     let statement = conn.prep(POLL).unwrap();
     loop {
@@ -56,7 +57,13 @@ pub(crate) fn spawn(command: &[&str]) {
 }
 
 /// `count` programs, `parallel` at a time, each followed by the UPDATE that clears its row.
-pub(crate) fn burst(world: &World, database: &str, count: u32, parallel: usize, command: &[&str]) -> Duration {
+pub(crate) fn burst(
+    world: &World,
+    database: &str,
+    count: u32,
+    parallel: usize,
+    command: &[&str],
+) -> Duration {
     let next = AtomicU32::new(1);
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -69,7 +76,8 @@ pub(crate) fn burst(world: &World, database: &str, count: u32, parallel: usize, 
                         return;
                     }
                     spawn(command);
-                    conn.exec_drop("UPDATE STATUS_PROCESS SET alarma = 0 WHERE process_id = ?", (id,)).unwrap();
+                    conn.exec_drop("UPDATE STATUS_PROCESS SET alarma = 0 WHERE process_id = ?", (id,))
+                        .unwrap();
                 }
             });
         }

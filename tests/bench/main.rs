@@ -3,6 +3,12 @@
 //! Absolute times move with the machine, the ratios are what counts; nothing here fails because something is slow.
 //! It needs the MariaDB of `tests/components` and a release build, and prints a Markdown table.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measuring program: what fails ends it, what it finds is printed"
+)]
+
 mod burst;
 mod floor;
 mod idle;

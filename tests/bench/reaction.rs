@@ -58,7 +58,9 @@ fn wait(stamp: &Path, began: i64, conn: &mut Conn, why: &dyn Fn() -> String) -> 
         }
         std::thread::sleep(Duration::from_micros(200));
     };
-    while conn.query_first::<i64, _>("SELECT alarma FROM STATUS_PROCESS WHERE process_id = 1").unwrap() == Some(1) {
+    while conn.query_first::<i64, _>("SELECT alarma FROM STATUS_PROCESS WHERE process_id = 1").unwrap()
+        == Some(1)
+    {
         std::thread::sleep(Duration::from_millis(2));
     }
     took

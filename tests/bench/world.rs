@@ -51,7 +51,8 @@ impl World {
             let ids: Vec<u32> = (first..=rows.min(first + 999)).collect();
             let status: Vec<_> = ids.iter().map(|id| format!("({id})")).collect();
             let names: Vec<_> = ids.iter().map(|id| format!("({id},'p{id}')")).collect();
-            conn.query_drop(format!("INSERT INTO STATUS_PROCESS (process_id) VALUES {}", status.join(","))).unwrap();
+            conn.query_drop(format!("INSERT INTO STATUS_PROCESS (process_id) VALUES {}", status.join(",")))
+                .unwrap();
             conn.query_drop(format!("INSERT INTO PROCESE VALUES {}", names.join(","))).unwrap();
         }
         conn

@@ -25,6 +25,7 @@ pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
             connect_timeout: mysql.connect_timeout,
             read_timeout: mysql.read_timeout,
             write_timeout: mysql.write_timeout,
+            connections: mysql.pool_max,
             host_id,
         }),
     }

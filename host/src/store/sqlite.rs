@@ -81,6 +81,13 @@ impl SqliteStore {
         }
     }
 
+    /// A connection to a file that could not be written when it was opened never writes, whatever happens to the file.
+    fn forget_if_read_only(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.conn.is_readonly("main").unwrap_or(false)) {
+            self.open = None;
+        }
+    }
+
     fn set(&mut self, doing: &str, alarm: i64, which: &Rows, note: &str) -> Result<u64, StoreError> {
         self.with(doing, |open, host| {
             let note = notes::fitted(note, open.limit).to_owned();
@@ -131,6 +138,7 @@ impl AlarmStore for SqliteStore {
     }
 
     fn clear(&mut self, clear: &Clear) -> Result<Cleared, StoreError> {
+        self.forget_if_read_only();
         let doing = format!("clearing the alarm of process_id {} in STATUS_PROCESS", clear.row.0);
         self.with(&doing, |open, host| {
             let of_host = of_host("host_id", host);
