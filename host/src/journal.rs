@@ -185,7 +185,7 @@ fn unusable(attempted: &'static str, path: &Path, error: &rusqlite::Error) -> Jo
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "; free some space on its disk",
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "; let pm's account write the state directory"
+            "; run this as pm's account, which must be able to write the state directory"
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             "; restart the daemon, which sets a damaged journal aside"

@@ -162,7 +162,7 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError>;
-    /// Entries whose owner has died.
+    /// Entries whose owner has died. They belong to this process from now on, so each is answered once.
     ///
     /// # Errors
     /// [`JournalError::Unusable`].
