@@ -90,7 +90,7 @@ pub(crate) fn cancelled(name: &Name, why: &str) -> String {
 }
 
 pub(crate) fn resuming(name: &Name) -> String {
-    format!("{RESTART} Restart of {name} was cut off when pm was killed; doing it now")
+    format!("{RESTART} Restart of {name} was cut off when pm was stopped or killed; doing it now")
 }
 
 pub(crate) fn verifying_only(name: &Name, why: &str) -> String {
@@ -154,6 +154,7 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
     let (name, row) = (&alarm.name, alarm.row.0);
     match hold {
         Hold::NotConfigured => format!("Ignoring process without config section: {name} (ID: {row})"),
+        Hold::Unnamed => format!("Ignoring row without a process name (ID: {row}); give it one in PROCESE"),
         Hold::BreakerOpen { until, .. } => format!(
             "Circuit breaker open for {name}. Skipping restart. One trial in {} s",
             until.since(now.boot).as_secs_f64().ceil()

@@ -22,12 +22,10 @@ impl Run<'_> {
             return cancelled("the machine was restarted in the middle of it");
         }
         match entry.stage {
-            Stage::Intent | Stage::Prepared | Stage::Ended => {
-                cancelled("pm was killed before the restart began")
-            }
-            Stage::Verifying => self.only_verify("the restart was carried out before pm was killed"),
+            Stage::Intent | Stage::Prepared | Stage::Ended => cancelled("pm ended before the restart began"),
+            Stage::Verifying => self.only_verify("the restart was carried out before pm ended"),
             Stage::Acting if entry.identity.as_deref().is_some_and(|before| self.replaced(before)) => {
-                self.only_verify("the restart happened before pm was killed: the instance is another one")
+                self.only_verify("the restart happened before pm ended: the instance is another one")
             }
             Stage::Acting => {
                 warn!("{}", wording::resuming(&self.job.name));
