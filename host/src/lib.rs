@@ -8,6 +8,7 @@
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
 //! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
 
+pub mod chronicle;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -244,6 +244,27 @@ impl fmt::Display for CommandFailed {
     }
 }
 
+/// Is told of every single attempt, good or bad; the journal knows whole procedures only.
+pub trait Chronicle: Send + Sync {
+    /// One attempt has ended.
+    fn attempt(&self, tried: &Tried<'_>);
+}
+
+/// One attempt that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried<'a> {
+    /// Whom it was about.
+    pub name: &'a Name,
+    /// Which attempt, from 1, and of how many.
+    pub attempt: (u32, u32),
+    /// Whether it was verified as good.
+    pub result: Result<(), ()>,
+    /// How long it took.
+    pub took: Duration,
+    /// When it ended.
+    pub at: Wall,
+}
+
 /// What the configuration says, kept current with its file.
 pub trait Catalog: Send {
     /// What is configured for a name, and how it is handled when it can be.

@@ -11,8 +11,10 @@ mod tests;
 mod verify;
 
 use crate::policy::model::{AttemptId, End, Job, Outcome, Trial, Verify};
+use crate::policy::time::Ticks;
 use crate::ports::{
-    Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished, Waited,
+    self, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished,
+    Waited,
 };
 use crate::spec::Spec;
 use crate::wording;
@@ -33,6 +35,8 @@ pub struct World<'a> {
     pub exec: &'a dyn Exec,
     /// What is noted before anything is done.
     pub journal: &'a dyn Journal,
+    /// Who is told of every attempt.
+    pub chronicle: &'a dyn Chronicle,
 }
 
 /// What a job yields.
@@ -135,7 +139,10 @@ impl Run<'_> {
         let mut last = "max_attempts = 0 leaves nothing to try".to_owned();
         for attempt in 1..=most {
             info!("{}", wording::attempting(&self.job.name, attempt, most));
-            match self.attempt(attempt) {
+            let began = self.world.clock.now().boot;
+            let tried = self.attempt(attempt);
+            self.tell(attempt, most, began, &tried);
+            match tried {
                 Tried::Good(detail) => return self.good(attempt, detail),
                 Tried::Again(why) => last = why,
                 Tried::Interrupted => return self.handed_over(attempt),
@@ -151,6 +158,17 @@ impl Run<'_> {
         }
         error!("{}", wording::all_failed(&self.job.name));
         Outcome { end: End::Failed, attempts: most, detail: last }
+    }
+
+    fn tell(&self, attempt: u32, most: u32, began: Ticks, tried: &Tried) {
+        let now = self.world.clock.now();
+        self.world.chronicle.attempt(&ports::Tried {
+            name: &self.job.name,
+            attempt: (attempt, most),
+            result: if matches!(tried, Tried::Good(_)) { Ok(()) } else { Err(()) },
+            took: now.boot.since(began),
+            at: now.wall,
+        });
     }
 
     fn attempt(&self, attempt: u32) -> Tried {

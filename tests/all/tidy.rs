@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("policy", &["policy"]),
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
@@ -19,6 +19,7 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),
     ("clock", &["policy", "ports"]),
+    ("chronicle", &["policy", "ports"]),
     ("telemetry", &["policy", "ports", "telemetry"]),
     ("presence", &["policy", "ports", "presence"]),
     ("console", &["policy", "ports", "console"]),
@@ -91,11 +92,15 @@ fn modules_import_only_what_the_table_allows() {
 
 #[test]
 fn the_policy_is_pure() {
-    let banned = ["std::fs", "std::net", "std::process", "std::thread", "std::env", "Instant", "SystemTime", "serde"];
+    let banned =
+        ["std::fs", "std::net", "std::process", "std::thread", "std::env", "Instant", "SystemTime", "serde"];
     for (file, text) in sources() {
         if file.starts_with("host/src/policy/") {
             for word in banned {
-                assert!(!text.contains(word), "{file} uses {word}: the policy never does I/O nor asks the time");
+                assert!(
+                    !text.contains(word),
+                    "{file} uses {word}: the policy never does I/O nor asks the time"
+                );
             }
         }
     }
@@ -124,7 +129,8 @@ fn every_file_says_what_it_is_for_and_can_be_read_in_one_sitting() {
 #[test]
 fn unsafe_code_stands_only_where_it_is_argued() {
     for (file, text) in sources() {
-        let allowed = file.starts_with("plugin-api/src/") || file == "host/src/plugins/load.rs" || is_test(&file);
+        let allowed =
+            file.starts_with("plugin-api/src/") || file == "host/src/plugins/load.rs" || is_test(&file);
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let found = code.filter(|line| line.contains("unsafe {") || line.contains("unsafe fn")).count();
         assert!(allowed || found == 0, "{file} contains unsafe code");
@@ -141,7 +147,8 @@ fn drivers_are_named_in_their_own_files_only() {
     for (file, text) in sources() {
         for (driver, place) in places {
             let its_own = file.starts_with(place)
-                || (driver == "rusqlite::" && (file.starts_with("host/src/journal") || file.contains("store/")));
+                || (driver == "rusqlite::"
+                    && (file.starts_with("host/src/journal") || file.contains("store/")));
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let uses = code.filter(|line| line.contains(&format!("use {driver}"))).count();
             assert!(its_own || is_test(&file) || uses == 0, "{file} names the driver {driver}");

@@ -81,7 +81,7 @@ pub struct Global {
 pub enum Command {
     /// Run the daemon in the foreground.
     #[command(after_help = AFTER_RUN)]
-    Run(RunOptions),
+    Run,
     /// Show on a small stage how an alarm becomes a verified restart, and how the breaker opens.
     #[command(after_help = AFTER_DEMO)]
     Demo,
@@ -112,14 +112,6 @@ pub enum Command {
     /// Print the manual page.
     #[command(after_help = AFTER_MAN)]
     Man,
-}
-
-/// Options of `pm run`.
-#[derive(Debug, Clone, Default, Args)]
-pub struct RunOptions {
-    /// Where pm keeps its own memory; wins over [monitor] state_dir.
-    #[arg(long, value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
 }
 
 /// How to print a result.

@@ -90,8 +90,14 @@ impl Current {
         }
         let store = self.other_store(&newer);
         self.telemetry.reload(logs::settings(&newer));
-        if newer.monitor.state_dir != self.config.monitor.state_dir {
-            warn!("state_dir changes take effect with the next start of pm");
+        for (key, same) in [
+            ("[monitor] state_dir", newer.monitor.state_dir == self.config.monitor.state_dir),
+            ("[plugins] dir", newer.plugins.dir == self.config.plugins.dir),
+            ("[self_recovery] heartbeat_file", newer.self_recovery == self.config.self_recovery),
+        ] {
+            if !same {
+                warn!("{key} was changed; that takes effect with the next start of pm");
+            }
         }
         self.config = newer;
         info!("Configuration read again from {}; all of it is in effect", self.config.file.display());

@@ -5,7 +5,7 @@
 use crate::cli::arguments::Global;
 use crate::cli::{Failure, addresses};
 use crate::clock::{Stop, SystemClock};
-use crate::config::{self, Catalogue, Config, Environment, Loaded, Refused};
+use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Refused, Severity};
 use crate::journal;
 use crate::plugins::{self, Registry};
 use crate::policy::model::{Clear, Configured, InFlight, Name, Standing};
@@ -78,8 +78,24 @@ pub(crate) fn read(global: &Global) -> Result<Read, Failure> {
     let first = config::load(&file, &environment, &Catalogue::default());
     let configured = first.config.as_ref().and_then(|config| config.plugins.dir.clone());
     let registry = Arc::new(registry(global, configured.as_deref()));
-    let loaded = config::load(&file, &environment, &catalogue(&registry));
+    let mut loaded = config::load(&file, &environment, &catalogue(&registry));
+    if let Some(refusal) = registry.refusal() {
+        loaded.problems.push(without_plugins(&file, refusal.to_string()));
+    }
     Ok(Read { loaded, registry, environment })
+}
+
+/// A plugin directory that cannot be used leaves nothing that could restart anything.
+fn without_plugins(file: &Path, refusal: String) -> Problem {
+    Problem {
+        severity: Severity::Error,
+        file: file.to_owned(),
+        line: None,
+        section: "plugins".to_owned(),
+        key: Some("dir".to_owned()),
+        message: refusal,
+        hint: None,
+    }
 }
 
 /// What the registry knows, as the configuration wants it.

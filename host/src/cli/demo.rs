@@ -61,7 +61,8 @@ pub(crate) fn demo(global: &Global, terminal: &mut Terminal<'_>) -> Result<(), F
     }
     stage.stop_daemon()?;
     say(out, "All of it really happened. Try next:")?;
-    let pm = std::env::args_os().next().map_or_else(|| "pm".into(), |word| word.to_string_lossy().into_owned());
+    let pm =
+        std::env::args_os().next().map_or_else(|| "pm".into(), |word| word.to_string_lossy().into_owned());
     writeln!(out, "  {pm} plugins list            the strategies and checks there are")?;
     writeln!(out, "  {pm} plugins info process    every setting of one of them")?;
     writeln!(out, "  {pm} check --config FILE     what your own configuration means")?;

@@ -62,7 +62,7 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
 fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let Arguments { global, command } = parsed;
     match command {
-        Command::Run(options) => run::run(&global, &options),
+        Command::Run => run::run(&global),
         Command::Demo => demo::demo(&global, terminal),
         Command::Check(options) => check::check(&global, &options, terminal),
         Command::Status(options) => status::status(&global, &options, terminal),

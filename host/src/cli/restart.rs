@@ -1,6 +1,7 @@
 //! `pm restart NAME`: the whole procedure for one process, by hand. Touches neither the table nor the breaker, as
 //! ever; but it is noted in the journal, so that the daemon does not restart the same process meanwhile.
 
+use crate::chronicle::Statistics;
 use crate::cli::arguments::{Global, NameOptions};
 use crate::cli::compose::Context;
 use crate::cli::{Failure, Terminal, logs};
@@ -31,7 +32,13 @@ pub(crate) fn restart(
     logs::to_console(&context)?;
     let (journal, clock) = (context.journal()?, context.clock());
     let strategies = context.strategies();
-    let world = World { clock: &*clock, strategies: &*strategies, exec: &SystemExec, journal: &journal };
+    let world = World {
+        clock: &*clock,
+        strategies: &*strategies,
+        exec: &SystemExec,
+        journal: &journal,
+        chronicle: &Statistics::default(),
+    };
     let job = Job { name: name.clone(), alarms: Vec::new(), verify: Verify::AfterOnly, trial: Trial::No };
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);
     if let Some(id) = id {

@@ -1,7 +1,8 @@
 //! `pm run`: builds the real adapters, starts the daemon, and waits for it.
 
+use crate::chronicle::Statistics;
 use crate::cli::Failure;
-use crate::cli::arguments::{Global, RunOptions};
+use crate::cli::arguments::Global;
 use crate::cli::catalog::{Current, knobs};
 use crate::cli::compose::{self, Read};
 use crate::cli::{addresses, logs};
@@ -23,9 +24,9 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tracing::{debug, info, warn};
 
-pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global) -> Result<(), Failure> {
     let Read { loaded, registry, environment } = compose::read(global)?;
-    let config = startable(&loaded, options)?;
+    let config = startable(&loaded)?;
     let stop = Stop::new();
     let clock = Arc::new(SystemClock::new(stop.clone()));
     let console = Console::stdout();
@@ -45,6 +46,7 @@ pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> 
         journal: Arc::new(opened.journal),
         strategies: registry.clone(),
         exec: Arc::new(SystemExec),
+        chronicle: Arc::new(Statistics::new(config.logging.restart_stats.clone())),
         presence: presence(&config, &console),
         knobs: knobs(&config),
         catalog: catalog(config, registry, environment, telemetry, clock),
@@ -57,14 +59,11 @@ pub(crate) fn run(global: &Global, options: &RunOptions) -> Result<(), Failure> 
 
 /// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not
 /// even say where the alarms are is an error.
-fn startable(loaded: &Loaded, options: &RunOptions) -> Result<Config, Failure> {
-    let Some(mut config) = loaded.config.clone() else {
+fn startable(loaded: &Loaded) -> Result<Config, Failure> {
+    let Some(config) = loaded.config.clone() else {
         let problems: Vec<_> = loaded.errors().map(ToString::to_string).collect();
         return Err(Failure::Usage(format!("the configuration cannot be used\n{}", problems.join("\n"))));
     };
-    if let Some(state_dir) = &options.state_dir {
-        config.monitor.state_dir.clone_from(state_dir);
-    }
     Ok(config)
 }
 

@@ -83,7 +83,7 @@ pub struct Login {
 pub struct Tls {
     /// `tls` (`off`).
     pub mode: TlsMode,
-    /// `tls_ca_file`: certificates to trust instead of the system's.
+    /// `tls_ca_file`: authorities to trust besides the public ones that are built in.
     pub ca_file: Option<PathBuf>,
     /// `tls_cert_file` and `tls_key_file`: pm's own certificate; both or neither.
     pub client: Option<TlsClient>,

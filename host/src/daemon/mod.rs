@@ -20,8 +20,8 @@ use crate::policy::model::{End, InFlight, Intake, Job, Name, Outcome, RowId, Sta
 use crate::policy::settle::settle;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Alive, Catalog, Clock, Exec, Journal, JournalError, Knobs, Presence, Record, Refresh,
-    Refreshed, Strategies,
+    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, Journal, JournalError, Knobs, Presence, Record,
+    Refresh, Refreshed, Strategies,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -53,6 +53,8 @@ pub struct Parts {
     pub strategies: Arc<dyn Strategies>,
     /// The operator's commands.
     pub exec: Arc<dyn Exec>,
+    /// Who is told of every attempt.
+    pub chronicle: Arc<dyn Chronicle>,
     /// The configuration.
     pub catalog: Box<dyn Catalog>,
     /// Signs of life.
@@ -229,9 +231,16 @@ impl Daemon {
         standing.in_flight = Some(InFlight { since });
         let (clock, strategies) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.strategies));
         let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
+        let chronicle = Arc::clone(&self.parts.chronicle);
         let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
         let work = move || {
-            let world = World { clock: &*clock, strategies: &*strategies, exec: &*exec, journal: &*journal };
+            let world = World {
+                clock: &*clock,
+                strategies: &*strategies,
+                exec: &*exec,
+                journal: &*journal,
+                chronicle: &*chronicle,
+            };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));
             // The loop being gone means that pm is exiting; the journal knows how far the job came.

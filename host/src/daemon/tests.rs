@@ -101,6 +101,7 @@ impl Double {
             journal: Arc::new(self.clone()),
             strategies: Arc::new(self.clone()),
             exec: Arc::new(self.clone()),
+            chronicle: Arc::new(crate::chronicle::Statistics::default()),
             catalog: Box::new(self.clone()),
             presence: Box::new(Signs(said)),
             knobs: Knobs {

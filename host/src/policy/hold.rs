@@ -90,7 +90,10 @@ impl Hold {
                 left(recheck)
             ),
             Self::DriverPause { until } => {
-                format!("what its strategy works with did not answer; tried again in {} s", left(until))
+                format!(
+                    "its last restart could not be carried out, through no fault of its own (see the log); tried again in {} s",
+                    left(until)
+                )
             }
             Self::BreakerOpen { failures, until } => {
                 format!("the breaker is open after {}; one trial in {} s", counted(*failures), left(until))

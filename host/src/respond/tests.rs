@@ -6,8 +6,8 @@ use crate::policy::model::{AttemptId, Clear, End, Job, Name, Standing, Trial, Ve
 use crate::policy::testing::{alarm, rules};
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{
-    Attempt, Boot, Clock, CommandFailed, CommandLine, Exec, Intent, Journal, JournalError, Pending, Record,
-    Stage, Strategies, Unfinished, Waited,
+    Attempt, Boot, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal, JournalError,
+    Pending, Record, Stage, Strategies, Tried, Unfinished, Waited,
 };
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, ErrorKind, Fallback, Health, Outcome, Target};
@@ -20,6 +20,7 @@ use std::time::Duration;
 struct Scripted {
     now: Mutex<u64>,
     log: Mutex<Vec<String>>,
+    told: Mutex<Vec<String>>,
     restarts: Mutex<VecDeque<Result<Outcome, Error>>>,
     checks: Mutex<VecDeque<Result<Health, Error>>>,
     identity: Mutex<Option<String>>,
@@ -33,6 +34,7 @@ impl Scripted {
         Self {
             now: Mutex::new(1_000),
             log: Mutex::default(),
+            told: Mutex::default(),
             restarts: Mutex::default(),
             checks: Mutex::default(),
             identity: Mutex::default(),
@@ -53,7 +55,7 @@ impl Scripted {
         self.log.lock().unwrap().push(line.into());
     }
     fn run(&self, job: &Job, spec: &Spec, claim: &Claim) -> (End, u32, Vec<String>) {
-        let world = World { clock: self, strategies: self, exec: self, journal: self };
+        let world = World { clock: self, strategies: self, exec: self, journal: self, chronicle: self };
         let Report { outcome, .. } = respond(job, spec, claim, &world);
         self.say(format!("= {}", outcome.detail));
         (outcome.end, outcome.attempts, std::mem::take(&mut *self.log.lock().unwrap()))
@@ -90,6 +92,13 @@ impl Strategies for Scripted {
     fn check(&self, part: &PartRef, _: &Target) -> Result<Health, Error> {
         self.say(format!("check {}", part.name));
         self.checks.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Health::healthy("fine")))
+    }
+}
+
+impl Chronicle for Scripted {
+    fn attempt(&self, tried: &Tried<'_>) {
+        let (attempt, most) = tried.attempt;
+        self.told.lock().unwrap().push(format!("{attempt}/{most} {:?}", tried.result));
     }
 }
 
@@ -275,6 +284,7 @@ fn verification_looks_again_until_the_time_is_over_and_a_probe_gets_one_attempt(
     let world = Scripted::new().checking((0..100).map(|_| sick()).collect());
     let (end, attempts, _) = world.run(&job(), &spec("service"), &Claim::New);
     assert_eq!((end, attempts), (End::Failed, 2));
+    assert_eq!(*world.told.lock().unwrap(), ["1/2 Err(())", "2/2 Err(())"], "every attempt is told");
     // Two verifications of 5 s and one pause of 2 s; the pause after the last attempt helps nobody.
     assert_eq!(*world.now.lock().unwrap(), 1_000 + 5_000 + 2_000 + 5_000);
 

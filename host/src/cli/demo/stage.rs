@@ -23,8 +23,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The sample programs, as process names: at most 15 characters, which is what the kernel keeps.
-const PROGRAMS: [&str; 2] = ["demo-web", "demo-worker"];
+/// The sample programs: the name in the table, and the beginning of the name that the system knows them by. That
+/// has at most 15 characters, which is what the kernel keeps, and ends in digits of this demo's own, so that nobody
+/// else's program is ever taken for it.
+const PROGRAMS: [(&str, &str); 2] = [("demo-web", "demo-web"), ("demo-worker", "demo-wk")];
 const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) struct Stage {
@@ -40,6 +42,7 @@ pub(super) struct Stage {
     daemon: Option<Started>,
     interrupted: Arc<AtomicBool>,
     plugins_dir: PathBuf,
+    tag: String,
 }
 
 impl Stage {
@@ -52,7 +55,8 @@ impl Stage {
             Failure::Failed(format!("making the folder {}: {error}; is it writable?", folder.display()))
         })?;
         let config = folder.join("config.ini");
-        fs::write(&config, configuration(&folder))?;
+        let tag = format!("{:04x}", (u64::from(std::process::id()) ^ now.boot.0) & 0xffff);
+        fs::write(&config, configuration(&folder, &tag))?;
         fs::set_permissions(&config, fs::Permissions::from_mode(0o600))?;
         let plugins_dir = compose::registry(global, None).directory().to_owned();
         let global = Global { config: Some(config), plugins_dir: Some(plugins_dir.clone()) };
@@ -76,8 +80,9 @@ impl Stage {
             daemon: None,
             interrupted,
             plugins_dir,
+            tag,
         };
-        for name in PROGRAMS {
+        for (name, _) in PROGRAMS {
             stage.write_program(name, "while :; do sleep 1; done")?;
             let started = detach::spawn(&stage.program(name))?;
             stage.programs.push((name, started));
@@ -87,7 +92,7 @@ impl Stage {
     }
 
     fn write_program(&self, name: &str, body: &str) -> Result<(), Failure> {
-        let file = self.folder.join(name);
+        let file = self.file(name);
         // Written beside and renamed: a program that runs must not be overwritten.
         let fresh = self.folder.join(format!("{name}.new"));
         fs::write(&fresh, format!("#!/bin/sh\n{body}\n"))?;
@@ -95,8 +100,13 @@ impl Stage {
         Ok(fs::rename(&fresh, &file)?)
     }
 
+    /// The file of a program; its name is the one that the system knows it by.
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(system_name(name, &self.tag))
+    }
+
     fn program(&self, name: &str) -> Program {
-        Program { environment: environment(), ..Program::new(self.folder.join(name)) }
+        Program { environment: environment(), ..Program::new(self.file(name)) }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -227,7 +237,8 @@ impl Stage {
     /// The pid of a program, asked of the same plugin that restarts it.
     fn pid_of(&self, name: &str) -> Result<Option<u32>, Failure> {
         let part = PartRef { name: "process".to_owned(), settings: BTreeMap::new() };
-        let identity = self.context.strategies().identity(&part, &Target::named(name));
+        let target = Target::named(system_name(name, &self.tag));
+        let identity = self.context.strategies().identity(&part, &target);
         let identity = identity.map_err(|error| Failure::Plugin(error.message))?;
         Ok(identity.and_then(|text| text.split(':').next()?.parse().ok()))
     }
@@ -265,7 +276,7 @@ impl Drop for Stage {
         if let Some(daemon) = self.daemon.take() {
             let _ = signal(daemon.pid, Signal::KILL);
         }
-        for name in PROGRAMS {
+        for (name, _) in PROGRAMS {
             if let Ok(Some(pid)) = self.pid_of(name) {
                 let _ = signal(pid, Signal::KILL);
             }
@@ -275,7 +286,13 @@ impl Drop for Stage {
     }
 }
 
-fn configuration(folder: &Path) -> String {
+fn system_name(name: &str, tag: &str) -> String {
+    let start = PROGRAMS.iter().find(|(its, _)| *its == name).map_or(name, |(_, start)| start);
+    format!("{start}-{tag}")
+}
+
+fn configuration(folder: &Path, tag: &str) -> String {
+    let (web, worker) = (system_name("demo-web", tag), system_name("demo-worker", tag));
     let folder = folder.display();
     format!(
         "[database]\nengine = sqlite\npath = {folder}/alarms.db\n\n\
@@ -284,8 +301,8 @@ fn configuration(folder: &Path) -> String {
          [logging]\nfile = {folder}/pm.log\nsyslog = no\n\n\
          [process.default]\nrestart_strategy = process\nhealth_check = process\nhealth_check_timeout = 1\n\
          max_attempts = 2\nrestart_delay = 0.5\n\n\
-         [process.demo-web]\nstart_command = {folder}/demo-web\n\n\
-         [process.demo-worker]\nstart_command = {folder}/demo-worker\n"
+         [process.demo-web]\nsystem_name = {web}\nstart_command = {folder}/{web}\n\n\
+         [process.demo-worker]\nsystem_name = {worker}\nstart_command = {folder}/{worker}\n"
     )
 }
 
