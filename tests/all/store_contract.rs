@@ -334,7 +334,14 @@ fn other_hosts_rows_are_never_touched(database: &dyn Database) {
 fn many_rows_are_cleared_together_and_each_tells_its_own(database: &dyn Database) {
     database.sql(&fixture("r8.sql"));
     for id in 1..=100 {
-        row(database, id, &format!("p{id}"), i64::from(id % 10 != 0), 0, if id % 7 == 0 { "'new'" } else { "NULL" });
+        row(
+            database,
+            id,
+            &format!("p{id}"),
+            i64::from(id % 10 != 0),
+            0,
+            if id % 7 == 0 { "'new'" } else { "NULL" },
+        );
     }
     let mut store = database.store(None);
     let clears: Vec<_> = (1..=101).map(|id| restarted(id, None)).collect();
