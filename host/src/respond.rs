@@ -21,6 +21,7 @@ use crate::wording;
 use action::Acted;
 use pm_plugin_api::{ErrorKind, Target};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use tracing::{error, info, warn};
 use verify::Verdict;
@@ -66,11 +67,13 @@ struct Run<'a> {
 }
 
 /// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
+///
+/// A panic becomes an outcome like any other: its entry in the journal must end, or the name would stay busy.
 pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
     let mut run = Run { job, spec, world, id: None };
     if let Claim::Resume(entry) = claim {
         run.id = Some(entry.id);
-        let outcome = run.resumed(entry);
+        let outcome = contained(|| run.resumed(entry));
         return Report { id: run.id, outcome };
     }
     if job.verify == Verify::First
@@ -82,8 +85,16 @@ pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Repo
     if let Err(outcome) = run.claim() {
         return Report { id: None, outcome };
     }
-    let outcome = run.whole_procedure();
+    let outcome = contained(|| run.whole_procedure());
     Report { id: run.id, outcome }
+}
+
+fn contained(work: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Outcome {
+        end: End::Infrastructure,
+        attempts: 0,
+        detail: "a bug in pm: the restart panicked; the log says where, please report it".to_owned(),
+    })
 }
 
 impl Run<'_> {

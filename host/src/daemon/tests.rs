@@ -366,6 +366,8 @@ fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
     let daemon = world.start(1);
     world.until("the other one is handled", |o| o.rows.keys().eq([&1]));
     daemon.stop();
+    let ended = |o: &mut Outside| o.entries.values().all(|(_, end)| end.is_some());
+    assert!(world.with(ended), "an entry that never ends would keep its name busy");
 }
 
 #[test]
