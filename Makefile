@@ -37,7 +37,7 @@ quick: build tools
 check:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items -q
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items -q
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --no-default-features
 	cargo deny check bans licenses sources
 

@@ -1,5 +1,7 @@
 //! The words of the command line. The doc comments are the help text, the manual page and the completions.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "the help texts name sections of the INI file")]
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;

@@ -1,7 +1,7 @@
 //! The log: every event of pm and its plugins to a rotating file, the console and syslog.
 //!
 //! Logging never stops the daemon: a full disk or a missing `/dev/log` costs lines, which are counted, never a
-//! panic or a wait. The settings can be exchanged while it runs. Lines have the predecessor's shapes ([`line`]).
+//! panic or a wait. The settings can be exchanged while it runs. Lines have the predecessor's shapes ([`mod@line`]).
 //!
 //! On the console it writes to whatever it is given, one line per call; it knows no terminal and reads no
 //! configuration. Errors go to syslog only while the console is not the journal, which would hold them twice.
