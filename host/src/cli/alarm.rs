@@ -3,7 +3,7 @@
 use crate::cli::arguments::{AlarmVerb, Format, Global, RowsOptions};
 use crate::cli::compose::Context;
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, json};
 use crate::policy::model::{Name, printable};
 use crate::ports::{AlarmStore, Row, Rows};
 use serde_json::json;
@@ -83,8 +83,7 @@ fn list(rows: &[Row], format: Format, terminal: &mut Terminal<'_>) -> Result<(),
                        "notes": row.notes, "state": state(row)})
             })
             .collect();
-        writeln!(terminal.out, "{:#}", json!(rows))?;
-        return Ok(());
+        return json::write(&json!(rows), terminal.out);
     }
     if rows.is_empty() {
         writeln!(terminal.out, "No processes in the table. To add one: pm alarm add NAME")?;

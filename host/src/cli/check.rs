@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::table::table;
-use crate::cli::{Failure, Terminal, addresses, compose};
+use crate::cli::{Failure, Terminal, addresses, compose, json};
 use crate::config::{Config, Dialect, Loaded, effective};
 
 pub(crate) fn check(
@@ -12,7 +12,7 @@ pub(crate) fn check(
 ) -> Result<(), Failure> {
     let loaded = compose::read(global)?.loaded;
     match options.format {
-        Format::Json => writeln!(terminal.out, "{:#}", effective::to_json(&loaded))?,
+        Format::Json => json::write(&effective::to_json(&loaded), terminal.out)?,
         Format::Text => text(&loaded, terminal)?,
     }
     if loaded.usable() { Ok(()) } else { Err(Failure::Said(Failure::USAGE)) }

@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::{DbVerb, Format, Global};
 use crate::cli::compose::Context;
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, json};
 use crate::ports::Schema;
 use serde_json::json;
 
@@ -36,8 +36,7 @@ fn show(schema: &Schema, database: &str, format: Format, terminal: &mut Terminal
             "newest": schema.newest,
             "missing": schema.missing,
         });
-        writeln!(terminal.out, "{value:#}")?;
-        return Ok(());
+        return json::write(&value, terminal.out);
     }
     let version = schema.version.map_or_else(|| "not recorded".to_owned(), |version| version.to_string());
     writeln!(terminal.out, "Database  {database}")?;

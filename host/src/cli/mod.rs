@@ -12,6 +12,7 @@ mod compose;
 mod db;
 mod demo;
 mod failure;
+mod json;
 mod logs;
 mod plugins;
 mod restart;

@@ -4,7 +4,7 @@
 
 use crate::cli::arguments::{Format, Global, PluginsVerb};
 use crate::cli::table::{WIDTH, table};
-use crate::cli::{Failure, Terminal, compose};
+use crate::cli::{Failure, Terminal, compose, json};
 use crate::config::Environment;
 use crate::plugins::{Entry, OnDisk, Registry, State, nearest};
 use pm_plugin_api::manifest::Offer;
@@ -44,7 +44,7 @@ fn list(registry: &Registry, format: Format, out: &mut dyn Write) -> Result<(), 
         Format::Json => {
             let plugins: Vec<_> = entries.iter().map(in_json).collect();
             let all = json!({ "directory": registry.directory(), "refusal": refusal, "plugins": plugins });
-            writeln!(out, "{all:#}")?;
+            json::write(&all, out)?;
         }
         Format::Text if entries.is_empty() && refusal.is_none() => {
             writeln!(out, "There are no plugins in {}.", registry.directory().display())?;
@@ -98,7 +98,7 @@ fn info(registry: &Registry, name: &str, format: Format, out: &mut dyn Write) ->
     match format {
         Format::Json => {
             let all: Vec<_> = found.iter().map(in_json).collect();
-            writeln!(out, "{:#}", json!(all))?;
+            json::write(&json!(all), out)?;
         }
         Format::Text => {
             for (number, entry) in found.iter().enumerate() {

@@ -4,7 +4,7 @@
 use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::compose::{Context, Picture};
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, json};
 use crate::policy::breaker::{Admission, Breaker};
 use crate::policy::model::{End, Name, Standing};
 use crate::ports::{Attempt, Row};
@@ -20,7 +20,7 @@ pub(crate) fn status(
     let picture = context.picture()?;
     match options.format {
         Format::Text => text(&context, &picture, terminal)?,
-        Format::Json => writeln!(terminal.out, "{:#}", as_json(&context, &picture))?,
+        Format::Json => json::write(&as_json(&context, &picture), terminal.out)?,
     }
     match picture.database {
         Ok(()) => Ok(()),

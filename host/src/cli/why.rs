@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture};
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Check, examine};
 use crate::policy::model::{
     Alarm, Clear, Configured, Handled, Hold, Intake, Name, RowId, Standing, Table, View, printable,
@@ -47,7 +47,7 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let answer = Answer { alarm, stands, chain, spec, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
-        Format::Json => writeln!(terminal.out, "{:#}", answer.as_json())?,
+        Format::Json => json::write(&answer.as_json(), terminal.out)?,
     }
     match &picture.database {
         Ok(()) => Ok(()),
