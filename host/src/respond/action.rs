@@ -69,16 +69,20 @@ impl Run<'_> {
     fn call(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
         // "Unsupported" is an honest answer: without an identity a crash leads to a second restart, and that is
         // documented for command strategies. "Does not run" is an identity too: whatever runs later is another.
-        let identity = self.identity(part, target);
+        let identity = match self.identity(part, target) {
+            // Whatever does not answer this would let the restart wait as long again, for nothing.
+            Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
+            other => other.ok(),
+        };
         self.stage(Stage::Acting, identity.as_deref());
         self.world.strategies.restart(part, target)
     }
 
     /// `STRATEGY:IDENTITY` of the running instance, so that identities of different strategies are never compared;
     /// `STRATEGY:` when nothing runs.
-    fn identity(&self, part: &PartRef, target: &Target) -> Option<String> {
-        let identity = self.world.strategies.identity(part, target).ok()?;
-        Some(format!("{}:{}", part.name, identity.unwrap_or_default()))
+    fn identity(&self, part: &PartRef, target: &Target) -> Result<String, Error> {
+        let identity = self.world.strategies.identity(part, target)?;
+        Ok(format!("{}:{}", part.name, identity.unwrap_or_default()))
     }
 
     /// Whether an instance runs now that is another one than `before`.
@@ -87,7 +91,7 @@ impl Run<'_> {
         let link = self.spec.chain.iter().find(|link| link.name == name).cloned();
         let part = link.unwrap_or_else(|| self.delegate(name.to_owned()));
         let now = self.identity(&part, &self.target(1));
-        now.is_some_and(|now| now != before && now.len() > name.len() + 1)
+        now.is_ok_and(|now| now != before && now.len() > name.len() + 1)
     }
 
     fn done(&self, strategy: &str, action: Action, detail: &str) -> Acted {

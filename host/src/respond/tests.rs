@@ -83,10 +83,10 @@ impl Strategies for Scripted {
         self.restarts.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Outcome::restarted("done")))
     }
     fn identity(&self, part: &PartRef, _: &Target) -> Result<Option<String>, Error> {
-        if part.name == "auto" {
-            Err(Error::unsupported("none"))
-        } else {
-            Ok(self.identity.lock().unwrap().clone())
+        match part.name.as_str() {
+            "auto" => Err(Error::unsupported("none")),
+            "silent" => Err(Error::unavailable("nobody answers")),
+            _ => Ok(self.identity.lock().unwrap().clone()),
         }
     }
     fn check(&self, part: &PartRef, _: &Target) -> Result<Health, Error> {
@@ -263,6 +263,22 @@ fn kinds_of_errors_decide_whether_it_is_tried_again_and_who_is_to_blame() {
     assert_eq!(end(ErrorKind::Unavailable), (End::Infrastructure, 1));
     assert_eq!(end(ErrorKind::Permission), (End::Infrastructure, 1));
     assert_eq!(end(ErrorKind::Panicked), (End::Infrastructure, 1));
+}
+
+#[test]
+fn what_does_not_answer_is_asked_once() {
+    let world = Scripted::new();
+    let (end, attempts, log) = world.run(&job(), &spec("silent"), &Claim::New);
+    assert_eq!((end, attempts), (End::Infrastructure, 1));
+    assert!(
+        !log.iter().any(|line| line.starts_with("restart") || line.starts_with("stage Acting")),
+        "{log:?}"
+    );
+
+    let chain = vec![part("silent"), part("custom")];
+    let (end, _, log) = world.run(&job(), &Spec { chain, ..spec("silent") }, &Claim::New);
+    assert_eq!(end, End::Restarted);
+    assert!(log.contains(&"restart custom nginx".to_owned()), "{log:?}");
 }
 
 #[test]
