@@ -20,6 +20,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, timeout_at};
 
+/// How long a daemon may take to tell something. What it does may take as long as pm waits, but one that hangs is not to
+/// keep a restart busy for minutes before anything was even begun.
+const LOOKING: Duration = Duration::from_secs(30);
+
 /// See the module.
 pub(crate) struct Session {
     runtime: Runtime,
@@ -52,7 +56,7 @@ impl Session {
     pub(crate) fn inspect(&self, wanted: &str) -> Result<Container> {
         let request = self.docker.inspect_container(wanted, None::<InspectContainerOptions>);
         let attempted = || format!("looking up container {wanted:?}");
-        let found = match self.block_on(request) {
+        let found = match self.block_on(Intent::Read, request) {
             Ok(answer) => {
                 Container::from_answer(answer).ok_or(Failure::Nonsense("a container without id or state"))
             }
@@ -71,10 +75,11 @@ impl Session {
     pub(crate) fn labelled(&self, label: &str) -> Result<Vec<String>> {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let found = self.block_on(self.docker.list_containers(Some(options))).map_err(|failure| {
-            self.explain(failure, Intent::Read)
-                .context(format_args!("listing containers with label {label:?}"))
-        })?;
+        let found =
+            self.block_on(Intent::Read, self.docker.list_containers(Some(options))).map_err(|failure| {
+                self.explain(failure, Intent::Read)
+                    .context(format_args!("listing containers with label {label:?}"))
+            })?;
         let mut named: Vec<(Vec<String>, String)> = found
             .into_iter()
             .filter_map(|summary| Some((summary.names.unwrap_or_default(), summary.id?)))
@@ -114,7 +119,7 @@ impl Session {
         container: &Container,
         request: impl Future<Output = Result<(), Bollard>>,
     ) -> Result<()> {
-        self.block_on(request).map_err(|failure| {
+        self.block_on(Intent::Change, request).map_err(|failure| {
             if failure.is_missing_container() {
                 return Error::not_found(format!("container {container} was removed before {doing} it"));
             }
@@ -126,13 +131,26 @@ impl Session {
         failure.explain(intent, &self.socket)
     }
 
-    fn block_on<T>(&self, request: impl Future<Output = Result<T, Bollard>>) -> Result<T, Failure> {
+    fn block_on<T>(
+        &self,
+        intent: Intent,
+        request: impl Future<Output = Result<T, Bollard>>,
+    ) -> Result<T, Failure> {
+        let until = self.deadline.min(Instant::now() + patience(intent, self.allowed));
         self.runtime.block_on(async {
-            match timeout_at(self.deadline, request).await {
+            match timeout_at(until, request).await {
                 Ok(answer) => answer.map_err(Failure::Client),
-                Err(_) => Err(Failure::Late(self.allowed)),
+                Err(_) => Err(Failure::Late(patience(intent, self.allowed))),
             }
         })
+    }
+}
+
+/// The most that one request gets of a call's time.
+fn patience(intent: Intent, allowed: Duration) -> Duration {
+    match intent {
+        Intent::Read => allowed.min(LOOKING),
+        Intent::Change => allowed,
     }
 }
 
@@ -156,6 +174,14 @@ mod tests {
         for (limit, expected) in [(0, 0), (100, 90), (1_000, 900), (5_000, 4_500), (60_000, 59_500)] {
             assert_eq!(within(Duration::from_millis(limit)), Duration::from_millis(expected));
         }
+    }
+
+    #[test]
+    fn only_an_action_gets_the_whole_time() {
+        let seconds = Duration::from_secs;
+        assert_eq!(patience(Intent::Read, seconds(300)), LOOKING);
+        assert_eq!(patience(Intent::Read, seconds(2)), seconds(2));
+        assert_eq!(patience(Intent::Change, seconds(300)), seconds(300));
     }
 
     #[test]

@@ -12,8 +12,12 @@ use crate::scope::Scope;
 use crate::state::{Step, Subject, UnitState};
 use pm_plugin_api::{Error, ErrorKind, Result};
 use std::num::NonZeroU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use zbus::Message;
+
+/// How long the bus, or systemd, may take for one answer: as long as `systemctl` would wait. A job may take as long as pm
+/// waits, but a frozen bus is not to keep a restart busy for minutes before anything was even begun.
+const ANSWERING: Duration = Duration::from_secs(25);
 
 #[cfg(test)]
 mod tests;
@@ -61,18 +65,23 @@ impl Bus {
         Ok(bus)
     }
 
+    fn soon(&self) -> Instant {
+        self.deadline.min(Instant::now() + ANSWERING)
+    }
+
     fn live(&mut self) -> Result<&mut Link, Trouble> {
+        let soon = self.soon();
         match self.link {
             Some(ref mut link) => Ok(link),
             ref mut none @ None => {
                 self.kept = false;
-                Ok(none.insert(Link::open(self.address.clone(), self.deadline)?))
+                Ok(none.insert(Link::open(self.address.clone(), soon)?))
             }
         }
     }
 
     pub(crate) fn send(&mut self, messages: &[Message]) -> Result<(), Trouble> {
-        let deadline = self.deadline;
+        let deadline = self.soon();
         let mut sent = self.live()?.send(messages, deadline);
         if self.kept && matches!(sent, Err(Trouble::Broken { .. })) {
             self.link = None;
@@ -109,7 +118,7 @@ impl Bus {
     }
 
     fn reply_in_time(&mut self, serial: NonZeroU32) -> Result<Reply, Trouble> {
-        self.reply(serial, self.deadline)?.ok_or_else(|| {
+        self.reply(serial, self.soon())?.ok_or_else(|| {
             self.link = None;
             Trouble::Silent { address: self.address.clone() }
         })
