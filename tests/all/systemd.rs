@@ -12,9 +12,9 @@ mod package_life;
 mod service;
 mod user;
 
+use pm_tests::commands::{Commands, raise, status, until_ended};
 use pm_tests::components::{self, Private, Systemd};
 use pm_tests::sandbox::{Answer, PATIENCE, Sandbox, answer};
-use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -126,50 +126,6 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !so() {
         assert!(Instant::now() < until, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Something that pm's command line can be put to.
-trait Commands {
-    /// Runs a command of pm, which must succeed; answers its output.
-    fn say(&self, words: &[&str]) -> String;
-    /// What the daemon has said, for the message of a test that failed.
-    fn heard(&self) -> String;
-}
-
-impl Commands for Sandbox {
-    fn say(&self, words: &[&str]) -> String {
-        self.ok(words)
-    }
-    fn heard(&self) -> String {
-        self.log() + &self.read("out")
-    }
-}
-
-/// Adds processes to the table and puts them into alarm.
-fn raise(pm: &impl Commands, names: &[&str]) {
-    pm.say(&[&["alarm", "add"], names].concat());
-    pm.say(&[&["alarm", "raise"], names].concat());
-}
-
-/// What `pm status` says of a process.
-fn status(pm: &impl Commands, name: &str) -> Value {
-    let all: Value = serde_json::from_str(&pm.say(&["status", "--format", "json"])).unwrap();
-    let found = all["processes"].as_array().unwrap().iter().find(|process| process["name"] == name);
-    found.unwrap_or_else(|| panic!("no {name} in {all}")).clone()
-}
-
-/// Waits until the last attempt of a process has ended so, and answers its detail.
-fn until_ended(pm: &impl Commands, name: &str, end: &str) -> String {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        let last = &status(pm, name)["last_attempt"];
-        if last["end"] == end {
-            return last["detail"].as_str().unwrap().to_owned();
-        }
-        let late = Instant::now() > until;
-        assert!(!late, "{name} was to end {end:?}, but the last attempt is {last}\n{}", pm.heard());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

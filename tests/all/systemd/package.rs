@@ -194,18 +194,18 @@ fn a_pm_that_hangs_is_replaced_by_the_watchdog() {
     let Some(pm) = Installed::new(&format!("{EMBEDDED}[process.a]\nrestart_strategy = service\n")) else {
         return;
     };
-    pm.override_unit("[Service]\nWatchdogSec=1\nRestartSec=100ms\n");
+    pm.override_unit("[Service]\nWatchdogSec=2\nRestartSec=100ms\n");
     pm.start();
     let pid = pm.main_pid();
-    // Two periods without a restart: it feeds the watchdog.
-    let fed = |pm: &Installed| pm.property("WatchdogTimestampMonotonic").parse::<u64>().unwrap();
-    let first = fed(&pm);
-    until("two periods of the watchdog", || fed(&pm) > first + 2_000_000);
+    // It feeds the watchdog: a whole period later it still is the same.
+    let fed = || pm.property("WatchdogTimestampMonotonic").parse::<u64>().unwrap();
+    let first = fed();
+    until("a period of the watchdog", || fed() > first + 2_000_000);
     assert_eq!(pm.main_pid(), pid);
 
     pm.machine.ok(&["kill", "-STOP", &pid]);
     until("the watchdog to act", || {
-        pm.property("NRestarts") == "1" && pm.property("ActiveState") == "active"
+        pm.property("NRestarts") != "0" && pm.property("ActiveState") == "active"
     });
     assert_ne!(pm.main_pid(), pid);
     pm.until_heard("Watchdog timeout");
