@@ -76,7 +76,7 @@ pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Repo
         let outcome = contained(|| run.resumed(entry));
         return Report { id: run.id, outcome };
     }
-    if job.verify == Verify::First
+    if (job.verify == Verify::First || run.was_restarted_by_hand())
         && let Some(Verdict::Healthy(detail)) = run.look_once()
     {
         info!("{}", wording::already_healthy(&job.name, &detail));
@@ -98,6 +98,20 @@ fn contained(work: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 impl Run<'_> {
+    /// Whether it was restarted within `stable_time` by somebody else than the loop, which knows its own restarts: by
+    /// hand. Then the alarm may be older than that.
+    fn was_restarted_by_hand(&self) -> bool {
+        let stable = i64::try_from(self.spec.rules.stable.as_millis()).unwrap_or(i64::MAX);
+        if self.job.alarms.is_empty() || self.spec.check.is_none() || stable == 0 {
+            return false;
+        }
+        let last = self.world.journal.attempts(Some(&self.job.name), 1).unwrap_or_default();
+        let now = self.world.clock.now().wall;
+        last.first().and_then(|attempt| attempt.ended.as_ref()).is_some_and(|(at, end, ..)| {
+            *end == End::Restarted && (0..stable).contains(&now.0.saturating_sub(at.0))
+        })
+    }
+
     /// Opens the journal entry. A journal that cannot be written does not stop a restart: a full disk must not be
     /// the reason why a shop stands still; the daemon says loudly that it works without memory.
     fn claim(&mut self) -> Result<(), Outcome> {

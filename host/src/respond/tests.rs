@@ -2,7 +2,7 @@
 
 use super::{Claim, Report, World, respond};
 use crate::policy::backoff::Backoff;
-use crate::policy::model::{AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
+use crate::policy::model::{Alarm, AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
 use crate::policy::testing::{alarm, rules};
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{
@@ -27,6 +27,8 @@ struct Scripted {
     pre_restart: Result<(), CommandFailed>,
     journal: Result<(), &'static str>,
     stop_after: Option<u64>,
+    /// How long ago the last attempt ended, in milliseconds, and how.
+    last: Option<(i64, End)>,
 }
 
 impl Scripted {
@@ -41,6 +43,7 @@ impl Scripted {
             pre_restart: Ok(()),
             journal: Ok(()),
             stop_after: None,
+            last: None,
         }
     }
     fn restarting(self, answers: Vec<Result<Outcome, Error>>) -> Self {
@@ -152,8 +155,15 @@ impl Journal for Scripted {
     fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         Ok(Vec::new())
     }
-    fn attempts(&self, _: Option<&Name>, _: usize) -> Result<Vec<Attempt>, JournalError> {
-        Ok(Vec::new())
+    fn attempts(&self, of: Option<&Name>, _: usize) -> Result<Vec<Attempt>, JournalError> {
+        let last = self.last.map(|(ago, end)| Attempt {
+            id: AttemptId(1),
+            name: of.unwrap().clone(),
+            strategy: "service".to_owned(),
+            began: Wall(0),
+            ended: Some((Wall(-ago), end, 1, String::new())),
+        });
+        Ok(last.into_iter().collect())
     }
 }
 
@@ -318,6 +328,23 @@ fn a_doubted_alarm_of_a_healthy_process_touches_nothing() {
     assert_eq!(log, ["check http", "= fine"]);
     let world = Scripted::new().checking(vec![Ok(Health::unhealthy("down"))]);
     assert_eq!(world.run(&doubted, &spec("service"), &Claim::New).0, End::Restarted);
+}
+
+#[test]
+fn an_alarm_that_may_be_older_than_a_restart_by_hand_is_verified_first() {
+    let restarted = |ago, end, checked: bool, alarms: Vec<Alarm>| {
+        let world = Scripted { last: Some((ago, end)), ..Scripted::new() };
+        let check = if checked { spec("service").check } else { None };
+        let spec = Spec { check, ..spec("service") };
+        world.run(&Job { alarms, ..job() }, &spec, &Claim::New).0 == End::Restarted
+    };
+    let alarms = || job().alarms;
+    assert!(!restarted(59_999, End::Restarted, true, alarms()));
+    assert!(restarted(60_000, End::Restarted, true, alarms()));
+    assert!(restarted(1, End::Failed, true, alarms()));
+    assert!(restarted(1, End::Restarted, false, alarms()), "without a check nothing can be looked at");
+    assert!(restarted(1, End::Restarted, true, Vec::new()), "by hand again, as the operator wishes");
+    assert!(restarted(-1, End::Restarted, true, alarms()), "the clock was set back");
 }
 
 #[test]
