@@ -20,10 +20,25 @@ pub fn look_up(config: &Config, offers: &[Offer], name: &Name) -> (Configured, O
     if let Some(why) = &process.unusable {
         return (Configured::Unusable(why.clone()), None);
     }
+    if let Some(why) = not_installed(offers, &process) {
+        return (Configured::Unusable(why), None);
+    }
     match spec(config, offers, &process) {
         Some(spec) => (Configured::Yes(spec.rules.clone()), Some(spec)),
         None => (Configured::Unusable("it has no restart_strategy".to_owned()), None),
     }
+}
+
+/// What a process needs and no library offers now; that is no fault of the process, so it must not fail over it.
+fn not_installed(offers: &[Offer], process: &Process) -> Option<String> {
+    let has = |kind: &str, name: &str| offers.iter().any(|offer| offer.kind == kind && offer.name == name);
+    let chain = process.chain();
+    let missing = match (chain.iter().any(|name| has("strategy", name)), process.check()) {
+        (false, _) if !chain.is_empty() => format!("the strategy {:?}", chain.join(", ")),
+        (_, Some(check)) if !has("check", check) => format!("the check {check:?}"),
+        _ => return None,
+    };
+    Some(format!("{missing} is not installed; see: pm plugins list"))
 }
 
 fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
