@@ -276,14 +276,25 @@ impl Drop for Stage {
         if let Some(daemon) = self.daemon.take() {
             let _ = signal(daemon.pid, Signal::KILL);
         }
-        for (name, _) in PROGRAMS {
-            if let Ok(Some(pid)) = self.pid_of(name) {
-                let _ = signal(pid, Signal::KILL);
-            }
+        for pid in started_from(&self.folder) {
+            let _ = signal(pid, Signal::KILL);
         }
         // What is left of a demo that could not clean up is a folder in /tmp.
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The programs whose command line names the folder, which is this demo's alone. The plugin that restarts them is not
+/// asked: it may be what is missing.
+fn started_from(folder: &Path) -> Vec<u32> {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let names_it = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.windows(folder.len()).any(|part| part == folder)
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| *pid != std::process::id()).filter(names_it).collect()
 }
 
 fn system_name(name: &str, tag: &str) -> String {
