@@ -3,6 +3,9 @@
 // Tests from top to bottom; the lint itself excuses only functions that are marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod cli;
+mod daemon;
+mod demo;
 mod docker;
 mod plugins;
 mod store_contract;
