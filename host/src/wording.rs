@@ -167,7 +167,7 @@ pub(crate) fn cleared(row: RowId, how: Cleared) -> String {
     let id = row.0;
     match how {
         Cleared::Done => format!("DB UPDATE LOG: Successfully updated alarm status for process_id: {id}"),
-        Cleared::Already => format!("DB UPDATE LOG: Alarm was cleared by somebody else, process_id: {id}"),
+        Cleared::Already => format!("DB UPDATE LOG: Alarm was cleared already, process_id: {id}"),
         Cleared::Changed => {
             format!("DB UPDATE LOG: Alarm was raised anew meanwhile and stays, process_id: {id}")
         }

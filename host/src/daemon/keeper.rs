@@ -1,27 +1,24 @@
-//! The thread `pm-store`: polls the alarm table and makes the clearings, so that the loop never waits for a
-//! database.
+//! The thread `pm-store`: polls the alarm table and makes the clearings (see [`outbox`](super::outbox)), so that the
+//! loop never waits for a database.
 //!
 //! Outbox first, poll second: a row whose clearing waits must be cleared before it is read again, otherwise its
-//! process would be restarted twice. It decides nothing: what it reads goes to the loop, and only news go, so
-//! that an idle pm costs one query per interval and no second thread's wake-up.
+//! process would be restarted twice. It decides nothing: what it reads goes to the loop, and only news go, so that an
+//! idle pm costs one query per interval and no second thread's wake-up.
 
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::time::{Now, Ticks};
-use crate::ports::{AlarmStore, Cleared, Clock, Journal, Pending, StoreError, Trouble};
-use crate::wording;
+use crate::ports::{AlarmStore, Clock, Journal, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 /// Rows per poll; the rest comes with the next one. Bounds memory when somebody forgets a WHERE.
 const MOST: usize = 10_000;
-/// How long a refused clearing waits before it is tried again.
-const READ_ONLY_PAUSE: Duration = Duration::from_secs(60);
 /// No poll follows another faster, whatever the interval says.
 const LEAST: Duration = Duration::from_millis(50);
 
@@ -65,6 +62,10 @@ pub(super) struct Keeper {
     pub(super) waiting: bool,
     /// No clearing is tried before this moment.
     pub(super) not_before: Ticks,
+    /// Flushes in a row that ended early.
+    pub(super) cut_short: u32,
+    /// The clearing that ended a flush, and what to say of it if the database answers the next poll.
+    pub(super) doubt: Option<(RowId, String)>,
     /// What the loop was told last; none before the first poll.
     pub(super) told: Option<Vec<Alarm>>,
 }
@@ -90,8 +91,8 @@ impl Keeper {
                     self.flush();
                     match stop {
                         Stop::Yes => break,
-                        Stop::PollNow => next = self.clock.now().boot,
-                        Stop::No => {}
+                        Stop::No if self.doubt.is_none() => {}
+                        Stop::PollNow | Stop::No => next = self.clock.now().boot,
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -106,6 +107,9 @@ impl Keeper {
         }
         self.not_before = Ticks(0);
         self.flush();
+        if let Some((_, text)) = self.doubt.filter(|_| !self.link.is_lost()) {
+            error!("{text}");
+        }
     }
 
     fn obey(&mut self, command: Command) -> Stop {
@@ -117,11 +121,15 @@ impl Keeper {
             Command::Withdraw(rows) => self.withdraw(&rows),
             Command::Interval(interval) => {
                 self.interval = interval;
+                // Whoever asks for a reload may have put something right: a password, a right to write.
+                self.not_before = Ticks(0);
                 return Stop::PollNow;
             }
             Command::Replace(store) => {
                 self.store = store;
-                self.link = Link::default();
+                self.link.replaced();
+                self.complained.clear();
+                self.set_table(Table::Writable);
                 self.told = None;
                 return Stop::PollNow;
             }
@@ -134,7 +142,18 @@ impl Keeper {
     fn poll(&mut self) -> Duration {
         match self.store.poll(MOST) {
             Ok(alarms) => {
-                self.works();
+                if let Change::Back(_) = self.works()
+                    && self.waiting
+                {
+                    // These rows are from before the clearings that waited: they are read again behind them.
+                    self.flush();
+                    return Duration::ZERO;
+                }
+                if let Some((row, text)) = self.doubt.take()
+                    && self.complained.insert(row)
+                {
+                    error!("{text}");
+                }
                 if alarms.len() >= MOST {
                     warn!(
                         "The table holds {MOST} or more alarms; the others are read when these are handled"
@@ -151,103 +170,28 @@ impl Keeper {
         }
     }
 
-    /// Makes the clearings that wait, in the order in which they came.
-    fn flush(&mut self) {
-        if !self.waiting || self.clock.now().boot < self.not_before {
-            return;
-        }
-        let noted = match self.journal.outbox() {
-            Ok(noted) => noted,
-            Err(error) => {
-                error!("{}", wording::no_journal(&error));
-                Vec::new()
-            }
-        };
-        let unnoted = std::mem::take(&mut self.unnoted);
-        let (mut ids, mut clears): (Vec<_>, Vec<_>) =
-            noted.into_iter().map(|Pending { id, clear }| (Some(id), clear)).unzip();
-        ids.resize(clears.len() + unnoted.len(), None);
-        clears.extend(unnoted);
-        let mut done = vec![false; clears.len()];
-        let (mut delivered, mut ended) = (Vec::new(), Vec::new());
-        for (index, result) in self.store.clear_all(&clears) {
-            match result {
-                Ok(how) => {
-                    self.cleared(&clears[index], how);
-                    done[index] = true;
-                    delivered.extend(ids[index]);
-                    ended.push((clears[index].row, how));
-                }
-                Err(error) => self.refused(&clears[index], &error),
-            }
-        }
-        self.waiting = done.contains(&false);
-        let left = clears.into_iter().zip(ids).zip(done).filter(|(_, done)| !done);
-        self.unnoted = left.filter_map(|((clear, id), _)| id.is_none().then_some(clear)).collect();
-        if let Err(error) = self.journal.delivered(&delivered) {
-            error!("{}", wording::no_journal(&error));
-        }
-        if !ended.is_empty() {
-            self.send(Event::Delivered(ended));
-        }
-    }
-
-    fn cleared(&mut self, clear: &Clear, how: Cleared) {
-        info!("{}", wording::cleared(clear.row, how));
-        self.complained.remove(&clear.row);
-        self.not_before = Ticks(0);
-        self.set_table(Table::Writable);
-        self.works();
-    }
-
-    fn refused(&mut self, clear: &Clear, error: &StoreError) {
-        let now = self.clock.now().boot;
-        if !error.trouble.concerns_all() {
-            // This row alone; it is tried again with each poll and complained about once.
-            if self.complained.insert(clear.row) {
-                error!("{}", wording::not_cleared(clear.row, error));
-            }
-        } else if error.trouble == Trouble::ReadOnly {
-            self.not_before = now.after(READ_ONLY_PAUSE);
-            if self.table == Table::Writable {
-                error!("{}", wording::not_cleared(clear.row, error));
-            }
-            self.set_table(Table::ReadOnly);
-        } else {
-            self.not_before = now.after(self.fails(error));
-            debug!("{}", wording::not_cleared(clear.row, error));
-        }
-    }
-
-    fn withdraw(&mut self, rows: &BTreeSet<RowId>) {
-        self.unnoted.retain(|clear| !rows.contains(&clear.row));
-        let ids = self.journal.outbox().map(|noted| {
-            noted.iter().filter(|pending| rows.contains(&pending.clear.row)).map(|p| p.id).collect::<Vec<_>>()
-        });
-        if let Err(error) = ids.and_then(|ids| self.journal.delivered(&ids)) {
-            error!("{}", wording::no_journal(&error));
-        }
-    }
-
-    fn set_table(&mut self, table: Table) {
+    pub(super) fn set_table(&mut self, table: Table) {
         if self.table != table {
             self.table = table;
             self.send(Event::Table(table));
         }
     }
 
-    fn works(&mut self) {
-        if let Change::Back(after) = self.link.works(self.clock.now()) {
+    pub(super) fn works(&mut self) -> Change {
+        let change = self.link.works(self.clock.now());
+        if let Change::Back(after) = change {
             info!("Database connection is back after {} seconds", after.as_secs());
             self.send(Event::Link(Ok(())));
             // What waited while it was away need not wait any longer.
             self.not_before = Ticks(0);
         }
+        change
     }
 
     fn fails(&mut self, error: &StoreError) -> Duration {
         let now = self.clock.now();
-        let (change, pause) = self.link.fails(error.trouble, now, self.interval, dice(now));
+        self.doubt = None;
+        let (change, pause) = self.link.fails(error, now, self.interval, dice(now));
         if change == Change::Lost {
             error!("{error}. Trying again until it works; alarms are not lost");
             self.send(Event::Link(Err(error.to_string())));
@@ -255,7 +199,7 @@ impl Keeper {
         pause
     }
 
-    fn send(&self, event: Event) {
+    pub(super) fn send(&self, event: Event) {
         // The loop being gone is noticed by the next receive.
         let _ = self.events.send(event);
     }
@@ -279,7 +223,7 @@ impl Stop {
 }
 
 /// A number in 0..1 that differs between hosts and moments; jitter needs no more.
-fn dice(now: Now) -> f64 {
+pub(super) fn dice(now: Now) -> f64 {
     let mut x = now.boot.0 ^ (now.wall.0.unsigned_abs() << 20) ^ (u64::from(std::process::id()) << 40) | 1;
     for shift in [13_u32, 7, 17] {
         x ^= if shift == 7 { x >> shift } else { x << shift };

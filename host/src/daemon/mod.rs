@@ -8,6 +8,7 @@ mod book;
 mod event;
 mod keeper;
 mod link;
+mod outbox;
 mod pool;
 mod resume;
 #[cfg(test)]
@@ -107,6 +108,8 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         unnoted: Vec::new(),
         waiting: !outbox.is_empty(),
         not_before: Ticks(0),
+        cut_short: 0,
+        doubt: None,
         told: None,
     };
     let keeper = std::thread::Builder::new()
@@ -341,9 +344,9 @@ impl Daemon {
     /// Asks what still runs to leave, takes its last words, and sees the clearings off.
     fn leave(mut self) {
         (self.parts.halt)();
-        let until = self.parts.clock.now().boot.after(LAST_WORDS);
+        let last_words = self.parts.clock.now().boot.after(LAST_WORDS);
         while !self.book.running.is_empty() {
-            let left = until.since(self.parts.clock.now().boot);
+            let left = last_words.since(self.parts.clock.now().boot);
             let Ok(event) = self.inbox.recv_timeout(left) else { break };
             self.handle(event);
         }
@@ -351,8 +354,9 @@ impl Daemon {
             warn!("{}", wording::handed_over(name));
         }
         self.order(Command::Stop);
-        let until = self.parts.clock.now().boot.after(self.parts.knobs.shutdown.max(LAST_WORDS));
-        // A database that hangs must not keep pm from leaving; what it did not take stays in the outbox.
+        // A database that hangs must not keep pm from leaving: it gets what is left of the time to finish. What it did
+        // not take stays in the outbox.
+        let until = self.give_up.map_or(last_words, |give_up| give_up.max(last_words));
         while !self.keeper.is_finished() && self.parts.clock.now().boot < until {
             if self
                 .inbox

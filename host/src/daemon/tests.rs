@@ -358,6 +358,25 @@ fn alarms_raised_while_the_database_is_away_are_handled_when_it_is_back() {
     daemon.stop();
 }
 
+/// The mark of a handled row is over after a millisecond here, so only the order of the calls protects the process.
+#[test]
+fn what_waits_while_the_database_is_away_is_cleared_before_its_row_is_believed_again() {
+    let world = Double::new();
+    world.with(|o| o.stuck.insert("web".to_owned()));
+    world.raise(1, "web");
+    let daemon = world.start(4);
+    world.until("it runs", |o| o.running == 1);
+    world.with(|o| (o.trouble, o.write_trouble) = (Some(Trouble::Away), Some(Trouble::Away)));
+    world.with(|o| o.gate_open = true);
+    world.until("its clearing waits", |o| o.outbox.len() == 1);
+    let polls = world.with(|o| o.polls);
+    world.until("it was asked for in vain", |o| o.polls > polls);
+    world.with(|o| (o.trouble, o.write_trouble) = (None, None));
+    world.until("cleared", |o| o.rows.is_empty() && o.outbox.is_empty());
+    daemon.stop();
+    world.with(|o| assert_eq!(o.restarts, ["web"]));
+}
+
 #[test]
 fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
     let world = Double::new();
