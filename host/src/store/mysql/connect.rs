@@ -65,6 +65,14 @@ impl Connector {
         let mut tried = Vec::new();
         for route in self.routes() {
             self.at = route.name();
+            if let (Route::Tcp(..), Some(why)) = (&route, unreadable(&self.address.tls)) {
+                return Err(StoreError {
+                    trouble: Trouble::Refused,
+                    attempted: format!("{doing}: connecting at {}", self.at),
+                    why,
+                    hint: Some("check the files of tls in [database]"),
+                });
+            }
             match self.log_in(&route) {
                 Ok(mut conn) => {
                     self.prepare(&mut conn).map_err(|error| self.connect_error(doing, &error))?;
@@ -256,6 +264,16 @@ fn attempt(conn: &mut Conn, sql: &str) -> mysql::Result<bool> {
         Err(Error::MySqlError(_)) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The first file of the encryption that cannot be read; the driver does not say which one it is.
+fn unreadable(tls: &Tls) -> Option<String> {
+    let Tls::Required { ca_file, client, .. } = tls else { return None };
+    let own = client.iter().flat_map(|client| [&client.cert_file, &client.key_file]);
+    ca_file.iter().chain(own).find_map(|file| {
+        let error = std::fs::read(file).err()?;
+        Some(format!("cannot read {}: {error}", file.display()))
+    })
 }
 
 fn tls(tls: &Tls) -> Option<SslOpts> {

@@ -9,6 +9,7 @@ use super::MysqlStore;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError};
 use crate::store::MysqlAddress;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A connection more pays for itself from this many clearings on.
@@ -16,11 +17,16 @@ const SHARE: usize = 8;
 /// After this many polls without a burst the additional connections are closed.
 const QUIET_POLLS: u32 = 30;
 
+/// What became of clearings, by their index.
+type Results = Vec<(usize, Result<Cleared, StoreError>)>;
+
 /// The connections to one server.
 pub(in crate::store) struct MysqlPool {
     first: MysqlStore,
     more: Vec<MysqlStore>,
     quiet: u32,
+    /// For so many more polls only the first connection is used, because others were refused.
+    alone: u32,
     address: MysqlAddress,
     clock: Arc<dyn Clock>,
 }
@@ -28,7 +34,7 @@ pub(in crate::store) struct MysqlPool {
 impl MysqlPool {
     pub(in crate::store) fn new(address: MysqlAddress, clock: Arc<dyn Clock>) -> Self {
         let first = MysqlStore::new(address.clone(), Arc::clone(&clock));
-        Self { first, more: Vec::new(), quiet: 0, address, clock }
+        Self { first, more: Vec::new(), quiet: 0, alone: 0, address, clock }
     }
 
     /// Makes sure that there are connections for so many clearings, within the limit.
@@ -39,15 +45,25 @@ impl MysqlPool {
         }
         self.quiet = 0;
     }
+
+    /// Shares clearings out; what became of those of the first connection, and of those of the others.
+    fn shared_out(&mut self, clears: &[Clear]) -> (Results, Results) {
+        let step = self.more.len() + 1;
+        let first = &mut self.first;
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..)
+                .zip(&mut self.more)
+                .map(|(from, store)| scope.spawn(move || share(store, clears, from, step)))
+                .collect();
+            let results = share(first, clears, 0, step);
+            // A panic of the driver is caught in `line`; what a thread did not answer stays in the outbox.
+            (results, others.into_iter().filter_map(|thread| thread.join().ok()).flatten().collect())
+        })
+    }
 }
 
 /// What one connection does of a batch: every `step`-th clearing from `from` on.
-fn share(
-    store: &mut MysqlStore,
-    clears: &[Clear],
-    from: usize,
-    step: usize,
-) -> Vec<(usize, Result<Cleared, StoreError>)> {
+fn share(store: &mut MysqlStore, clears: &[Clear], from: usize, step: usize) -> Results {
     let (indices, part): (Vec<_>, Vec<_>) =
         clears.iter().cloned().enumerate().skip(from).step_by(step).unzip();
     store.clear_all(&part).into_iter().map(|(index, result)| (indices[index], result)).collect()
@@ -56,6 +72,7 @@ fn share(
 impl AlarmStore for MysqlPool {
     fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError> {
         self.quiet = self.quiet.saturating_add(1);
+        self.alone = self.alone.saturating_sub(1);
         if self.quiet > QUIET_POLLS {
             self.more.clear();
         }
@@ -66,23 +83,28 @@ impl AlarmStore for MysqlPool {
         self.first.clear(clear)
     }
 
-    fn clear_all(&mut self, clears: &[Clear]) -> Vec<(usize, Result<Cleared, StoreError>)> {
-        if clears.len() < 2 * SHARE {
+    fn clear_all(&mut self, clears: &[Clear]) -> Results {
+        if clears.len() < 2 * SHARE || self.alone > 0 {
             return self.first.clear_all(clears);
         }
         self.widen(clears.len());
-        let step = self.more.len() + 1;
-        let first = &mut self.first;
-        let mut results = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..)
-                .zip(&mut self.more)
-                .map(|(from, store)| scope.spawn(move || share(store, clears, from, step)))
-                .collect();
-            let mut results = share(first, clears, 0, step);
-            // A panic of the driver is caught in `line`; what a thread did not answer stays in the outbox.
-            results.extend(others.into_iter().filter_map(|thread| thread.join().ok()).flatten());
-            results
-        });
+        let (mut results, of_others) = self.shared_out(clears);
+        let served = |(_, result): &(usize, Result<Cleared, StoreError>)| {
+            result.as_ref().map_or_else(|error| !error.trouble.concerns_all(), |_| true)
+        };
+        if results.iter().all(served) && !of_others.iter().all(served) {
+            // The server answers, but has no more connections to give: what they were to do is left to the first.
+            self.more.clear();
+            self.alone = QUIET_POLLS;
+            results.extend(of_others.into_iter().filter(served));
+            let done: BTreeSet<usize> = results.iter().map(|(index, _)| *index).collect();
+            let (indices, left): (Vec<_>, Vec<_>) =
+                clears.iter().cloned().enumerate().filter(|(index, _)| !done.contains(index)).unzip();
+            let late = self.first.clear_all(&left);
+            results.extend(late.into_iter().map(|(index, result)| (indices[index], result)));
+        } else {
+            results.extend(of_others);
+        }
         results.sort_by_key(|(index, _)| *index);
         results
     }
