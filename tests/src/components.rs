@@ -33,16 +33,17 @@ pub struct Mysql {
 /// When there is none and the run is not the short one.
 #[must_use]
 pub fn mysql() -> Option<Mysql> {
-    let found = || {
-        Some(Mysql {
-            socket: var("PM_TEST_MYSQL_SOCKET").ok()?.into(),
-            port: var("PM_TEST_MYSQL_PORT").ok()?.parse().ok()?,
-            user: var("PM_TEST_MYSQL_USER").ok()?,
-            password: var("PM_TEST_MYSQL_PASSWORD").ok()?,
-            ca: var("PM_TEST_MYSQL_CA").ok()?.into(),
-        })
-    };
-    present("MariaDB", found())
+    present("MariaDB", mysql_of(&|key| var(key).ok()))
+}
+
+fn mysql_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Mysql> {
+    Some(Mysql {
+        socket: variable("PM_TEST_MYSQL_SOCKET")?.into(),
+        port: variable("PM_TEST_MYSQL_PORT")?.parse().ok()?,
+        user: variable("PM_TEST_MYSQL_USER")?,
+        password: variable("PM_TEST_MYSQL_PASSWORD")?,
+        ca: variable("PM_TEST_MYSQL_CA")?.into(),
+    })
 }
 
 /// A systemd as process 1 of its own namespaces; the network is the machine's.
@@ -127,6 +128,12 @@ impl Private {
             Some((key.to_owned(), value.trim_matches('\'').to_owned()))
         };
         Self { script, place, exports: text.lines().filter_map(export).collect() }
+    }
+
+    /// What it exports, when it is a MariaDB.
+    #[must_use]
+    pub fn mysql(&self) -> Option<Mysql> {
+        mysql_of(&|key| self.exports.get(key).cloned())
     }
 
     /// What it exports, when it is a systemd.

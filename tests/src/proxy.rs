@@ -3,8 +3,10 @@
 //! A fault holds from the moment it is set, on connections that are open and on new ones. It knows no protocol: the
 //! bytes of an answer are the test's. Faults that act once are over when they have acted.
 
+use rustix::net;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -27,6 +29,10 @@ pub enum Fault {
     Answer(Vec<u8>),
     /// New connections are closed at once.
     Refuse,
+    /// Nobody is there any more: open connections are cut at their next piece, new ones are closed at once.
+    Gone,
+    /// A question with these bytes is passed on; from then on the other fault holds.
+    After(Vec<u8>, Box<Self>),
 }
 
 /// A running proxy. After it is dropped it takes no connections any more.
@@ -56,7 +62,15 @@ impl Proxy {
     /// When the system has no port left.
     #[must_use]
     pub fn to(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"), port)
+    }
+
+    /// As [`to`](Self::to), with a listener that is there already.
+    ///
+    /// # Panics
+    /// When the listener has no address.
+    #[must_use]
+    pub fn on(listener: TcpListener, port: u16) -> Self {
         let address = listener.local_addr().expect("a bound address");
         let way = Arc::new(Way {
             fault: Mutex::new(Fault::None),
@@ -68,7 +82,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 match TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-                    Ok(server) if *its.fault() != Fault::Refuse => connect(client, server, &its),
+                    Ok(server) if its.open() => connect(client, server, &its),
                     _ => drop(client),
                 }
             }
@@ -118,6 +132,10 @@ impl Way {
         self.fault.lock().expect("no pump panics while it holds the lock")
     }
 
+    fn open(&self) -> bool {
+        !matches!(*self.fault(), Fault::Refuse | Fault::Gone)
+    }
+
     /// Waits until a piece may go on; false when the connection is to be cut.
     fn admits(&self, towards: Towards, piece: &mut Vec<u8>, back: &mut TcpStream) -> bool {
         let mut fault = self.fault();
@@ -130,6 +148,14 @@ impl Way {
                     let time = *time;
                     let changed = |now: &mut Fault| *now == Fault::Delay(time);
                     drop(self.changed.wait_timeout_while(fault, time, changed));
+                    return true;
+                }
+                (Fault::Gone, _) => {
+                    piece.clear();
+                    return false;
+                }
+                (Fault::After(text, next), Towards::Server) if contains(piece, text) => {
+                    *fault = std::mem::replace(&mut **next, Fault::None);
                     return true;
                 }
                 (Fault::CutAnswer, Towards::Client) => {
@@ -156,6 +182,10 @@ impl Way {
             }
         }
     }
+}
+
+fn contains(piece: &[u8], text: &[u8]) -> bool {
+    piece.windows(text.len()).any(|window| window == text)
 }
 
 fn connect(client: TcpStream, server: TcpStream, way: &Arc<Way>) {
@@ -194,4 +224,28 @@ pub fn silent() -> (TcpListener, u16) {
     let port = listener.local_addr().expect("a bound address").port();
     // The kernel accepts into the queue; nobody takes the connections out.
     (listener, port)
+}
+
+/// A port on 127.0.0.1 that is taken and on which nobody listens yet: connections are refused until [`open`].
+///
+/// # Panics
+/// When the system has no port left.
+#[must_use]
+pub fn closed() -> (OwnedFd, u16) {
+    let (family, kind) = (net::AddressFamily::INET, net::SocketType::STREAM);
+    let socket = net::socket_with(family, kind, net::SocketFlags::CLOEXEC, None).expect("a socket");
+    net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let listener = TcpListener::from(socket);
+    let port = listener.local_addr().expect("a bound address").port();
+    (listener.into(), port)
+}
+
+/// Listens on a [`closed`] port.
+///
+/// # Panics
+/// When the system refuses.
+#[must_use]
+pub fn open(socket: OwnedFd) -> TcpListener {
+    net::listen(&socket, 128).expect("listening");
+    TcpListener::from(socket)
 }

@@ -1,0 +1,186 @@
+//! The server is away: at the start, in the middle of a restart, silent, with killed sessions, somewhere else. Each
+//! change is one line, nothing is lost, nothing is done twice, and every command says what is the matter.
+
+use super::{BACK, Base, LEAST, LOST, R8, WAITING, World, config, custom};
+use pm_tests::proxy::{self, Fault, Proxy};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+#[test]
+fn down_at_the_start_is_one_line_and_the_alarm_is_handled_when_it_comes() {
+    let Some(base) = Base::new(R8) else { return };
+    let (socket, port) = proxy::closed();
+    let database = base.tcp(&base.account(LEAST), port);
+    let mut world = World::on(base, &database, "", &custom("web", "restart_command = echo x >> @DIR@/ran"));
+    let id = world.base.alarm("web");
+    world.start();
+    world.until_log(LOST);
+    world.away(&format!("127.0.0.1:{port}"));
+    let _proxy = Proxy::on(proxy::open(socket), world.base.server.port);
+    world.cleared(id);
+    assert_eq!((world.count("ran"), world.story()), (1, vec!["lost", "back"]), "{}", world.log());
+    let complaint = world.complaint();
+    for words in [
+        "ERROR reading the alarms",
+        &format!("127.0.0.1:{port}"),
+        "refused",
+        "check host, port and socket in [database]",
+    ] {
+        assert!(complaint.contains(words), "{words}: {complaint}");
+    }
+    let status = world.discreet(&["status"]);
+    assert!(status.code == 0 && !status.out.contains("does not answer"), "{status:?}");
+}
+
+/// Whether pm lives on or is killed while the clearing waits makes no difference.
+#[test]
+fn dying_in_the_middle_of_a_restart_it_gets_its_clearing_once_when_it_is_back() {
+    for killed in [false, true] {
+        let Some((mut world, proxy)) = World::proxied("", &custom("web", WAITING)) else { return };
+        world.start();
+        let id = world.base.alarm("web");
+        world.until_count("begun", 1);
+        proxy.set(Fault::Gone);
+        world.until_log(LOST);
+        world.write("go", "", 0o644);
+        world.until_log("Successfully handled alarm for web");
+        world.until("the clearing to be kept", |_| world.outbox() == 1);
+        assert_eq!(world.base.state(id), (1, "down".to_owned()));
+        world.away(&format!("127.0.0.1:{}", proxy.port()));
+        if killed {
+            world.kill();
+        }
+        proxy.set(Fault::None);
+        if killed {
+            world.start();
+        }
+        let notes = world.cleared(id);
+        assert!(
+            notes.starts_with("down - Restarted at ") && notes.matches("Restarted").count() == 1,
+            "{notes}"
+        );
+        world.round();
+        world.until("nothing to wait any more", |_| world.outbox() == 0);
+        assert_eq!(world.count("begun"), 1, "{}", world.log());
+        let updated = format!("Successfully updated alarm status for process_id: {id}");
+        assert_eq!(world.said(&updated), 1, "{}", world.log());
+        assert_eq!(world.story(), if killed { vec!["lost"] } else { vec!["lost", "back"] });
+        assert_eq!(world.complaint().matches("ERROR reading the alarms").count(), 1);
+    }
+}
+
+#[test]
+fn silent_it_stops_neither_heartbeat_nor_restarts_nor_the_end() {
+    let stuck = custom(
+        "stuck",
+        "restart_command = echo x >> @DIR@/stuck; while [ ! -e @DIR@/free ]; do sleep 0.02; done",
+    );
+    let sections = custom("web", WAITING) + &stuck;
+    let Some((mut world, proxy)) = World::proxied("shutdown_timeout = 1", &sections) else { return };
+    world.start();
+    let (id, late) = (world.base.alarm("web"), world.base.alarm("stuck"));
+    world.until_count("begun", 1);
+    world.until_count("stuck", 1);
+    proxy.set(Fault::Freeze);
+    world.until_log(LOST);
+    let (first, frozen) = (world.beat(), Instant::now());
+    world.write("go", "", 0o644);
+    world.until_log("Successfully handled alarm for web");
+    world.until("the clearing to be kept", |_| world.outbox() == 1);
+    world.until("a later heartbeat", |_| world.beat() > first);
+    assert!(frozen.elapsed() < Duration::from_secs(6), "the heartbeat waited for the database");
+    let asked = Instant::now();
+    world.signal(Signal::TERM);
+    assert_eq!(world.ended(), 0);
+    // The stuck restart gets its second, and two for last words; the silent database gets nothing on top.
+    assert!(asked.elapsed() < Duration::from_millis(4500), "{:?}", asked.elapsed());
+    let complaints = world.complaints();
+    assert_eq!(world.story(), ["lost"], "{}", world.log());
+    assert!(complaints[0].contains("no answer within 1 s"), "{complaints:?}");
+    assert!(
+        complaints[1].contains("Restart of stuck handed over") && complaints.len() == 2,
+        "{complaints:?}"
+    );
+    assert_eq!(world.base.state(id).0, 1);
+    proxy.set(Fault::None);
+    world.write("free", "", 0o644);
+    world.start();
+    world.cleared(id);
+    world.cleared(late);
+    assert_eq!((world.count("begun"), world.count("stuck")), (1, 2), "{}", world.log());
+}
+
+#[test]
+fn killed_sessions_are_made_anew_and_nothing_is_done_twice() {
+    let Some(mut world) = World::new(&custom("web", WAITING)) else { return };
+    world.start();
+    let id = world.base.alarm("web");
+    world.until_count("begun", 1);
+    for times in 1..=2 {
+        for (session, _) in world.base.sessions() {
+            world.base.sql(&format!("KILL {session}"));
+        }
+        world.until_said(BACK, times);
+    }
+    world.write("go", "", 0o644);
+    world.cleared(id);
+    world.round();
+    assert_eq!(world.story(), ["lost", "back", "lost", "back"], "{}", world.log());
+    assert_eq!((world.complaints().len(), world.count("begun")), (2, 1), "{}", world.log());
+    assert_eq!(world.base.sessions().len(), 1, "what was killed is not left behind");
+}
+
+#[test]
+fn sighup_moves_over_to_another_server_wherever_pm_stands() {
+    let sections = custom("web", "restart_command = echo $DB_NAME >> @DIR@/ran");
+    let Some((mut world, proxy)) = World::proxied("", &sections) else { return };
+    let Some(other) = Base::new(R8) else { return };
+    let moved = other.tcp(&other.account(LEAST), other.server.port);
+    let first = world.read("config.ini");
+    let reloads = "all of it is in effect";
+    world.start();
+    world.handled("web");
+    world.configure(&config(&moved, "", &sections));
+    world.signal(Signal::HUP);
+    world.until_said(reloads, 1);
+    let there = other.alarm("web");
+    world.until("the alarm of the other database to be cleared", |_| other.state(there).0 == 0);
+    let here = world.base.alarm("web");
+    other.again(there, "again");
+    world.until("it to be cleared again", |_| other.state(there).0 == 0);
+    assert_eq!(
+        (world.base.state(here).0, world.base.sessions().len()),
+        (1, 0),
+        "the first one is left alone"
+    );
+    assert_eq!(world.lines("ran"), [world.base.name.clone(), other.name.clone(), other.name.clone()]);
+    assert_eq!(world.complaints(), [""; 0]);
+    // To one that does not answer, and from there back to one that does: each is a change of state.
+    proxy.set(Fault::Gone);
+    world.configure(&first);
+    world.signal(Signal::HUP);
+    world.until_said(LOST, 1);
+    world.configure(&config(&moved, "", &sections));
+    world.signal(Signal::HUP);
+    world.until_said(BACK, 1);
+    other.again(there, "once more");
+    world.until("it to be cleared once more", |_| other.state(there).0 == 0);
+    assert_eq!(world.story(), ["lost", "back"], "{}", world.log());
+    assert!(world.complaint().contains(&format!("127.0.0.1:{}", proxy.port())));
+    assert_eq!(world.base.state(here).0, 1);
+    world.stop();
+}
+
+#[test]
+fn a_restart_by_hand_needs_no_database() {
+    let Some((mut world, proxy)) =
+        World::proxied("", &custom("web", "restart_command = echo x >> @DIR@/ran"))
+    else {
+        return;
+    };
+    world.start();
+    proxy.set(Fault::Gone);
+    world.until_log(LOST);
+    let answer = world.discreet(&["restart", "web"]);
+    assert_eq!((answer.code, world.count("ran")), (0, 1), "{answer:?}");
+}
