@@ -36,12 +36,29 @@ pub struct Limits {
     pub kill_after: Duration,
     /// How many bytes of output are kept: the first and the last half of this; the rest is read and counted.
     pub output: usize,
+    /// What becomes of programs that the command leaves behind in its group.
+    pub leftovers: Leftovers,
+}
+
+/// What becomes of programs that a command leaves behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Leftovers {
+    /// They go on: a restart command may start what it restarts in the background.
+    #[default]
+    Leave,
+    /// They are killed: a check that is made every second must not leave one behind each time.
+    Kill,
 }
 
 impl Default for Limits {
     /// 30 s, 2 s of grace, 64 KiB.
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), kill_after: Duration::from_secs(2), output: 64 * 1024 }
+        Self {
+            timeout: Duration::from_secs(30),
+            kill_after: Duration::from_secs(2),
+            output: 64 * 1024,
+            leftovers: Leftovers::Leave,
+        }
     }
 }
 

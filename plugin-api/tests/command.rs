@@ -202,7 +202,8 @@ fn a_group_that_outlives_its_leader_gets_the_whole_grace() {
 
 #[test]
 fn a_time_limit_without_end_is_no_overflow() {
-    let forever = Limits { timeout: Duration::MAX, kill_after: Duration::MAX, output: usize::MAX };
+    let forever =
+        Limits { timeout: Duration::MAX, kill_after: Duration::MAX, output: usize::MAX, ..Limits::default() };
     assert!(bash("true", &forever).success());
     let within = Limits::within(Duration::from_secs(30));
     assert_eq!(within.timeout + within.kill_after, Duration::from_millis(29_900));

@@ -24,7 +24,12 @@ fn children() -> String {
 
 fn commands() {
     let quick = Limits { timeout: Duration::from_secs(20), ..Limits::default() };
-    let late = Limits { timeout: Duration::from_millis(3), kill_after: Duration::from_millis(3), output: 10 };
+    let late = Limits {
+        timeout: Duration::from_millis(3),
+        kill_after: Duration::from_millis(3),
+        output: 10,
+        ..Limits::default()
+    };
     for _ in 0..100 {
         assert!(run(&mut Command::new("/bin/true"), &quick).unwrap().success());
         assert!(run(&mut Command::new("/nowhere"), &quick).is_err());

@@ -197,7 +197,7 @@ fn in_json(entry: &Entry) -> Value {
         json!({ "kind": offer.kind, "name": offer.name, "settings": settings })
     };
     json!({
-        "file": entry.file,
+        "file": entry.file.to_string_lossy(),
         "name": manifest.map(|manifest| &manifest.name),
         "version": manifest.map(|manifest| &manifest.version),
         "interface": manifest.map(|manifest| manifest.interface),

@@ -116,10 +116,17 @@ fn catalog(
 
 /// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again.
 fn listen(events: Sender<Event>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    // Caught so that a file size limit is an error of the write, which the log survives, and not the end of pm; a
+    // handler, unlike "ignore", is not inherited by what pm starts.
+    let too_large = rustix::process::Signal::XFSZ.as_raw();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, too_large])?;
     std::thread::Builder::new().name("pm-signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
-            let event = if signal == SIGHUP { Event::Reload } else { Event::Stop };
+            let event = match signal {
+                SIGHUP => Event::Reload,
+                SIGTERM | SIGINT => Event::Stop,
+                _ => continue,
+            };
             if events.send(event).is_err() {
                 break;
             }

@@ -4,7 +4,7 @@
 //! that a signal can never reach a stranger.
 
 use super::kept::Kept;
-use super::{End, Limits, lingering};
+use super::{End, Leftovers, Limits, lingering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
@@ -65,7 +65,13 @@ impl Running {
     /// Waits for the end within `limits`, counted from `began`; the output and how many bytes of it were dropped.
     pub(super) fn finish(mut self, began: Instant, limits: &Limits) -> io::Result<(End, String, u64)> {
         let end = match self.wait_until(began + limits.timeout.min(LONGEST), Awaited::Exit) {
-            Waited::Done => end_of(self.child.wait()?),
+            Waited::Done => {
+                // Before the child is reaped: until then its number cannot belong to another group.
+                if limits.leftovers == Leftovers::Kill && self.pidfd.is_some() {
+                    self.signal(Signal::KILL);
+                }
+                end_of(self.child.wait()?)
+            }
             Waited::Late => self.kill(limits)?,
         };
         self.last_words();

@@ -37,7 +37,8 @@ pub fn shell_word(text: &str) -> Result<String> {
 /// A `%s` directly after `+` stays (`date +%s`), and so does every other `%`. What is put in:
 /// * letters, digits, `.`, `_`, `@`, `:`, `-` of ASCII: as they are, inside quotes or not, so that `pgrep %s`,
 ///   `"unit-%s"` and `$(pidof %s)` mean what they did;
-/// * with blanks, or letters and digits of other alphabets: one quoted word outside quotes, as it is inside of them;
+/// * with letters and digits of other alphabets: one quoted word outside quotes, as it is inside of them; the same with
+///   blanks, but a name that may come from the table is refused inside quotes, where a second shell may split it;
 /// * anything else: refused in a name that may come from the table. A `system_name` of its own comes from the
 ///   operator: it may be anything, quoted outside quotes and refused inside of them.
 ///
@@ -105,6 +106,11 @@ fn inserted(value: &str, origin: Origin, place: Place) -> Result<Cow<'_, str>> {
         (None, _, Place::Bare) | (Some(_), Origin::Operator, Place::Bare) => {
             shell_word(value).map(Cow::Owned)
         }
+        // Inside quotes a second shell may stand (`bash -c "… %s"`, `$(…)`), which would make two words of it.
+        (None, Origin::Table, Place::Quoted) if value.contains(' ') => Err(refused(
+            value,
+            "a blank inside quotes may become a second word; move the placeholder out of them",
+        )),
         (None, _, Place::Quoted) => Ok(Cow::Borrowed(value)),
         (Some(c), Origin::Operator, Place::Quoted) => Err(refused(
             value,
@@ -193,10 +199,16 @@ mod tests {
     #[test]
     fn blanks_and_letters_are_quoted_where_they_have_to_be() {
         assert_eq!(put("pgrep -f %s", "Serviciu rețea").unwrap(), "pgrep -f 'Serviciu rețea'");
-        assert_eq!(put("pgrep -f \"%s\"", "Serviciu rețea").unwrap(), "pgrep -f \"Serviciu rețea\"");
+        assert_eq!(put("pgrep -f \"%s\"", "rețea").unwrap(), "pgrep -f \"rețea\"");
+        let error = put("bash -c \"systemctl restart %s\"", "web sshd").unwrap_err();
+        assert!(
+            error.message.contains("a blank inside quotes may become a second word"),
+            "{}",
+            error.message
+        );
         assert_eq!(put("# it's\npgrep %s", "a b").unwrap(), "# it's\npgrep 'a b'");
         assert_eq!(put(r"echo it\'s %s", "a b").unwrap(), r"echo it\'s 'a b'");
-        assert_eq!(put(r"echo $'it\'s %s' %s", "a b").unwrap(), r"echo $'it\'s a b' 'a b'");
+        assert_eq!(put(r"echo $'it\'s %s' %s", "ăb").unwrap(), r"echo $'it\'s ăb' 'ăb'");
     }
 
     #[test]

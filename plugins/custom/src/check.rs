@@ -1,7 +1,7 @@
 //! The check "command": a command line that exits with 0 when the target works.
 
 use crate::run_line;
-use pm_plugin_api::command::{PercentS, substitute};
+use pm_plugin_api::command::{Leftovers, PercentS, substitute};
 use pm_plugin_api::{Error, Health, HealthCheck, Result, Target};
 
 pm_plugin_api::settings! {
@@ -33,7 +33,7 @@ impl HealthCheck for Command {
         const KEY: &str = "health_check_command";
         let line = substitute(&self.line, &target.name, &target.system_name, PercentS::Name)
             .map_err(|error| error.context(KEY))?;
-        let finished = run_line(KEY, &line, target)?;
+        let finished = run_line(KEY, &line, Leftovers::Kill, target)?;
         if finished.success() {
             Ok(Health::healthy(format!("{} in {} ms", finished.describe(), finished.took.as_millis())))
         } else {
@@ -60,6 +60,23 @@ mod tests {
         assert_eq!(check("false", &target).unwrap(), Health::unhealthy("exited with status 1"));
         let why = "exited with status 2: connection refused";
         assert_eq!(check("echo connection refused >&2; exit 2", &target).unwrap(), Health::unhealthy(why));
+    }
+
+    #[test]
+    fn a_check_leaves_nobody_behind() {
+        let mark = format!("{}.25", 40_000 + std::process::id());
+        check(&format!("sleep {mark} & sleep {mark} & false"), &Target::named("web")).unwrap();
+        let runs = || {
+            let lines = std::fs::read_dir("/proc").unwrap().flatten();
+            lines
+                .filter_map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).ok())
+                .any(|line| line.contains(&mark) && line.starts_with("sleep"))
+        };
+        let until = Instant::now() + Duration::from_secs(10);
+        while runs() {
+            assert!(Instant::now() < until, "a program of the check goes on");
+            std::thread::yield_now();
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod restart;
 mod source;
 
 use check::Command;
-use pm_plugin_api::command::{Finished, Limits, prepare, run};
+use pm_plugin_api::command::{Finished, Leftovers, Limits, prepare, run};
 use pm_plugin_api::{Error, ErrorKind, Result, Target};
 use restart::Custom;
 use std::io;
@@ -21,10 +21,10 @@ pm_plugin_api::export! {
     check "command" => Command,
 }
 
-/// Runs a line for `target`; `key` is where the line came from.
-fn run_line(key: &str, line: &str, target: &Target) -> Result<Finished> {
+/// Runs a line for `target`; `key` is where the line came from, `leftovers` what becomes of what it leaves behind.
+fn run_line(key: &str, line: &str, leftovers: Leftovers, target: &Target) -> Result<Finished> {
     let mut command = prepare(line, &target.working_directory, &target.environment);
-    run(&mut command, &Limits::within(target.timeout()))
+    run(&mut command, &Limits { leftovers, ..Limits::within(target.timeout()) })
         .map_err(|error| Error::new(kind_of(&error), format!("{key}: {error}")))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::run_line;
 use crate::source::Source;
-use pm_plugin_api::command::{End, lines, printable};
+use pm_plugin_api::command::{End, Leftovers, lines, printable};
 use pm_plugin_api::{Error, ErrorKind, Fallback, Outcome, Result, Strategy, Target};
 
 /// So many lines from the beginning, and so many from the end, of the output go to the log.
@@ -48,7 +48,7 @@ impl Strategy for Custom {
         let name = printable(&target.name);
         let line = source.line(target)?;
         tracing::info!("Executing custom restart command for {name}: {}", printable(&source.shown()));
-        let finished = run_line(source.key(), &line, target)?;
+        let finished = run_line(source.key(), &line, Leftovers::Leave, target)?;
         show(&name, &finished.output);
         let why = || format!("{} {}", source.key(), finished.explain());
         match finished.end {

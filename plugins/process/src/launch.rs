@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Variables that belong to one start of a systemd unit; to another process they are lies.
 const OF_ONE_START: [&str; 13] = [
@@ -30,8 +30,33 @@ const OF_ONE_START: [&str; 13] = [
 ];
 
 /// Programs that end more than themselves when they are run without arguments. A row of the table must not be enough.
-const NEVER_BY_NAME: [&str; 9] =
-    ["halt", "init", "kexec", "poweroff", "reboot", "shutdown", "suspend", "telinit", "systemctl"];
+const NEVER_BY_NAME: [&str; 25] = [
+    "coldreboot",
+    "ctrlaltdel",
+    "halt",
+    "hibernate",
+    "init",
+    "kexec",
+    "killall",
+    "killall5",
+    "pm-hibernate",
+    "pm-suspend",
+    "pm-suspend-hybrid",
+    "poweroff",
+    "reboot",
+    "rtcwake",
+    "runlevel",
+    "s2disk",
+    "s2ram",
+    "shutdown",
+    "soft-reboot",
+    "suspend",
+    "switch_root",
+    "systemctl",
+    "systemd",
+    "telinit",
+    "unattended-upgrade",
+];
 
 /// The settings that say what to start.
 #[derive(Debug, Clone, Default)]
@@ -169,7 +194,7 @@ fn by_name(target: &Target) -> Result<(Program, String)> {
             path.display()
         ))
     })?;
-    if NEVER_BY_NAME.contains(&name.as_str()) {
+    if ends_more_than_itself(name) || ends_more_than_itself(&base_name(&file)) {
         return Err(Error::config(format!(
             "the program {name:?} is not started by its name alone, it would stop more than itself; if that is what you \
              want, set start_command"
@@ -179,6 +204,16 @@ fn by_name(target: &Target) -> Result<(Program, String)> {
     program.environment = environment;
     program.directory.clone_from(&target.working_directory);
     Ok((program, file.display().to_string()))
+}
+
+fn ends_more_than_itself(name: &str) -> bool {
+    NEVER_BY_NAME.contains(&name)
+}
+
+/// The name of the file behind all links: `/sbin/reboot` is `systemctl` on many systems.
+fn base_name(file: &Path) -> String {
+    let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn become_user(program: &mut Program, name: &str) -> Result<()> {

@@ -218,7 +218,7 @@ fn the_program_of_that_name_is_started_unless_it_would_stop_the_machine() {
     // It ends at once, which is how we know that it was started.
     let error = strategy.restart(&Target::named("false")).unwrap_err();
     assert!(error.message.contains("/false exited with status 1"), "{}", error.message);
-    for name in ["reboot", "poweroff", "halt", "init"] {
+    for name in ["reboot", "poweroff", "halt", "init", "runlevel"] {
         let error = strategy.restart(&Target::named(name)).unwrap_err();
         assert!(matches!(error.kind, ErrorKind::Config | ErrorKind::NotFound), "{name}: {}", error.message);
     }
