@@ -22,6 +22,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tracing::{error, info};
 
 /// The journal in a file.
 pub struct FileJournal {
@@ -43,6 +44,8 @@ struct Inner {
     /// Ends that could not be written (disk full). They go first as soon as something can be written again;
     /// otherwise their names would stay busy for as long as this pm lives.
     owed: Vec<Owed>,
+    /// Whether the last call failed, which has been said.
+    failing: bool,
 }
 
 struct Owed {
@@ -86,7 +89,12 @@ impl FileJournal {
         attempted: &'static str,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
-        read(&self.inner().conn).map_err(self.failed(attempted))
+        let inner = &mut *self.inner();
+        let result = read(&inner.conn).map_err(self.failed(attempted));
+        if let Err(error) = &result {
+            inner.fails(error);
+        }
+        result
     }
 
     /// Changes something, all or nothing, after what could not be written before.
@@ -95,7 +103,8 @@ impl FileJournal {
         attempted: &'static str,
         write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, JournalError> {
-        let Inner { conn, owed } = &mut *self.inner();
+        let inner = &mut *self.inner();
+        let Inner { conn, owed, .. } = inner;
         let result = (|| {
             let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for Owed { id, record, standing } in owed.iter() {
@@ -108,10 +117,32 @@ impl FileJournal {
             tx.commit()?;
             Ok(result)
         })();
-        if result.is_ok() {
-            owed.clear();
+        let result = result.map_err(self.failed(attempted));
+        match &result {
+            Ok(_) => {
+                inner.owed.clear();
+                inner.works(&self.path);
+            }
+            Err(error) => inner.fails(error),
         }
-        result.map_err(self.failed(attempted))
+        result
+    }
+}
+
+impl Inner {
+    /// Says once that nothing can be noted: with each attempt it would flood a log whose disk may be full already.
+    fn fails(&mut self, error: &JournalError) {
+        if !std::mem::replace(&mut self.failing, true) {
+            error!(
+                "Working without memory: {error}; restarts go on, but a crash now could repeat one. Free the disk"
+            );
+        }
+    }
+
+    fn works(&mut self, path: &Path) {
+        if std::mem::take(&mut self.failing) {
+            info!("Memory is back: {} can be written again", path.display());
+        }
     }
 }
 

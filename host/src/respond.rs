@@ -23,7 +23,7 @@ use pm_plugin_api::{ErrorKind, Target};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use verify::Verdict;
 
 /// The world a job acts in.
@@ -126,7 +126,7 @@ impl Run<'_> {
             Err(busy @ JournalError::Busy { .. }) => {
                 return Err(Outcome { end: End::Infrastructure, attempts: 0, detail: busy.to_string() });
             }
-            Err(unusable @ JournalError::Unusable { .. }) => error!("{}", wording::no_journal(&unusable)),
+            Err(unusable @ JournalError::Unusable { .. }) => debug!("{}", wording::no_journal(&unusable)),
         }
         Ok(())
     }
@@ -252,7 +252,7 @@ impl Run<'_> {
         if let Some(id) = self.id
             && let Err(unusable) = self.world.journal.stage(id, stage, identity)
         {
-            error!("{}", wording::no_journal(&unusable));
+            debug!("{}", wording::no_journal(&unusable));
         }
     }
 

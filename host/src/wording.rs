@@ -115,9 +115,7 @@ pub(crate) fn check_failed(name: &Name, after: Duration, why: &str) -> String {
 }
 
 pub(crate) fn no_journal(error: &JournalError) -> String {
-    format!(
-        "Working without memory: {error}; restarts go on, but a crash now could repeat one. Free the disk"
-    )
+    format!("Not noted: {error}")
 }
 
 pub(crate) fn handled(name: &Name) -> String {

@@ -119,19 +119,27 @@ fn listen(events: Sender<Event>) -> Result<(), Failure> {
     // Caught so that a file size limit is an error of the write, which the log survives, and not the end of pm; a
     // handler, unlike "ignore", is not inherited by what pm starts.
     let too_large = rustix::process::Signal::XFSZ.as_raw();
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, too_large])?;
-    std::thread::Builder::new().name("pm-signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            let event = match signal {
-                SIGHUP => Event::Reload,
-                SIGTERM | SIGINT => Event::Stop,
-                _ => continue,
-            };
-            if events.send(event).is_err() {
-                break;
+    let failed = |error: std::io::Error| {
+        Failure::Failed(format!(
+            "listening for signals: {error}; see whether the limits on open files and processes (ulimit -n, -u) are too low"
+        ))
+    };
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, too_large]).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("pm-signals".to_owned())
+        .spawn(move || {
+            for signal in signals.forever() {
+                let event = match signal {
+                    SIGHUP => Event::Reload,
+                    SIGTERM | SIGINT => Event::Stop,
+                    _ => continue,
+                };
+                if events.send(event).is_err() {
+                    break;
+                }
             }
-        }
-    })?;
+        })
+        .map_err(failed)?;
     Ok(())
 }
 

@@ -37,7 +37,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// How long jobs that were told to stop get to say so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -303,7 +303,7 @@ impl Daemon {
             None => journal.keep(name, &kept),
         };
         if let Err(error) = &written {
-            error!("{}", wording::no_journal(error));
+            debug!("{}", wording::no_journal(error));
         }
         report.id.is_none() || written.is_err()
     }

@@ -26,7 +26,7 @@ impl Keeper {
         let noted = match self.journal.outbox() {
             Ok(noted) => noted,
             Err(error) => {
-                error!("{}", wording::no_journal(&error));
+                debug!("{}", wording::no_journal(&error));
                 Vec::new()
             }
         };
@@ -52,7 +52,7 @@ impl Keeper {
         let left = clears.into_iter().zip(ids).zip(done).filter(|(_, done)| !done);
         self.unnoted = left.filter_map(|((clear, id), _)| id.is_none().then_some(clear)).collect();
         if let Err(error) = self.journal.delivered(&delivered) {
-            error!("{}", wording::no_journal(&error));
+            debug!("{}", wording::no_journal(&error));
         }
         if !ended.is_empty() {
             self.send(Event::Delivered(ended));
@@ -95,7 +95,7 @@ impl Keeper {
             noted.iter().filter(|pending| rows.contains(&pending.clear.row)).map(|p| p.id).collect::<Vec<_>>()
         });
         if let Err(error) = ids.and_then(|ids| self.journal.delivered(&ids)) {
-            error!("{}", wording::no_journal(&error));
+            debug!("{}", wording::no_journal(&error));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::policy::model::{Configured, End, Job, Trial, Verify};
 use crate::ports::{JournalError, Record, Unfinished};
 use crate::respond::Claim;
 use crate::wording;
-use tracing::{error, warn};
+use tracing::{debug, warn};
 
 impl Daemon {
     /// Goes on with what a killed pm left in the middle.
@@ -46,7 +46,7 @@ impl Daemon {
         let record =
             Record { end: End::Cancelled, attempts: 0, detail: why.to_owned(), at: self.parts.clock.now() };
         if let Err(error) = self.parts.journal.end(entry.id, &entry.name, &record, None) {
-            error!("{}", wording::no_journal(&error));
+            debug!("{}", wording::no_journal(&error));
         }
     }
 }

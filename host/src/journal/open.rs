@@ -91,7 +91,11 @@ pub(super) fn open_read_only(directory: &Path, boot_id: &str) -> Result<FileJour
 
 fn journal(path: PathBuf, boot_id: &str, conn: Connection) -> FileJournal {
     conn.set_prepared_statement_cache_capacity(32);
-    FileJournal { path, owner: Owner::this(boot_id), inner: Mutex::new(Inner { conn, owed: Vec::new() }) }
+    FileJournal {
+        path,
+        owner: Owner::this(boot_id),
+        inner: Mutex::new(Inner { conn, owed: Vec::new(), failing: false }),
+    }
 }
 
 /// Why a file cannot be used.
