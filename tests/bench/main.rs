@@ -1,7 +1,7 @@
 //! `make bench`: what pm costs, each figure beside a floor that is measured in the same run.
 //!
 //! Absolute times move with the machine, the ratios are what counts; nothing here fails because something is slow.
-//! It needs the MariaDB of `tests/components` and a release build, and prints a Markdown table.
+//! It needs the MariaDB and the systemd of `tests/components` and a release build, and prints a Markdown table.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,7 @@ mod burst;
 mod floor;
 mod idle;
 mod reaction;
+mod service;
 mod world;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("stamp") => floor::stamp(&arguments[2]),
         Some("poll") => floor::poll_for_ever(&arguments[2]),
+        Some("units") => service::rounds(arguments[2].as_ref()),
         only => {
             let wanted = |name: &str| only.is_none_or(|only| only == name);
             let world = world::World::new();
@@ -42,6 +44,9 @@ fn main() {
             }
             if wanted("idle") {
                 figures.extend(idle::measure(&world));
+            }
+            if wanted("service") {
+                figures.extend(service::measure());
             }
             show(&figures);
         }
