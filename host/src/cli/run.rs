@@ -70,7 +70,7 @@ fn startable(loaded: &Loaded) -> Result<Config, Failure> {
 fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
     info!("Starting Process Monitor Service");
     info!(
-        "pm {}: configuration {}, database {}, {} processes, plugins in {}",
+        "pm {}: configuration {}, database {}, processes configured: {}, plugins in {}",
         env!("CARGO_PKG_VERSION"),
         config.file.display(),
         addresses::name(&config.database),
