@@ -175,11 +175,7 @@ fn a_start_limit_stands_unless_the_operator_has_it_reset() {
     let unit = "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n\
                 [Service]\nType=exec\nExecStart=/bin/sh -c 'test -e @DIR@/repaired && exec sleep infinity'\n";
     machine.load(&sandbox, &[("pmt-limit.service", unit)]);
-    assert_eq!(
-        machine.run(&["systemctl", "start", "pmt-limit"]).code,
-        0,
-        "exec succeeds, the shell then fails"
-    );
+    machine.run(&["systemctl", "start", "pmt-limit"]);
     super::until("the first start to fail", || machine.property("pmt-limit", "ActiveState") == "failed");
     sandbox.write("repaired", "", 0o644);
     sandbox.start();
