@@ -80,6 +80,25 @@ fn after_the_reset_time_exactly_one_trial_decides() {
 }
 
 #[test]
+fn a_trial_that_was_cut_off_stays_one_restart() {
+    let line =
+        "restart_command = echo $attempt >> @DIR@/ran; while [ -e @DIR@/hang ]; do sleep 0.02; done; false";
+    let keys = "max_attempts = 3\nmax_restart_failures = 1\ncircuit_reset_time = 1\nrestart_delay = 0.02";
+    let mut world = World::with(&custom("bad", &format!("{line}\n{keys}")));
+    world.start();
+    world.alarm("bad");
+    world.until_log("Circuit breaker opened for bad after 1 failure");
+    world.write("hang", "", 0o644);
+    world.until_count("ran", 4);
+    world.kill();
+    std::fs::remove_file(world.dir().join("hang")).unwrap();
+    world.start();
+    world.until_log("Circuit breaker opened for bad after 2 failures");
+    assert_eq!(world.lines("ran")[..5], ["1", "2", "3", "1", "1"], "one before the kill, one after it");
+    assert_eq!(world.said("Attempting restart (2 of"), 1, "{}", world.log());
+}
+
+#[test]
 fn a_success_forgets_the_failures_before_it() {
     let mut world = World::with(&noted("bad", "max_attempts = 1\nmax_restart_failures = 2"));
     world.start();
