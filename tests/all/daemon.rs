@@ -21,7 +21,7 @@ use pm_tests::sandbox::{PATIENCE, Sandbox};
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, params};
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A process that is always restarted at once; see [`World::round`].
@@ -105,6 +105,17 @@ impl World {
     /// A whole round from the poll to a clearing; what was there before it has been seen and decided by then.
     fn round(&self) {
         self.handled("marker");
+    }
+
+    /// A program that runs until it is told to end, after what it does `first`. It waits without forking: a fork looks
+    /// like its parent for a moment, and tests count programs.
+    fn program(&self, name: &str, first: &str) -> PathBuf {
+        let never = self.dir().join("never");
+        if !never.exists() {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, &never, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }
+        self.script(name, &format!("{first}\nwhile :; do read line < @DIR@/never; done"))
     }
 
     /// The lines of a file that commands write to.

@@ -161,3 +161,65 @@ fn a_restart_or_a_check_that_hangs_is_ended_with_its_whole_group() {
     assert!(world.said("must be put into the background") >= 1, "{}", world.log());
     world.round();
 }
+
+#[test]
+fn what_a_command_starts_in_the_background_outlives_pm() {
+    let keys = "restart_command = @DIR@/server > /dev/null 2>&1 &";
+    let mut world = World::with(&custom("web", keys));
+    world.program("server", "echo $$ > @DIR@/server.pid");
+    world.start();
+    world.handled("web");
+    world.until("the server to run", |world| world.read("server.pid").ends_with('\n'));
+    let server: u32 = world.read("server.pid").trim().parse().unwrap();
+    world.stop();
+    assert!(alive(server), "the end of pm ended it");
+    world.start();
+    world.kill();
+    assert!(alive(server), "the death of pm ended it");
+}
+
+#[test]
+fn a_block_wins_over_a_script_and_a_script_over_a_command() {
+    // echo "$PROCESS_NAME $SYSTEM_NAME" >> ran
+    let block = "restart_block_b64 = ZWNobyAiYmxvY2sgJFBST0NFU1NfTkFNRSAkU1lTVEVNX05BTUUiID4+IHJhbg==\n";
+    let script = "restart_script_path = @DIR@/script %s 'a b'\n";
+    let command = "restart_command = echo command %{name} %s $(date +%s | wc -l) >> @DIR@/ran\n";
+    let sections = custom("a", &format!("system_name = sys-a\n{block}{script}{command}"))
+        + &custom("b", &format!("system_name = sys-b\n{script}{command}"))
+        + &custom("c", &format!("system_name = sys-c\n{command}{command}"));
+    let mut world = World::with(&sections);
+    world.script("script", "echo \"script $1 $2\" >> @DIR@/ran");
+    world.start();
+    for name in ["a", "b", "c"] {
+        world.handled(name);
+    }
+    let expected = ["block a sys-a", "script sys-b a b", "command c sys-c 1", "command c sys-c 1"];
+    assert_eq!(world.lines("ran"), expected, "{}", world.log());
+}
+
+#[test]
+fn the_next_strategy_of_a_list_acts_when_the_one_before_cannot() {
+    let unit = format!("pm-test-{}", std::process::id());
+    let section = format!(
+        "[process.web]\nrestart_strategy = counts, process, custom\nsystem_name = {unit}\n\
+         restart_command = echo custom >> @DIR@/ran\nmax_attempts = 1\n\n"
+    );
+    // A restart_command takes the place of every built-in action; without one the list is gone through.
+    let mut world = World::with(&section);
+    world.start();
+    world.handled("web");
+    assert_eq!(world.lines("ran"), ["custom"]);
+    world.edit(&format!(
+        "[process.web]\nrestart_strategy = service, process\nsystem_name = {unit}\nexecutable = @DIR@/web\n\
+         start_command = @DIR@/web\nhealth_check = process\nstart_grace = 30ms\n\n\
+         [process.auto]\nrestart_strategy = auto\nsystem_name = {unit}-auto\nexecutable = @DIR@/auto\n\
+         start_command = @DIR@/auto\nhealth_check = process\nstart_grace = 30ms\n\n"
+    ));
+    for name in ["web", "auto"] {
+        world.program(name, "");
+        world.handled(name);
+        assert_eq!(super::running(&world, name).len(), 1, "{}", world.log());
+        let next = format!("Strategy service did not restart {name}, trying the next one");
+        assert_eq!(world.said(&next), 1, "{}", world.log());
+    }
+}

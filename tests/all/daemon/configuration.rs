@@ -111,3 +111,19 @@ fn a_start_with_mistakes_in_processes_uses_defaults_and_says_them_all() {
         assert!(line.starts_with(level) && line.contains("config.ini:"), "{line}");
     }
 }
+
+#[test]
+fn a_section_that_goes_during_its_restart_lets_it_finish() {
+    let waits = "restart_command = echo x >> @DIR@/begun; while [ ! -e @DIR@/go ]; do sleep 0.02; done";
+    let mut world = World::with(&custom("web", waits));
+    world.start();
+    let id = world.alarm("web");
+    world.until_count("begun", 1);
+    world.edit("");
+    world.round();
+    world.write("go", "", 0o644);
+    assert!(world.cleared(id).starts_with("down - Restarted at"));
+    world.again(id);
+    world.until_log("Ignoring process without config section: web");
+    assert_eq!(world.count("begun"), 1);
+}

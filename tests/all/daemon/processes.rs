@@ -4,9 +4,6 @@ use super::{MARKER, World, alive, kill, running};
 use pm_tests::sandbox::Sandbox;
 use std::time::Instant;
 
-/// A program that runs until it is told to end.
-const LOOP: &str = "while :; do sleep 0.1; done";
-
 /// Without `stable_time`, which would have a repeated alarm of a healthy program verified only.
 fn world(sections: &str) -> World {
     World::of(
@@ -33,7 +30,7 @@ fn only(world: &World, name: &str) -> u32 {
 #[test]
 fn a_dead_program_is_started_a_running_one_replaced_and_both_outlive_pm() {
     let mut world = world(&program("web", ""));
-    world.script("web", LOOP);
+    world.program("web", "");
     let pm = world.start();
     world.handled("web");
     let first = only(&world, "web");
@@ -66,7 +63,7 @@ fn a_dead_program_is_started_a_running_one_replaced_and_both_outlive_pm() {
 #[test]
 fn what_was_running_is_started_again_as_it_was_when_no_command_is_given() {
     let mut world = world(&program("web", "").replace("start_command = @DIR@/web\n", ""));
-    world.script("web", &format!("echo \"$@ in $PWD with $COLOUR\" >> @DIR@/seen\n{LOOP}"));
+    world.program("web", "echo \"$@ in $PWD with $COLOUR\" >> @DIR@/seen");
     std::fs::create_dir(world.dir().join("home")).unwrap();
     let mut child = std::process::Command::new(world.dir().join("web"))
         .args(["--port", "80 81"])
@@ -88,7 +85,7 @@ fn what_was_running_is_started_again_as_it_was_when_no_command_is_given() {
 #[test]
 fn a_deaf_program_is_killed_after_its_stop_timeout() {
     let mut world = world(&program("deaf", "stop_timeout = 0.3"));
-    world.script("deaf", &format!("trap '' TERM\necho ready >> @DIR@/ready\n{LOOP}"));
+    world.program("deaf", "trap '' TERM\necho ready >> @DIR@/ready");
     world.start();
     world.handled("deaf");
     let first = only(&world, "deaf");
@@ -124,7 +121,7 @@ fn a_program_that_cannot_run_is_a_failure_that_says_why() {
 #[test]
 fn a_program_that_dies_after_its_restart_is_restarted_by_its_next_alarm() {
     let mut world = world(&program("web", ""));
-    world.script("web", LOOP);
+    world.program("web", "");
     world.start();
     let id = world.handled("web");
     let first = only(&world, "web");
