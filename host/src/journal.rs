@@ -202,7 +202,7 @@ impl Journal for FileJournal {
     }
 
     fn attempts(&self, of: Option<&Name>, limit: usize) -> Result<Vec<Attempt>, JournalError> {
-        self.read("reading the history from", |conn| attempts::history(conn, of, limit))
+        self.read("reading the history from", |conn| attempts::history(conn, of, limit, &self.owner.boot))
     }
 }
 

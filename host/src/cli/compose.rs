@@ -158,8 +158,7 @@ impl Context {
         let waiting = journal.outbox().map_err(|error| Failure::failed(&error))?;
         let waiting = waiting.into_iter().map(|pending| pending.clear).collect();
         let (now, daemon) = (self.now(), StateLock::holder(state_dir));
-        // Without a daemon, an attempt without an end is most likely one that was cut off.
-        for attempt in attempts.iter().filter(|attempt| attempt.ended.is_none() && daemon.is_some()) {
+        for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
             let ago = u64::try_from(now.wall.0 - attempt.began.0).unwrap_or_default();
             let since = Ticks(now.boot.0.saturating_sub(ago));
             standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });

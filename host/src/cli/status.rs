@@ -48,7 +48,7 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
         .iter()
         .map(|name| {
             let standing = picture.standings.get(name).cloned().unwrap_or_default();
-            let last = picture.last(name).map_or_else(|| "-".to_owned(), |last| last_attempt(picture, last));
+            let last = picture.last(name).map_or_else(|| "-".to_owned(), last_attempt);
             vec![name.to_string(), alarm(context, picture, name), breaker(context, &standing), last]
         })
         .collect();
@@ -90,10 +90,10 @@ fn breaker(context: &Context, standing: &Standing) -> String {
     }
 }
 
-fn last_attempt(picture: &Picture, attempt: &Attempt) -> String {
+fn last_attempt(attempt: &Attempt) -> String {
     match &attempt.ended {
-        None if picture.daemon.is_some() => format!("{} under way", local(attempt.began)),
-        None => format!("{} begun, its end is not known", local(attempt.began)),
+        None if attempt.under_way => format!("{} under way", local(attempt.began)),
+        None => format!("{} cut off: pm ended in the middle of it", local(attempt.began)),
         Some((at, end, _, detail)) => format!("{} {}: {detail}", local(*at), word(*end)),
     }
 }

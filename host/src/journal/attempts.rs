@@ -117,10 +117,16 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
     Ok(orphans)
 }
 
-/// The history, newest first: of one name, or the last attempt of each.
-pub(super) fn history(conn: &Connection, of: Option<&Name>, limit: usize) -> rusqlite::Result<Vec<Attempt>> {
-    const COLUMNS: &str =
-        "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail FROM attempts";
+/// The history, newest first: of one name, or the last attempt of each. `boot` tells whose owner may be alive.
+pub(super) fn history(
+    conn: &Connection,
+    of: Option<&Name>,
+    limit: usize,
+    boot: &str,
+) -> rusqlite::Result<Vec<Attempt>> {
+    const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, \
+                           owner_pid, owner_start, owner_boot FROM attempts";
+    let attempt = |row: &Row<'_>| attempt(row, boot);
     match of {
         Some(name) => conn
             .prepare_cached(&format!("{COLUMNS} WHERE name = ?1 ORDER BY id DESC LIMIT ?2"))?
@@ -149,7 +155,7 @@ pub(super) fn prune(tx: &Transaction<'_>, newest: AttemptId, now: Wall) -> rusql
     .map(drop)
 }
 
-fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {
     let ended = match row.get::<_, Option<i64>>(4)? {
         None => None,
         Some(at) => Some((
@@ -159,7 +165,9 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
             row.get(7)?,
         )),
     };
+    let owner = Owner { pid: row.get(8)?, start: row.get(9)?, boot: row.get(10)? };
     Ok(Attempt {
+        under_way: ended.is_none() && owner.lives(boot),
         id: AttemptId(row.get(0)?),
         name: Name::new(row.get_ref(1)?.as_str()?),
         strategy: row.get(2)?,

@@ -83,8 +83,10 @@ pub struct Attempt {
     pub strategy: String,
     /// When it began.
     pub began: Wall,
-    /// When it ended, what came of it, attempts, one line; none while it runs.
+    /// When it ended, what came of it, attempts, one line; none while it runs, or when it was cut off.
     pub ended: Option<(Wall, End, u32, String)>,
+    /// Whether it runs: it has no end, and the pm that makes it is alive.
+    pub under_way: bool,
 }
 
 /// A clearing that waits to be made.

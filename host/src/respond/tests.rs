@@ -162,6 +162,7 @@ impl Journal for Scripted {
             strategy: "service".to_owned(),
             began: Wall(0),
             ended: Some((Wall(-ago), end, 1, String::new())),
+            under_way: false,
         });
         Ok(last.into_iter().collect())
     }

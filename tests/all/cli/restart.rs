@@ -67,6 +67,24 @@ fn while_the_daemon_restarts_it_a_restart_by_hand_is_refused() {
 }
 
 #[test]
+fn a_restart_by_hand_that_is_killed_blocks_nobody() {
+    let mut sandbox = waiting();
+    sandbox.ok(&["alarm", "add", "slow"]);
+    sandbox.start();
+    let mut hand =
+        sandbox.command(&["restart", "slow"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    sandbox.until("the restart to begin", |sandbox| sandbox.read("begun").lines().count() == 1);
+    assert!(sandbox.ok(&["status"]).contains(" under way"));
+    hand.kill().unwrap();
+    hand.wait().unwrap();
+    assert!(sandbox.ok(&["status"]).contains(" cut off"), "{}", sandbox.ok(&["status"]));
+    sandbox.write("go", "", 0o644);
+    sandbox.ok(&["alarm", "raise", "slow"]);
+    sandbox.until_cleared("slow");
+    assert_eq!(sandbox.read("begun").lines().count(), 2, "{}", sandbox.log());
+}
+
+#[test]
 fn while_somebody_restarts_it_by_hand_the_daemon_waits_and_then_looks_first() {
     let mut sandbox = waiting();
     sandbox.ok(&["alarm", "add", "slow"]);
