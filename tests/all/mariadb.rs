@@ -89,6 +89,11 @@ impl Base {
         found.unwrap_or_else(|error| panic!("{query}: {error}")).unwrap_or_default()
     }
 
+    fn text(&self, query: &str) -> String {
+        let found = self.admin.borrow_mut().query_first(query);
+        found.unwrap_or_else(|error| panic!("{query}: {error}")).unwrap_or_default()
+    }
+
     /// A new account with these rights; `{db}` is the database.
     fn account(&self, rights: &[&str]) -> String {
         self.account_with(PASSWORD, rights)
@@ -161,6 +166,12 @@ impl Base {
             self.name.replace('_', "\\_")
         );
         self.admin.borrow_mut().query(query).unwrap()
+    }
+
+    fn kill_sessions(&self) {
+        for (session, _) in self.sessions() {
+            self.sql(&format!("KILL {session}"));
+        }
     }
 }
 
@@ -283,6 +294,11 @@ impl World {
     /// Clearings that wait.
     fn outbox(&self) -> i64 {
         self.journal("SELECT COUNT(*) FROM outbox")
+    }
+
+    /// Waits until no clearing waits.
+    fn delivered(&self) {
+        self.until("no clearing to wait", |_| self.outbox() == 0);
     }
 
     /// The seconds in the heartbeat file; 0 before the first.
