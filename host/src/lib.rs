@@ -17,7 +17,6 @@ pub mod daemon;
 pub mod exec;
 pub mod journal;
 pub mod plugins;
-pub mod policy;
 pub mod ports;
 pub mod presence;
 pub mod respond;
@@ -25,3 +24,5 @@ pub mod spec;
 pub mod store;
 pub mod telemetry;
 mod wording;
+
+pub use pm_policy as policy;

@@ -5,8 +5,8 @@
 //! failure opens it again at once. Half-open is not stored, it is what [`Breaker::admits`] answers then: nothing
 //! happens at that moment by itself.
 
-use crate::policy::model::Rules;
-use crate::policy::time::Ticks;
+use crate::model::Rules;
+use crate::time::Ticks;
 
 /// What is stored of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::testing::rules;
+    use crate::testing::rules;
     use std::time::Duration;
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_threshold_of_zero_opens_at_the_first_failure() {
-        let rules = crate::policy::model::Rules { max_failures: 0, ..rules() };
+        let rules = crate::model::Rules { max_failures: 0, ..rules() };
         let breaker = Breaker::default().after_failure(&rules, Ticks(0));
         assert_eq!(breaker, Breaker::Open { failures: 1, until: Ticks(0).after(rules.open_time) });
     }

@@ -5,12 +5,12 @@
 //! the next stages of pm add: operator holds and maintenance after `Running`, dependencies before `Breaker`,
 //! the group's breaker and the backoff behind it, the storm limit before `Capacity`.
 
-use crate::policy::breaker::Admission;
-use crate::policy::hold::counted;
-use crate::policy::model::{
+use crate::breaker::Admission;
+use crate::hold::counted;
+use crate::model::{
     Alarm, Checked, Configured, Hold, Intake, Job, Name, Plan, Rules, Standing, Table, Trial, Verify, View,
 };
-use crate::policy::time::{Now, Ticks};
+use crate::time::{Now, Ticks};
 use std::collections::BTreeMap;
 
 /// One question that an alarm has to pass.

@@ -1,6 +1,6 @@
 //! The named reasons for holding an alarm back: what the log, `pm why`, JSON and the tests all show.
 
-use crate::policy::time::{Now, Ticks};
+use crate::time::{Now, Ticks};
 
 /// Why an alarm is not acted on now.
 #[derive(Debug, Clone, PartialEq, Eq)]

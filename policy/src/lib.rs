@@ -10,8 +10,8 @@ pub mod hold;
 pub mod model;
 pub mod name;
 pub mod settle;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;

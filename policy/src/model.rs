@@ -3,10 +3,10 @@
 //! Every enum carries exactly the data that is valid in that situation. Nothing here can be serialised: the
 //! edges own the forms in which these values are stored and shown.
 
-use crate::policy::breaker::Breaker;
-pub use crate::policy::hold::Hold;
-pub use crate::policy::name::{Name, is_printable, printable};
-use crate::policy::time::{Ticks, Wall};
+use crate::breaker::Breaker;
+pub use crate::hold::Hold;
+pub use crate::name::{Name, is_printable, printable};
+use crate::time::{Ticks, Wall};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

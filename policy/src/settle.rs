@@ -1,8 +1,8 @@
 //! `settle`: an outcome becomes a settlement. The only place where a breaker changes.
 
-use crate::policy::breaker::Breaker;
-use crate::policy::model::{Clear, End, Handled, Job, Notice, Outcome, Rules, Settlement, Standing, Trial};
-use crate::policy::time::Now;
+use crate::breaker::Breaker;
+use crate::model::{Clear, End, Handled, Job, Notice, Outcome, Rules, Settlement, Standing, Trial};
+use crate::time::Now;
 use std::time::Duration;
 
 /// How long a process is left alone after its driver failed: long enough that a log is not flooded at a poll a

@@ -1,9 +1,11 @@
 //! Values for the policy's own tests.
 
-use crate::policy::model::{Alarm, Checked, Name, RowId, Rules, Verify};
+use crate::model::{Alarm, Checked, Name, RowId, Rules, Verify};
 use std::time::Duration;
 
-pub(crate) fn rules() -> Rules {
+/// The rules of an ordinary process with a check.
+#[must_use]
+pub fn rules() -> Rules {
     Rules {
         max_failures: 3,
         open_time: Duration::from_secs(300),
@@ -14,6 +16,8 @@ pub(crate) fn rules() -> Rules {
     }
 }
 
-pub(crate) fn alarm(row: i64, name: &str) -> Alarm {
+/// A row in alarm.
+#[must_use]
+pub fn alarm(row: i64, name: &str) -> Alarm {
     Alarm { row: RowId(row), name: Name::new(name), notes: None, acknowledged: false }
 }

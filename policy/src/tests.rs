@@ -1,14 +1,14 @@
 //! The judgement as a whole: tables of situations, random histories, and a simulated day under a moving clock.
 
-use crate::policy::breaker::Breaker;
-use crate::policy::decide::{Check, decide, examine};
-use crate::policy::model::{
+use crate::breaker::Breaker;
+use crate::decide::{Check, decide, examine};
+use crate::model::{
     Alarm, Checked, Configured, End, Handled, Hold, InFlight, Intake, Job, Name, Notice, Outcome, Plan,
     RowId, Rules, Standing, Table, Trial, Verify, View,
 };
-use crate::policy::settle::{DRIVER_PAUSE, settle};
-use crate::policy::testing::{alarm, rules};
-use crate::policy::time::{Now, Ticks, Wall};
+use crate::settle::{DRIVER_PAUSE, settle};
+use crate::testing::{alarm, rules};
+use crate::time::{Now, Ticks, Wall};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
