@@ -15,3 +15,4 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+pub mod window;
