@@ -1,143 +1,243 @@
 //! The circuit breaker of one process. **closed = restarts allowed, open = restarts refused.**
 //!
-//! `max_failures` failed jobs in a row open it. When `open_time` has passed since the last failure it is
-//! half-open: exactly one restart is tried as soon as an alarm is there; its success closes the breaker, its
-//! failure opens it again at once. Half-open is not stored, it is what [`Breaker::admits`] answers then: nothing
-//! happens at that moment by itself.
+//! What is counted are restarts that were not followed by a stable period, whether they failed or seemed to succeed.
+//! Two things open it: so many of them within the window, or so many failed ones in a row, however long they took.
+//! It stays open for a time that doubles with each level, spread so that a fleet does not come back as one herd. Then
+//! it is half-open: exactly one restart, and a stable period without an alarm closes it. Each further stable period
+//! takes one level away. Nothing happens by itself: every change has an event or the passing of time as its cause.
 
+use crate::dice::spread;
 use crate::model::Rules;
+use crate::name::Name;
 use crate::time::Ticks;
+use std::time::Duration;
 
-/// What is stored of a breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Breaker {
+/// The longest memory of trouble: beyond it the open time has long reached its ceiling.
+const HIGHEST: u8 = 20;
+
+/// What is remembered of a breaker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Breaker {
+    /// Where it stands.
+    pub state: State,
+    /// How often it has opened without being forgiven; 0 to 20.
+    pub level: u8,
+    /// Failed jobs in a row.
+    pub failures: u32,
+    /// When the restarts of the last window began that were not (yet) followed by a stable period; oldest first.
+    pub useless: Vec<Ticks>,
+    /// Since when nothing has disturbed it, or since when the present stable period counts.
+    pub quiet_from: Option<Ticks>,
+}
+
+/// Where a breaker stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum State {
     /// Restarts are allowed.
-    Closed {
-        /// Failed jobs in a row.
-        failures: u32,
-    },
+    #[default]
+    Closed,
     /// Restarts are refused.
     Open {
-        /// Failed jobs in a row.
-        failures: u32,
         /// When one trial is allowed.
         until: Ticks,
     },
+    /// One restart decides.
+    HalfOpen(Probe),
 }
 
-/// What a breaker answers.
+/// The one restart of a half-open breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// It may be made as soon as there is an alarm.
+    Due,
+    /// It was made and seemed to help; a stable period has to follow.
+    Used,
+}
+
+/// What a breaker answers to a believed alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Closed: go.
     Allowed,
     /// Half-open: exactly one restart.
     Probe,
+    /// A restart more would open it; look whether the alarm is true before anything is concluded.
+    Spent,
     /// Open.
     Refused {
-        /// Failed jobs in a row.
-        failures: u32,
         /// When one trial is allowed.
         until: Ticks,
     },
 }
 
-impl Default for Breaker {
-    fn default() -> Self {
-        Self::Closed { failures: 0 }
-    }
+/// It opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Restarts that did not help.
+    pub count: u32,
+    /// The level from now on.
+    pub level: u8,
+    /// When one trial is allowed.
+    pub until: Ticks,
+}
+
+/// What a stable period brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgiven {
+    /// The half-open breaker closed.
+    Closed,
+    /// The restarts of the window proved useful and count no more.
+    Restarts,
+    /// One level less.
+    Level,
 }
 
 impl Breaker {
+    /// How many restarts did not help: those of the window, or the failed ones in a row if these are more.
+    #[must_use]
+    pub fn count(&self, rules: &Rules, now: Ticks) -> u32 {
+        let recent = self.useless.iter().filter(|began| now.since(**began) < rules.window).count();
+        self.failures.max(u32::try_from(recent).unwrap_or(u32::MAX))
+    }
+
     /// Whether a job may begin now.
     #[must_use]
-    pub fn admits(self, now: Ticks) -> Admission {
-        match self {
-            Self::Closed { .. } => Admission::Allowed,
-            Self::Open { until, .. } if now >= until => Admission::Probe,
-            Self::Open { failures, until } => Admission::Refused { failures, until },
+    pub fn admits(&self, rules: &Rules, now: Ticks) -> Admission {
+        match self.state {
+            State::Closed if self.count(rules, now) >= rules.threshold.max(1) => Admission::Spent,
+            State::Closed => Admission::Allowed,
+            State::Open { until } if now < until => Admission::Refused { until },
+            State::Open { .. } | State::HalfOpen(Probe::Due) => Admission::Probe,
+            State::HalfOpen(Probe::Used) => Admission::Spent,
         }
     }
-    /// The breaker after a job that helped.
-    #[must_use]
-    pub fn after_success(self) -> Self {
-        Self::Closed { failures: 0 }
+
+    /// A restart that began at `began` seemed to help; whether failures had been counted.
+    pub fn restarted(&mut self, began: Ticks) -> bool {
+        if self.is_half_open() {
+            self.state = State::HalfOpen(Probe::Used);
+        }
+        self.useless.push(began);
+        std::mem::take(&mut self.failures) > 0
     }
-    /// The breaker after a job that did not help.
+
+    /// The process was healthy without a restart; whether failures had been counted.
+    pub fn healthy(&mut self) -> bool {
+        if self.is_half_open() {
+            self.state = State::HalfOpen(Probe::Used);
+        }
+        std::mem::take(&mut self.failures) > 0
+    }
+
+    /// A restart that began at `began` did not help.
+    pub fn failed(&mut self, rules: &Rules, name: &Name, began: Ticks, now: Ticks) -> Option<Opened> {
+        self.quiet_from = None;
+        self.failures = self.failures.saturating_add(1);
+        self.useless.push(began);
+        let spent = self.count(rules, now) >= rules.threshold.max(1);
+        // Whatever was restarted while it was not closed was its trial.
+        (spent || self.state != State::Closed).then(|| self.open(rules, name, now))
+    }
+
+    /// There is an alarm, and it is believed.
+    pub fn alarmed(&mut self, rules: &Rules, name: &Name, now: Ticks) -> Option<Opened> {
+        self.quiet_from = None;
+        (self.admits(rules, now) == Admission::Spent).then(|| self.open(rules, name, now))
+    }
+
+    /// Something that says nothing about the process disturbed the quiet: a job, a window, a database that is away.
+    pub fn disturbed(&mut self) {
+        self.quiet_from = None;
+    }
+
+    /// There is no alarm.
+    pub fn quiet(&mut self, now: Ticks) {
+        self.quiet_from.get_or_insert(now);
+    }
+
+    /// Lets time pass to `now`; whether the open breaker became half-open.
+    pub fn elapse(&mut self, now: Ticks) -> bool {
+        let State::Open { until } = self.state else { return false };
+        if now < until {
+            return false;
+        }
+        self.state = State::HalfOpen(Probe::Due);
+        self.quiet_from = self.quiet_from.map(|from| from.max(until));
+        true
+    }
+
+    /// Forgives one stable period, if one has passed; ask again until there is none.
+    pub fn forgive(&mut self, rules: &Rules, now: Ticks) -> Option<Forgiven> {
+        let from = self.quiet_from?;
+        if matches!(self.state, State::Open { .. }) || now.since(from) < rules.stable || self.is_clean() {
+            return None;
+        }
+        self.quiet_from = Some(from.after(rules.stable));
+        let half_open = self.is_half_open();
+        if half_open || self.failures > 0 || !self.useless.is_empty() {
+            (self.state, self.failures) = (State::Closed, 0);
+            self.useless.clear();
+            return Some(if half_open { Forgiven::Closed } else { Forgiven::Restarts });
+        }
+        self.level -= 1;
+        Some(Forgiven::Level)
+    }
+
+    /// Forgets restarts that have left the window.
+    pub fn prune(&mut self, rules: &Rules, now: Ticks) {
+        self.useless.retain(|began| now.since(*began) < rules.window);
+    }
+
+    /// When it changes by the passing of time alone.
     #[must_use]
-    pub fn after_failure(self, rules: &Rules, now: Ticks) -> Self {
-        let failures = self.failures().saturating_add(1);
-        // A probe that fails opens at once: an open breaker has reached its threshold before.
-        if matches!(self, Self::Open { .. }) || failures >= rules.max_failures.max(1) {
-            Self::Open { failures, until: now.after(rules.open_time) }
-        } else {
-            Self::Closed { failures }
+    pub fn changes(&self, rules: &Rules) -> Option<Ticks> {
+        match self.state {
+            State::Open { until } => Some(until),
+            _ if self.is_clean() => None,
+            _ => self.quiet_from.map(|from| from.after(rules.stable)),
         }
     }
-    /// The breaker after a reboot: the boot clock began anew, so an open one is due for its trial.
+
+    /// The breaker after a reboot: restarts of another boot say nothing, so an open one is due for its trial.
     #[must_use]
-    pub fn after_reboot(self) -> Self {
-        match self {
-            Self::Closed { .. } => Self::default(),
-            Self::Open { failures, .. } => Self::Open { failures, until: Ticks(0) },
-        }
+    pub fn after_reboot(&self) -> Self {
+        let state = match self.state {
+            State::Closed => State::Closed,
+            State::Open { .. } | State::HalfOpen(_) => State::HalfOpen(Probe::Due),
+        };
+        Self { state, level: self.level, ..Self::default() }
     }
-    /// Failed jobs in a row.
-    #[must_use]
-    pub fn failures(self) -> u32 {
-        match self {
-            Self::Closed { failures } | Self::Open { failures, .. } => failures,
-        }
-    }
+
     /// `closed`, `open` or `half-open`.
     #[must_use]
-    pub fn word(self, now: Ticks) -> &'static str {
-        match self.admits(now) {
-            Admission::Allowed => "closed",
-            Admission::Probe => "half-open",
-            Admission::Refused { .. } => "open",
+    pub fn word(&self, now: Ticks) -> &'static str {
+        match self.state {
+            State::Closed => "closed",
+            State::Open { until } if now < until => "open",
+            State::Open { .. } | State::HalfOpen(_) => "half-open",
         }
+    }
+
+    fn is_half_open(&self) -> bool {
+        matches!(self.state, State::HalfOpen(_))
+    }
+
+    fn is_clean(&self) -> bool {
+        self.state == State::Closed && self.level == 0 && self.failures == 0 && self.useless.is_empty()
+    }
+
+    fn open(&mut self, rules: &Rules, name: &Name, now: Ticks) -> Opened {
+        self.level = self.level.saturating_add(1).min(HIGHEST);
+        let time = open_time(rules.open_time, rules.open_max, self.level);
+        let until = now.after(spread(time, rules.open_jitter, name, now.0));
+        self.state = State::Open { until };
+        Opened { count: self.count(rules, now), level: self.level, until }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::rules;
-    use std::time::Duration;
-
-    #[test]
-    fn the_threshold_opens_and_the_time_allows_one_trial() {
-        let rules = rules();
-        let mut breaker = Breaker::default();
-        for second in 0..2 {
-            breaker = breaker.after_failure(&rules, Ticks(second * 1000));
-            assert_eq!(breaker.admits(Ticks(second * 1000)), Admission::Allowed);
-        }
-        breaker = breaker.after_failure(&rules, Ticks(2000));
-        let until = Ticks(2000).after(rules.open_time);
-        assert_eq!(breaker.admits(Ticks(until.0 - 1)), Admission::Refused { failures: 3, until });
-        assert_eq!(breaker.admits(until), Admission::Probe);
-        assert_eq!(breaker.word(until), "half-open");
-        let again = breaker.after_failure(&rules, until);
-        assert_eq!(
-            again.admits(until),
-            Admission::Refused { failures: 4, until: until.after(rules.open_time) }
-        );
-        assert_eq!(breaker.after_success(), Breaker::default());
-    }
-
-    #[test]
-    fn a_threshold_of_zero_opens_at_the_first_failure() {
-        let rules = crate::model::Rules { max_failures: 0, ..rules() };
-        let breaker = Breaker::default().after_failure(&rules, Ticks(0));
-        assert_eq!(breaker, Breaker::Open { failures: 1, until: Ticks(0).after(rules.open_time) });
-    }
-
-    #[test]
-    fn after_a_reboot_an_open_breaker_is_due_for_its_trial() {
-        let open = Breaker::Open { failures: 3, until: Ticks(9_000_000) };
-        assert_eq!(open.after_reboot().admits(Ticks(0)), Admission::Probe);
-        assert_eq!(Breaker::Closed { failures: 2 }.after_reboot(), Breaker::default());
-        assert_eq!(Ticks(0).after(Duration::ZERO), Ticks(0));
-    }
+/// The time that a breaker stays open at a level: doubled with each, up to `most`, never below `first`.
+#[must_use]
+pub fn open_time(first: Duration, most: Duration, level: u8) -> Duration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(u32::from(level.saturating_sub(1))));
+    doubled.min(most.max(first))
 }

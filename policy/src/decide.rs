@@ -1,20 +1,21 @@
-//! `decide`: a view becomes a plan. Every alarm is either started or held with a named reason.
+//! `decide`: a view and what is remembered become a plan. Every alarm is either started or held with a named reason.
 //!
-//! Pure, total and deterministic: same view and `now`, same plan. The order of the checks is fixed, it is the
-//! order of [`Check::ALL`], and the first that objects gives the reason. Places are kept, in this order, for what
-//! the next stages of pm add: operator holds and maintenance after `Running`, dependencies before `Breaker`,
-//! the group's breaker and the backoff behind it, the storm limit before `Capacity`.
+//! Pure, total and deterministic: same view, state and `now`, same plan. The order of the checks is fixed, it is the
+//! order of [`Check::ALL`], and the first that objects gives the reason. Who is asked first, and so gets what is
+//! scarce, goes by criticality, then by wave of the dependencies, then by age of the alarm.
 
-use crate::breaker::Admission;
-use crate::hold::counted;
-use crate::model::{
-    Alarm, Checked, Configured, Hold, Intake, Job, Name, Plan, Rules, Standing, Table, Trial, Verify, View,
-};
+use crate::bucket::Bucket;
+use crate::case::{Answer, Case};
+use crate::driver::Driver;
+use crate::group::{Group, GroupAnswer};
+use crate::model::{Alarm, Cause, Criticality, Hold, Job, Name, Plan, Verify, View};
+use crate::sight::Sights;
+use crate::state::State;
 use crate::time::{Now, Ticks};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One question that an alarm has to pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
     /// Has the row a name?
     Named,
@@ -24,12 +25,28 @@ pub enum Check {
     Unacknowledged,
     /// Is no job for it running?
     NotRunning,
+    /// Does no operator hold it?
+    Override,
+    /// Is no maintenance window open for it?
+    Maintenance,
     /// Was it not handled already?
     NotHandled,
+    /// Is it believed although so many others are in alarm?
+    MassAlarm,
+    /// Is everything it depends on well?
+    Dependency,
     /// Does the driver behind its strategy answer, as far as known?
     Driver,
-    /// Does the breaker admit it?
+    /// Does its breaker admit it?
     Breaker,
+    /// Does the breaker of its group admit it?
+    Group,
+    /// Is the pause since its last restart over?
+    Backoff,
+    /// May this host begin another restart?
+    Storm,
+    /// Is it to be acted on, not only observed?
+    Observe,
     /// Does pm take on work?
     Intake,
     /// Is there a free place?
@@ -38,14 +55,22 @@ pub enum Check {
 
 impl Check {
     /// All checks in the order in which they are asked.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Named,
         Self::Configured,
         Self::Unacknowledged,
         Self::NotRunning,
+        Self::Override,
+        Self::Maintenance,
         Self::NotHandled,
+        Self::MassAlarm,
+        Self::Dependency,
         Self::Driver,
         Self::Breaker,
+        Self::Group,
+        Self::Backoff,
+        Self::Storm,
+        Self::Observe,
         Self::Intake,
         Self::Capacity,
     ];
@@ -58,95 +83,201 @@ impl Check {
             Self::Configured => "configured",
             Self::Unacknowledged => "acknowledged",
             Self::NotRunning => "in flight",
+            Self::Override => "override",
+            Self::Maintenance => "maintenance",
             Self::NotHandled => "handled",
+            Self::MassAlarm => "mass alarm",
+            Self::Dependency => "dependency",
             Self::Driver => "driver",
             Self::Breaker => "breaker",
+            Self::Group => "group",
+            Self::Backoff => "backoff",
+            Self::Storm => "storm limit",
+            Self::Observe => "observe",
             Self::Intake => "intake",
             Self::Capacity => "capacity",
         }
     }
+
+    /// Whether a job that only looks is asked this, too: it restarts nothing, so it wastes nothing that is scarce
+    /// but a place.
+    pub(crate) fn concerns_looking(self) -> bool {
+        matches!(self, Self::Observe | Self::Intake | Self::Capacity)
+    }
 }
 
-/// What a check sees of one alarm.
-struct Case<'a> {
-    alarm: &'a Alarm,
-    configured: &'a Configured,
-    standing: &'a Standing,
-    view: &'a View<'a>,
-    now: Now,
-    running: usize,
+/// What is scarce, and how much of it this round has left.
+pub(crate) struct Round<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) state: &'a State,
+    pub(crate) now: Now,
+    pub(crate) sights: Sights<'a>,
+    pub(crate) storm: Bucket,
+    pub(crate) running: usize,
+    groups: HashMap<&'a Name, Group>,
+    drivers: BTreeMap<Name, Driver>,
+    canaries: HashMap<&'a Name, &'a Name>,
 }
 
 /// Turns a view into a plan.
-pub fn decide(view: &View<'_>, now: Now) -> Plan {
-    let mut plan = Plan { start: Vec::new(), held: Vec::new(), wake_at: None };
-    let mut started: BTreeMap<&Name, usize> = BTreeMap::new();
-    let clean = Standing::default();
-    for (index, alarm) in view.alarms.iter().enumerate() {
+pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
+    let mut plan = Plan { start: Vec::new(), held: Vec::new(), due_held: Vec::new(), wake_at: None };
+    let mut round = Round::new(view, state, now);
+    let mut started: HashMap<&Name, usize> = HashMap::new();
+    for (index, case) in cases(&round) {
+        let alarm = &view.alarms[index];
         if let Some(job) = started.get(&alarm.name).copied() {
             // Another row of the same name: the same restart answers it, unless this very row is held.
-            match row_hold(alarm, view.standings.get(&alarm.name).unwrap_or(&clean), now) {
+            match case.of_row(&round) {
                 None => plan.start[job].alarms.push(alarm.clone()),
-                Some(hold) => plan.hold(index, hold),
+                Some(hold) => plan.hold(index, hold, now),
             }
             continue;
         }
-        let case = case(alarm, view, &clean, now, view.running + plan.start.len());
-        match Check::ALL.iter().find_map(|check| case.hold(*check)) {
-            Some(hold) => plan.hold(index, hold),
-            None => {
+        match case.judge(&round) {
+            Err(hold) => plan.hold(index, hold, now),
+            Ok(job) => {
+                round.begin(&job, &case);
                 started.insert(&alarm.name, plan.start.len());
-                plan.start.push(case.job());
+                plan.start.push(job);
             }
         }
     }
+    for name in state.due.keys().filter(|name| !started.contains_key(name)) {
+        let case = Case::due(&round, name);
+        match case.judge(&round) {
+            Err(hold) => {
+                plan.wake_at = earliest(plan.wake_at, hold.ends(now));
+                plan.due_held.push((name.clone(), hold));
+            }
+            Ok(job) => {
+                round.begin(&job, &case);
+                plan.start.push(job);
+            }
+        }
+    }
+    for job in &mut plan.start {
+        job.alarms.sort_by_key(|alarm| alarm.row);
+    }
+    plan.held.sort_by_key(|(index, _)| *index);
     plan
 }
 
 /// The chain of checks for one alarm, up to the first that objects: what `pm why` shows.
 #[must_use]
-pub fn examine(alarm: &Alarm, view: &View<'_>, now: Now) -> Vec<(Check, Result<String, Hold>)> {
-    let clean = Standing::default();
-    let case = case(alarm, view, &clean, now, view.running);
+pub fn examine(
+    alarm: &Alarm,
+    view: &View<'_>,
+    state: &State,
+    now: Now,
+) -> Vec<(Check, Result<String, Hold>)> {
+    let round = Round::new(view, state, now);
+    let case = Case::of(&round, alarm);
     let mut chain = Vec::new();
     for check in Check::ALL {
-        match case.hold(check) {
-            Some(hold) => {
+        match case.ask(check, &round) {
+            Answer::Hold(hold) => {
                 chain.push((check, Err(hold)));
                 break;
             }
-            None => chain.push((check, Ok(case.saw(check)))),
+            Answer::Pass | Answer::Look => chain.push((check, Ok(case.saw(check, &round)))),
         }
     }
     chain
 }
 
-fn case<'a>(alarm: &'a Alarm, view: &'a View<'a>, clean: &'a Standing, now: Now, running: usize) -> Case<'a> {
-    Case {
-        alarm,
-        configured: view.configured.get(&alarm.name).unwrap_or(&Configured::No),
-        standing: view.standings.get(&alarm.name).unwrap_or(clean),
-        view,
-        now,
-        running,
-    }
+/// All alarms in the order in which they are asked.
+fn cases<'a>(round: &Round<'a>) -> Vec<(usize, Case<'a>)> {
+    let mut cases: Vec<_> =
+        round.view.alarms.iter().map(|alarm| Case::of(round, alarm)).enumerate().collect();
+    cases.sort_by_cached_key(|(index, case)| (case.precedence(round), *index));
+    cases
 }
 
-/// The reasons that belong to a row rather than to its name.
-fn row_hold(alarm: &Alarm, standing: &Standing, now: Now) -> Option<Hold> {
-    if alarm.acknowledged {
-        return Some(Hold::Acknowledged);
+impl<'a> Round<'a> {
+    pub(crate) fn new(view: &'a View<'a>, state: &'a State, now: Now) -> Self {
+        let mut round = Self {
+            view,
+            state,
+            now,
+            sights: Sights::new(view, state, now),
+            storm: state.storm,
+            running: state.running(),
+            groups: HashMap::new(),
+            drivers: state.drivers.clone(),
+            canaries: HashMap::new(),
+        };
+        round.choose_canaries();
+        round
     }
-    standing
-        .handled(alarm)
-        .filter(|handled| handled.recheck > now.boot)
-        .map(|handled| Hold::Handled { recheck: handled.recheck })
+
+    /// The canary of a half-open group is the member nearest to the root of the dependencies; of several, the most
+    /// critical; of several, the one in alarm for the longest time.
+    fn choose_canaries(&mut self) {
+        let half_open = |(group, its): (&Name, &Group)| {
+            let rules = self.view.groups.get(group);
+            rules.is_some_and(|rules| its.admits(rules, self.now.boot) == GroupAnswer::Canary)
+        };
+        if !self.state.groups.iter().any(half_open) {
+            return;
+        }
+        let mut best: HashMap<&'a Name, ((u32, Criticality, Ticks, usize), &'a Name)> = HashMap::new();
+        for (index, alarm) in self.view.alarms.iter().enumerate() {
+            let case = Case::of(self, alarm);
+            let Some(group) = self.sights.group(&alarm.name) else { continue };
+            if !self.state.groups.get_key_value(group).is_some_and(half_open) || !case.could_be_canary(self) {
+                continue;
+            }
+            let (criticality, wave, since) = case.precedence(self);
+            let key = (wave, criticality, since, index);
+            let entry = best.entry(group).or_insert((key, &alarm.name));
+            if key < entry.0 {
+                *entry = (key, &alarm.name);
+            }
+        }
+        self.canaries = best.into_iter().map(|(group, (_, name))| (group, name)).collect();
+    }
+
+    /// Who is the canary of a half-open group.
+    pub(crate) fn canary(&self, group: &Name) -> Option<&'a Name> {
+        self.canaries.get(group).copied()
+    }
+
+    pub(crate) fn group(&self, group: &Name) -> Group {
+        self.groups.get(group).cloned().unwrap_or_else(|| self.state.group(group))
+    }
+
+    pub(crate) fn driver(&self, driver: &Name) -> Option<&Driver> {
+        self.drivers.get(driver)
+    }
+
+    /// What a job takes of what is scarce.
+    fn begin(&mut self, job: &Job, case: &Case<'a>) {
+        self.running += 1;
+        if job.verify == Verify::Only {
+            return;
+        }
+        self.storm = self.storm.taken(self.view.limits.storm, self.now.boot);
+        if let Some(driver) = case.driver().and_then(|driver| self.drivers.get_mut(driver)) {
+            driver.begun(&job.name, self.now.boot);
+        }
+        if let Some((group, rules)) = case.group(self) {
+            let mut its = self.group(group);
+            its.begun(rules, &job.name, self.now.boot);
+            self.groups.insert(group, its);
+        }
+    }
 }
 
 impl Plan {
-    fn hold(&mut self, index: usize, hold: Hold) {
-        self.wake_at = earliest(self.wake_at, hold.ends());
+    fn hold(&mut self, index: usize, hold: Hold, now: Now) {
+        self.wake_at = earliest(self.wake_at, hold.ends(now));
         self.held.push((index, hold));
+    }
+
+    /// Jobs that restart something, not only look.
+    pub fn restarts(&self) -> impl Iterator<Item = &Job> {
+        self.start.iter().filter(|job| job.cause != Cause::MassAlarm)
     }
 }
 
@@ -154,81 +285,5 @@ fn earliest(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (one, other) => one.or(other),
-    }
-}
-
-impl Case<'_> {
-    fn hold(&self, check: Check) -> Option<Hold> {
-        match check {
-            Check::Named => self.alarm.name.is_blank().then_some(Hold::Unnamed),
-            Check::Configured => match self.configured {
-                Configured::Yes(_) => None,
-                Configured::No => Some(Hold::NotConfigured),
-                Configured::Unusable(why) => Some(Hold::Unusable(why.clone())),
-            },
-            Check::Unacknowledged => self.alarm.acknowledged.then_some(Hold::Acknowledged),
-            Check::NotRunning => self.standing.in_flight.map(|job| Hold::InFlight { since: job.since }),
-            Check::NotHandled => row_hold(self.alarm, self.standing, self.now),
-            Check::Driver => self
-                .standing
-                .pause
-                .filter(|until| *until > self.now.boot)
-                .map(|until| Hold::DriverPause { until }),
-            Check::Breaker => match self.standing.breaker.admits(self.now.boot) {
-                Admission::Allowed | Admission::Probe => None,
-                Admission::Refused { failures, until } => Some(Hold::BreakerOpen { failures, until }),
-            },
-            Check::Intake => (self.view.intake == Intake::Stopping).then_some(Hold::Stopping),
-            Check::Capacity => {
-                (self.running >= self.view.limit).then_some(Hold::Capacity { limit: self.view.limit })
-            }
-        }
-    }
-
-    fn saw(&self, check: Check) -> String {
-        match check {
-            Check::Named => format!("{} (row {})", self.alarm.name, self.alarm.row.0),
-            Check::Configured => "a section that can be used".to_owned(),
-            Check::Unacknowledged => "sound = 0".to_owned(),
-            Check::NotRunning => "no restart under way".to_owned(),
-            Check::NotHandled => match self.standing.handled(self.alarm) {
-                Some(_) => "handled before, due to be looked at again".to_owned(),
-                None => "not handled yet".to_owned(),
-            },
-            Check::Driver => "no failure of its driver a moment ago".to_owned(),
-            Check::Breaker => format!(
-                "{}, {} in a row",
-                self.standing.breaker.word(self.now.boot),
-                counted(self.standing.breaker.failures())
-            ),
-            Check::Intake => "pm takes on work".to_owned(),
-            Check::Capacity => format!("{} of {} restarts running", self.running, self.view.limit),
-        }
-    }
-
-    fn job(&self) -> Job {
-        let trial = match self.standing.breaker.admits(self.now.boot) {
-            Admission::Probe => Trial::Probe,
-            Admission::Allowed | Admission::Refused { .. } => Trial::No,
-        };
-        Job { name: self.alarm.name.clone(), alarms: vec![self.alarm.clone()], verify: self.verify(), trial }
-    }
-
-    /// Whether the alarm is believed: not when pm itself restored the process a moment ago, nor when the row was
-    /// handled before, nor while the table cannot be written (its source may simply not know yet).
-    fn verify(&self) -> Verify {
-        let Configured::Yes(rules) = self.configured else { return Verify::AfterOnly };
-        let doubted = self.recently_good(rules)
-            || self.standing.handled(self.alarm).is_some()
-            || self.view.table == Table::ReadOnly;
-        match (rules.check, doubted) {
-            (Checked::Unchecked, _) => Verify::AfterOnly,
-            (Checked::ByCheck, true) => Verify::First,
-            (Checked::ByCheck, false) => rules.verify,
-        }
-    }
-
-    fn recently_good(&self, rules: &Rules) -> bool {
-        self.standing.last_good.is_some_and(|good| self.now.boot.since(good) < rules.stable)
     }
 }

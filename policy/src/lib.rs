@@ -3,16 +3,30 @@
 //! **Pure.** No I/O, no clock, no threads, no serialisation: `now` is an argument, everything else is data.
 //! A simulated day runs in a millisecond, and every rule can be asked about (`pm why`).
 
+pub mod advance;
 pub mod backoff;
 pub mod breaker;
+pub mod bucket;
+mod case;
 pub mod decide;
+pub mod dice;
+pub mod driver;
+pub mod graph;
+pub mod group;
 pub mod hold;
+pub mod job;
+pub mod mass;
 pub mod model;
 pub mod name;
+pub mod notice;
+pub mod rules;
+mod saw;
+pub mod sentence;
 pub mod settle;
+mod sight;
+pub mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-#[cfg(test)]
-mod tests;
 pub mod time;
+pub mod view;
 pub mod window;

@@ -1,62 +1,264 @@
-//! `settle`: an outcome becomes a settlement. The only place where a breaker changes.
+//! `settle`: what follows from an outcome. With [`advance`](crate::advance) the only place where a breaker changes.
 
-use crate::breaker::Breaker;
-use crate::model::{Clear, End, Handled, Job, Notice, Outcome, Rules, Settlement, Standing, Trial};
-use crate::time::Now;
+use crate::advance::{relapsed, troubled};
+use crate::breaker::Opened;
+use crate::mass::Condition;
+use crate::model::{
+    Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, Rules,
+    Settlement, Standing, Verify, View,
+};
+use crate::state::State;
+use crate::time::{Now, Ticks};
 use std::time::Duration;
 
 /// How long a process is left alone after its driver failed: long enough that a log is not flooded at a poll a
 /// second, short enough that nobody waits for a bus that came back.
 pub const DRIVER_PAUSE: Duration = Duration::from_secs(10);
 
-/// What follows from `outcome` of `job`.
+/// One settlement in hand.
+struct Settling<'a> {
+    state: &'a mut State,
+    view: &'a View<'a>,
+    rules: &'a Rules,
+    job: &'a Job,
+    outcome: &'a Outcome,
+    now: Now,
+    settled: Settlement,
+}
+
+/// Takes in `outcome` of `job`, and answers what else follows from it.
 ///
 /// Rows of a job that helped are marked as handled at once: until the clearing is confirmed the row still stands
 /// in the table and must not start a second restart.
-pub fn settle(standing: &Standing, rules: &Rules, job: &Job, outcome: &Outcome, now: Now) -> Settlement {
-    let mut next = Standing { in_flight: None, pause: None, ..standing.clone() };
-    let mut notices = Vec::new();
-    let (mut clear, mut withdraw) = (Vec::new(), Vec::new());
-    match outcome.end {
-        End::Restarted | End::AlreadyHealthy => {
-            next.breaker = standing.breaker.after_success();
-            next.last_good = Some(now.boot);
-            notices.extend(forgiven(standing.breaker, job));
-            let restarted_at = (outcome.end == End::Restarted).then_some(now.wall);
-            for alarm in &job.alarms {
-                // A mark means that the clearing of this very row waits in the outbox already.
-                if standing.handled(alarm).is_none() {
-                    clear.push(Clear { row: alarm.row, notes: alarm.notes.clone(), restarted_at });
-                }
-                next.handled.retain(|handled| handled.row != alarm.row);
-                next.handled.push(Handled {
-                    row: alarm.row,
-                    notes: alarm.notes.clone(),
-                    recheck: now.boot.after(rules.grace),
-                });
-            }
-        }
-        End::Failed => {
-            next.breaker = standing.breaker.after_failure(rules, now.boot);
-            next.last_good = None;
-            withdraw
-                .extend(job.alarms.iter().filter(|alarm| standing.handled(alarm).is_some()).map(|a| a.row));
-            next.handled.retain(|handled| !withdraw.contains(&handled.row));
-            if let Breaker::Open { failures, until } = next.breaker {
-                notices.push(Notice::BreakerOpened { failures, until });
-            }
-        }
-        // The process is not to blame, so its breaker stays: a half-open one keeps its trial.
-        End::Infrastructure => next.pause = Some(now.boot.after(DRIVER_PAUSE)),
-        End::HandedOver | End::Cancelled => {}
-    }
-    Settlement { standing: next, clear, withdraw, notices }
+pub fn settle(
+    state: &mut State,
+    view: &View<'_>,
+    rules: &Rules,
+    job: &Job,
+    outcome: &Outcome,
+    now: Now,
+) -> Settlement {
+    let mut settling = Settling { state, view, rules, job, outcome, now, settled: Settlement::default() };
+    settling.run();
+    settling.settled
 }
 
-fn forgiven(before: Breaker, job: &Job) -> Option<Notice> {
-    match (job.trial, before.failures()) {
-        (Trial::Probe, _) => Some(Notice::BreakerClosed),
-        (Trial::No, 0) => None,
-        (Trial::No, _) => Some(Notice::FailuresForgotten),
+impl Settling<'_> {
+    fn run(&mut self) {
+        let name = &self.job.name;
+        let standing = self.state.standings.entry(name.clone()).or_default();
+        let began = standing.in_flight.take().map_or(self.now.boot, |job| job.since);
+        standing.pause = None;
+        self.state.dirty.standings.insert(name.clone());
+        if self.outcome.end != End::HandedOver && self.job.verify != Verify::Only {
+            self.give_back();
+        }
+        match self.outcome.end {
+            End::Restarted => self.restarted(began),
+            End::AlreadyHealthy => self.healthy(),
+            End::Unhealthy => self.unhealthy(),
+            End::Failed => self.failed(began),
+            End::Infrastructure => self.infrastructure(),
+            End::Cancelled => self.cancelled(),
+            // The next start goes on with it; until then nothing is known.
+            End::HandedOver => {}
+        }
     }
+
+    /// A restart that was not made takes nothing of what is scarce.
+    fn give_back(&mut self) {
+        if self.outcome.attempts == 0 && self.job.cause != Cause::Operator {
+            self.state.storm = self.state.storm.given_back(self.view.limits.storm);
+            self.state.dirty.host = true;
+        }
+    }
+
+    fn restarted(&mut self, began: Ticks) {
+        let (rules, now) = (self.rules, self.now.boot);
+        self.had_to_be_restarted_again();
+        let counts = !matches!(self.job.cause, Cause::Dependency(_));
+        let rung = self.outcome.rung.unwrap_or(self.job.rung);
+        let standing = self.standing();
+        (standing.last_good, standing.last_end, standing.after_window) = (Some(now), Some(now), false);
+        // A restart for the sake of a dependency says nothing about the process itself.
+        let forgotten = if counts {
+            standing.trial = Some(OnTrial { rung, since: now });
+            standing.breaker.restarted(began)
+        } else {
+            standing.breaker.healthy()
+        };
+        standing.breaker.disturbed();
+        standing.breaker.quiet(now);
+        standing.breaker.prune(rules, now);
+        self.tell_forgotten(forgotten);
+        self.group_good();
+        self.driver_answered();
+        self.clear(Some(self.now.wall));
+        self.state.dirty.host |= self.state.due.remove(&self.job.name).is_some();
+        if rules.dependents == Dependents::Restart {
+            self.dependents_are_due();
+        }
+    }
+
+    fn healthy(&mut self) {
+        if self.job.cause == Cause::MassAlarm {
+            self.state.mass.looked(&self.job.name, Condition::Healthy, self.now.boot);
+            self.state.dirty.host = true;
+            return;
+        }
+        let now = self.now.boot;
+        let standing = self.standing();
+        standing.after_window = false;
+        let forgotten = standing.breaker.healthy();
+        standing.breaker.quiet(now);
+        self.tell_forgotten(forgotten);
+        if self.job.verify != Verify::Only {
+            self.group_good();
+            self.group_refund();
+        }
+        self.clear(None);
+    }
+
+    /// It was only looked at: in a mass alarm, or because the alarm was doubted. Now it is believed.
+    fn unhealthy(&mut self) {
+        if self.job.cause == Cause::MassAlarm {
+            self.state.mass.looked(&self.job.name, Condition::Bad, self.now.boot);
+            self.state.dirty.host = true;
+            return;
+        }
+        let (rules, name, now) = (self.rules, &self.job.name, self.now.boot);
+        self.had_to_be_restarted_again();
+        let standing = self.standing();
+        standing.last_good = None;
+        let opened = standing.breaker.alarmed(rules, name, now);
+        self.opened(opened);
+    }
+
+    fn failed(&mut self, began: Ticks) {
+        let (rules, name, now) = (self.rules, &self.job.name, self.now.boot);
+        self.had_to_be_restarted_again();
+        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        let standing = self.standing();
+        (standing.last_good, standing.last_end, standing.after_window) = (None, Some(now), false);
+        standing.rung = acted.saturating_add(1).min(top);
+        standing.breaker.prune(rules, now);
+        let opened = standing.breaker.failed(rules, name, began, now);
+        let withdrawn = |alarm: &&crate::model::Alarm| self.state.standings[name].handled(alarm).is_some();
+        self.settled.withdraw = self.job.alarms.iter().filter(withdrawn).map(|alarm| alarm.row).collect();
+        let withdraw = &self.settled.withdraw;
+        if let Some(standing) = self.state.standings.get_mut(name) {
+            standing.handled.retain(|handled| !withdraw.contains(&handled.row));
+        }
+        self.opened(opened);
+        self.driver_answered();
+        troubled(self.state, self.view, name, self.now, &mut self.settled.notices);
+    }
+
+    /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
+    fn infrastructure(&mut self) {
+        let now = self.now.boot;
+        self.standing().pause = Some(now.after(DRIVER_PAUSE));
+        self.group_void();
+        let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
+        self.state.dirty.host = true;
+        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, now) {
+            self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
+        }
+    }
+
+    fn cancelled(&mut self) {
+        self.group_void();
+        self.driver_unanswered();
+    }
+
+    /// A restart was on trial, and another one was needed: it did not last.
+    fn had_to_be_restarted_again(&mut self) {
+        if matches!(self.job.cause, Cause::Alarm | Cause::MassAlarm) {
+            relapsed(self.state, self.view, self.rules, &self.job.name, self.now, &mut self.settled.notices);
+        }
+    }
+
+    fn opened(&mut self, opened: Option<Opened>) {
+        let Some(Opened { count, level, until }) = opened else { return };
+        let name = self.job.name.clone();
+        self.settled.notices.push(Notice::BreakerOpened { name: name.clone(), count, level, until });
+        troubled(self.state, self.view, &name, self.now, &mut self.settled.notices);
+    }
+
+    fn tell_forgotten(&mut self, forgotten: bool) {
+        if forgotten {
+            self.settled.notices.push(Notice::FailuresForgotten { name: self.job.name.clone() });
+        }
+    }
+
+    fn dependents_are_due(&mut self) {
+        let because = &self.job.name;
+        for dependent in self.view.graph.dependents(because) {
+            let due = Due { because: because.clone(), since: self.now.boot };
+            self.state.due.entry(dependent.clone()).or_insert(due);
+            self.state.dirty.host = true;
+        }
+    }
+
+    /// The rows of the job are handled, and to be cleared.
+    fn clear(&mut self, restarted_at: Option<crate::time::Wall>) {
+        let recheck = self.now.boot.after(self.rules.grace);
+        for alarm in &self.job.alarms {
+            let standing = self.state.standings.entry(self.job.name.clone()).or_default();
+            // A mark means that the clearing of this very row waits in the outbox already.
+            if standing.handled(alarm).is_none() {
+                self.settled.clear.push(Clear { row: alarm.row, notes: alarm.notes.clone(), restarted_at });
+            }
+            standing.handled.retain(|handled| handled.row != alarm.row);
+            standing.handled.push(Handled { row: alarm.row, notes: alarm.notes.clone(), recheck });
+        }
+    }
+
+    fn standing(&mut self) -> &mut Standing {
+        self.state.standings.entry(self.job.name.clone()).or_default()
+    }
+
+    fn with_group(&mut self, act: impl FnOnce(&mut crate::group::Group, &crate::group::GroupRules, &Name)) {
+        let Some(group) = self.view.member_of.get(&self.job.name) else { return };
+        let Some(rules) = self.view.groups.get(group) else { return };
+        act(self.state.groups.entry(group.clone()).or_default(), rules, &self.job.name);
+        self.state.dirty.host = true;
+    }
+
+    fn group_good(&mut self) {
+        let now = self.now.boot;
+        self.with_group(|group, rules, name| group.good(rules, name, now));
+    }
+
+    fn group_void(&mut self) {
+        if self.job.cause != Cause::Operator && self.job.verify != Verify::Only {
+            self.with_group(|group, rules, name| group.void(rules, name));
+        }
+    }
+
+    fn group_refund(&mut self) {
+        self.with_group(|group, rules, _| group.bucket = group.bucket.given_back(rules.budget));
+    }
+
+    fn driver_answered(&mut self) {
+        let Some(driver) = self.rules.ladder.get(self.job.rung as usize) else { return };
+        let Some(mut known) = self.state.drivers.remove(driver) else { return };
+        self.state.dirty.host = true;
+        if known.answered() {
+            self.settled.notices.push(Notice::DriverBack { driver: driver.clone() });
+        }
+    }
+
+    fn driver_unanswered(&mut self) {
+        for driver in self.state.drivers.values_mut() {
+            driver.unanswered(&self.job.name);
+        }
+    }
+}
+
+/// Whether a bypass of an operator is so long that it must be refused: it always ends, within a day.
+#[must_use]
+pub fn is_too_long(order: Order, lasts: Option<Duration>) -> bool {
+    order == Order::Bypass && lasts.is_none_or(|lasts| lasts > Duration::from_secs(86_400))
 }

@@ -1,18 +1,29 @@
-//! Values for the policy's own tests.
+//! Values for tests, here and in the host.
 
-use crate::model::{Alarm, Checked, Name, RowId, Rules, Verify};
+use crate::backoff::Backoff;
+use crate::model::{Alarm, Checked, Criticality, Dependents, Name, RowId, Rules, Verify};
 use std::time::Duration;
 
-/// The rules of an ordinary process with a check.
+/// The rules of an ordinary process with a check and one strategy.
 #[must_use]
 pub fn rules() -> Rules {
+    let secs = Duration::from_secs;
     Rules {
-        max_failures: 3,
-        open_time: Duration::from_secs(300),
+        criticality: Criticality::Normal,
+        threshold: 3,
+        window: secs(900),
+        open_time: secs(300),
+        open_max: secs(3600),
+        open_jitter: 0,
+        stable: secs(600),
+        doubt: secs(60),
+        pause: Backoff { base: Duration::ZERO, factor: 2.0, cap: secs(300) },
+        pause_jitter: 0,
         check: Checked::ByCheck,
         verify: Verify::AfterOnly,
-        stable: Duration::from_secs(60),
-        grace: Duration::from_secs(60),
+        grace: secs(60),
+        ladder: vec![Name::new("service")],
+        dependents: Dependents::Leave,
     }
 }
 

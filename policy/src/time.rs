@@ -35,6 +35,14 @@ impl Ticks {
     }
 }
 
+impl Wall {
+    /// How long from `earlier` to this moment; zero when it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
+    }
+}
+
 impl Now {
     /// The moment `duration` later, on both clocks.
     #[must_use]

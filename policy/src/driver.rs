@@ -1,0 +1,129 @@
+//! What a strategy depends on besides the process (a bus, a container daemon, the plugin itself) has a breaker of its
+//! own: its failures never count against a process, and when it fails again and again, all its processes wait
+//! together, with one message.
+
+use crate::dice::spread;
+use crate::name::Name;
+use crate::time::Ticks;
+use std::time::Duration;
+
+/// So many failures in a row pause everybody who needs it.
+const THRESHOLD: u32 = 3;
+/// The first pause.
+const FIRST: Duration = Duration::from_secs(10);
+/// No pause is longer: whoever repaired a bus is waiting.
+const LONGEST: Duration = Duration::from_secs(120);
+/// How far pauses are spread, in percent.
+const JITTER: u8 = 15;
+
+/// What is remembered of a driver.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Driver {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Until when nobody asks it, when it failed too often.
+    pub until: Option<Ticks>,
+    /// Whose job finds out whether it works again.
+    pub trial: Option<Name>,
+}
+
+/// What a driver answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// As far as known, it works.
+    Works,
+    /// It failed; one job finds out, and this can be it.
+    Trial,
+    /// It failed; it is asked again then, or one job is finding out.
+    Paused {
+        /// When it is asked again; none while a job is finding out.
+        until: Option<Ticks>,
+    },
+}
+
+impl Driver {
+    /// Whether a job of `name` may ask it now.
+    #[must_use]
+    pub fn reach(&self, now: Ticks) -> Reach {
+        match (self.until, &self.trial) {
+            (None, _) => Reach::Works,
+            (Some(until), _) if now < until => Reach::Paused { until: Some(until) },
+            (Some(_), None) => Reach::Trial,
+            (Some(_), Some(_)) => Reach::Paused { until: None },
+        }
+    }
+
+    /// A job of `name` begins.
+    pub fn begun(&mut self, name: &Name, now: Ticks) {
+        if self.reach(now) == Reach::Trial {
+            self.trial = Some(name.clone());
+        }
+    }
+
+    /// It failed; when it is asked again, if everybody has to wait now who did not before.
+    pub fn failed(&mut self, driver: &Name, now: Ticks) -> Option<Ticks> {
+        self.trial = None;
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < THRESHOLD {
+            return None;
+        }
+        let doubled = FIRST.saturating_mul(2_u32.saturating_pow(self.failures - THRESHOLD));
+        let until = now.after(spread(doubled.min(LONGEST), JITTER, driver, now.0));
+        let first = self.until.is_none();
+        self.until = Some(until);
+        first.then_some(until)
+    }
+
+    /// It answered; whether everybody had waited.
+    pub fn answered(&mut self) -> bool {
+        let waited = self.until.is_some();
+        *self = Self::default();
+        waited
+    }
+
+    /// The job of `name` ended without having found out.
+    pub fn unanswered(&mut self, name: &Name) {
+        if self.trial.as_ref() == Some(name) {
+            self.trial = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_failures_in_a_row_pause_everybody_and_one_job_finds_out() {
+        let (bus, web, db) = (Name::new("service"), Name::new("web"), Name::new("db"));
+        let mut driver = Driver::default();
+        assert_eq!([driver.failed(&bus, Ticks(1)), driver.failed(&bus, Ticks(2))], [None, None]);
+        assert_eq!(driver.reach(Ticks(2)), Reach::Works);
+        let until = driver.failed(&bus, Ticks(3)).unwrap();
+        assert!((8_500..=11_503).contains(&until.0), "{until:?}");
+        assert_eq!(driver.reach(Ticks(until.0 - 1)), Reach::Paused { until: Some(until) });
+        driver.begun(&db, Ticks(until.0 - 1));
+        assert_eq!(driver.reach(until), Reach::Trial);
+        driver.begun(&web, until);
+        driver.begun(&db, until);
+        assert_eq!(
+            (driver.reach(until), driver.trial.clone()),
+            (Reach::Paused { until: None }, Some(web.clone()))
+        );
+        driver.unanswered(&db);
+        assert_eq!(driver.reach(until), Reach::Paused { until: None });
+        driver.unanswered(&web);
+        assert_eq!(driver.reach(until), Reach::Trial);
+        // Told once, and paused for longer, up to the cap.
+        assert_eq!(driver.failed(&bus, until), None);
+        let pause = driver.until.unwrap().since(until);
+        assert!(pause > Duration::from_secs(16) && pause < Duration::from_secs(24), "{pause:?}");
+        for _ in 0..100 {
+            assert_eq!(driver.failed(&bus, until), None);
+        }
+        assert!(driver.until.unwrap().since(until) <= LONGEST.mul_f64(1.15));
+        assert!(driver.answered());
+        assert!(!driver.answered());
+        assert_eq!(driver, Driver::default());
+    }
+}

@@ -1,0 +1,125 @@
+//! The sentences behind the reasons: what the operator reads at three in the morning.
+
+use crate::hold::{Hold, counted};
+use crate::model::printable;
+use crate::time::{Now, Ticks, Wall};
+use std::time::Duration;
+
+impl Hold {
+    /// The sentence for people, as of `now`.
+    #[must_use]
+    pub fn sentence(&self, now: Now) -> String {
+        let left = |until: &Ticks| lasting(until.since(now.boot));
+        match self {
+            Self::Unnamed => "the row has no process name; give it one in PROCESE".to_owned(),
+            Self::NotConfigured => {
+                "no [process.NAME] section for it and no [process.default]; add one to handle it".to_owned()
+            }
+            Self::Unusable(why) => format!("its configuration cannot be used: {why}"),
+            Self::Acknowledged => "an operator has ticked it (sound = 1), so it is left alone".to_owned(),
+            Self::InFlight { since } => {
+                format!("a restart is under way, for {}", lasting(now.boot.since(*since)))
+            }
+            Self::Overridden { by, why, until } => {
+                format!("held by {}{}{}", printable(by), reason(why), ending(until.as_ref(), now))
+            }
+            Self::Maintenance { id, reason: why, until } => {
+                format!("maintenance window {id}{}{}", reason(why), ending(Some(until), now))
+            }
+            Self::MassAlarm { healthy: None, .. } => {
+                "so many are in alarm at once that each is looked at before anything is restarted".to_owned()
+            }
+            Self::MassAlarm { healthy: Some((looked, healthy)), .. } => format!(
+                "mass alarm, and {healthy} of the {looked} looked at are healthy: clear the alarms that are wrong \
+                 (pm alarm clear), or make pm believe them: pm release --mass-alarm"
+            ),
+            Self::Waiting { cause, trouble } => format!("waits for {cause}, which {}", trouble.phrase()),
+            Self::Handled { recheck } => {
+                format!(
+                    "it was handled and its row is not cleared yet; it is looked at again in {}",
+                    left(recheck)
+                )
+            }
+            Self::DriverPause { until } => format!(
+                "its last restart could not be carried out, through no fault of its own (see the log); tried again \
+                 in {}",
+                left(until)
+            ),
+            Self::DriverOpen { driver, until: Some(until) } => {
+                format!(
+                    "what {driver} depends on fails for several processes; tried again in {}",
+                    left(until)
+                )
+            }
+            Self::DriverOpen { driver, until: None } => {
+                format!("what {driver} depends on failed for several processes; one restart finds out now")
+            }
+            Self::BreakerOpen { count, until } => format!(
+                "the breaker is open after {} that did not help; one trial in {}",
+                counted(*count, "restart"),
+                left(until)
+            ),
+            Self::GroupOpen { group, until: Some(until) } => {
+                format!(
+                    "the breaker of the group {group} is open; one trial of one member in {}",
+                    left(until)
+                )
+            }
+            Self::GroupOpen { group, until: None } => {
+                format!("the group {group} has used up its budget of restarts")
+            }
+            Self::GroupCanary { group, canary } => {
+                format!("the group {group} is tried with one member first: {canary}")
+            }
+            Self::GroupReleasing { group, batch } => {
+                format!(
+                    "the group {group} is let go in batches; the present one, of {batch}, has to succeed first"
+                )
+            }
+            Self::Backoff { count, until } => {
+                format!("{} did not help; the next one in {}", counted(*count, "restart"), left(until))
+            }
+            Self::Storm { limit, until } => {
+                format!(
+                    "this host has begun {limit} restarts at once (storm_limit); the next one in {}",
+                    left(until)
+                )
+            }
+            Self::Observed { by, why } => {
+                format!(
+                    "it would be restarted now; only observed, by order of {}{}",
+                    printable(by),
+                    reason(why)
+                )
+            }
+            Self::Capacity { limit } => {
+                format!("{limit} restarts are running, as many as max_parallel_restarts allows")
+            }
+            Self::Stopping => "pm is shutting down".to_owned(),
+        }
+    }
+}
+
+/// `47 s`, `12 min`, `3 h 20 min`: rounded up, never 0 while something is left.
+#[must_use]
+pub fn lasting(duration: Duration) -> String {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let minutes = seconds.div_ceil(60);
+    match (seconds, minutes) {
+        (0..=300, _) => format!("{seconds} s"),
+        (_, 0..120) => format!("{minutes} min"),
+        _ if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+fn reason(why: &str) -> String {
+    if why.is_empty() { String::new() } else { format!(" ({})", printable(why)) }
+}
+
+fn ending(until: Option<&Wall>, now: Now) -> String {
+    match until {
+        Some(until) => format!(", for another {}", lasting(until.since(now.wall))),
+        None => ", until it is released".to_owned(),
+    }
+}

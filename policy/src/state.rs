@@ -1,0 +1,115 @@
+//! Everything that is remembered, and what the beginning of a job changes in it.
+//!
+//! The other changes are made by [`advance`](crate::advance) (time and alarms) and [`settle`](crate::settle)
+//! (outcomes). Whoever owns a state stores what is in [`State::dirty`].
+
+use crate::bucket::Bucket;
+use crate::driver::Driver;
+use crate::group::Group;
+use crate::mass::Mass;
+use crate::model::{Due, InFlight, Job, Name, Rules, Standing, Verify, View};
+use crate::time::{Now, Ticks};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Everything that is remembered between polls.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Of each process; a missing entry is a clean slate.
+    pub standings: HashMap<Name, Standing>,
+    /// Of each group; a missing entry is a clean slate.
+    pub groups: BTreeMap<Name, Group>,
+    /// Of each driver that failed.
+    pub drivers: BTreeMap<Name, Driver>,
+    /// Processes to restart because of what they depend on.
+    pub due: BTreeMap<Name, Due>,
+    /// The restarts of this host.
+    pub storm: Bucket,
+    /// The guard against a mass alarm.
+    pub mass: Mass,
+    /// Maintenance windows whose start was announced.
+    pub windows: BTreeSet<Name>,
+    /// What changed and is not stored yet.
+    pub dirty: Dirty,
+}
+
+/// What changed and is not stored yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dirty {
+    /// These standings.
+    pub standings: BTreeSet<Name>,
+    /// Something of the host: groups, drivers, what is due, the storm limit, the guard.
+    pub host: bool,
+}
+
+impl State {
+    /// What is remembered of a process.
+    #[must_use]
+    pub fn standing(&self, name: &Name) -> Option<&Standing> {
+        self.standings.get(name)
+    }
+
+    /// The group of a process, as it stands.
+    #[must_use]
+    pub fn group(&self, group: &Name) -> Group {
+        self.groups.get(group).cloned().unwrap_or_default()
+    }
+
+    /// Jobs that are running.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.standings.values().filter(|standing| standing.in_flight.is_some()).count()
+    }
+
+    /// A job begins.
+    pub fn begin(&mut self, view: &View<'_>, rules: &Rules, job: &Job, now: Now) {
+        let standing = self.standings.entry(job.name.clone()).or_default();
+        standing.in_flight = Some(InFlight { since: now.boot });
+        if job.verify == Verify::Only {
+            return;
+        }
+        self.dirty.host = true;
+        self.storm = self.storm.taken(view.limits.storm, now.boot);
+        if let Some(driver) = rules.ladder.get(job.rung as usize)
+            && let Some(known) = self.drivers.get_mut(driver)
+        {
+            known.begun(&job.name, now.boot);
+        }
+        if let Some(group) = view.member_of.get(&job.name)
+            && let Some(rules) = view.groups.get(group)
+        {
+            self.groups.entry(group.clone()).or_default().begun(rules, &job.name, now.boot);
+        }
+    }
+
+    /// An operator believes the alarms of a mass alarm.
+    pub fn believe(&mut self) {
+        self.mass.stage = crate::mass::Stage::Believed;
+        self.dirty.host = true;
+    }
+
+    /// An operator makes the breaker of a process as new.
+    pub fn reset(&mut self, name: &Name) {
+        if let Some(standing) = self.standings.get_mut(name) {
+            standing.breaker = crate::breaker::Breaker::default();
+            (standing.pause, standing.trial, standing.rung, standing.last_end) = (None, None, 0, None);
+            self.dirty.standings.insert(name.clone());
+        }
+    }
+
+    /// An operator makes the breaker of a group as new.
+    pub fn reset_group(&mut self, group: &Name) {
+        self.dirty.host |= self.groups.remove(group).is_some();
+    }
+
+    /// What has changed since it was asked last.
+    pub fn take_dirty(&mut self) -> Dirty {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// When something changes by the passing of time alone, as far as standings are concerned.
+    #[must_use]
+    pub fn next(&self, rules: impl Fn(&Name) -> Option<Rules>) -> Option<Ticks> {
+        let of = |(name, standing): (&Name, &Standing)| standing.breaker.changes(&rules(name)?);
+        self.standings.iter().filter_map(of).min()
+    }
+}
