@@ -6,9 +6,11 @@
 pub mod backoff;
 pub mod breaker;
 pub mod decide;
+pub mod graph;
 pub mod hold;
 pub mod model;
 pub mod name;
+pub mod relations;
 pub mod settle;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
