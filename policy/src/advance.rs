@@ -191,7 +191,7 @@ fn take_in(
         let Some(Configured::Yes(rules)) = view.configured.get(name) else { continue };
         believed(state, view, rules, name, now, notices);
         if overdraws
-            && let Some(group) = view.member_of.get(name)
+            && let Some(group) = view.related.group_of(name)
             && let Some(its_rules) = view.groups.get(group)
             && let Some(opened) =
                 state.groups.entry(group.clone()).or_default().overdrawn(its_rules, group, now.boot)
@@ -261,7 +261,7 @@ pub(crate) fn relapsed(
 
 /// Tells the group of `name` that it failed, relapsed or tripped.
 pub(crate) fn troubled(state: &mut State, view: &View<'_>, name: &Name, now: Now, notices: &mut Vec<Notice>) {
-    let Some(group) = view.member_of.get(name) else { return };
+    let Some(group) = view.related.group_of(name) else { return };
     let Some(rules) = view.groups.get(group) else { return };
     state.dirty.host = true;
     let its = state.groups.entry(group.clone()).or_default();
@@ -329,7 +329,8 @@ fn groups(
 ) {
     let in_alarm = fates.iter().filter(|(_, fate)| **fate != Fate::Quiet).map(|(name, _)| name);
     let running = state.standings.iter().filter(|(_, its)| its.in_flight.is_some()).map(|(name, _)| name);
-    let busy: HashSet<&Name> = in_alarm.chain(running).filter_map(|name| view.member_of.get(name)).collect();
+    let busy: HashSet<&Name> =
+        in_alarm.chain(running).filter_map(|name| view.related.group_of(name)).collect();
     for (group, its) in &mut state.groups {
         let Some(rules) = view.groups.get(group) else { continue };
         let calm = if view.sight == Sight::Clear && !busy.contains(group) { Calm::Yes } else { Calm::No };

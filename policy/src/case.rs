@@ -131,7 +131,7 @@ impl<'a> Case<'a> {
             Check::Dependency => round
                 .sights
                 .cause(self.name)
-                .map(|(cause, trouble)| Hold::Waiting { cause: cause.clone(), trouble: *trouble }),
+                .map(|(cause, trouble)| Hold::Waiting { cause: cause.clone(), trouble }),
             Check::Driver => self.driver_away(round),
             Check::Breaker => return self.breaker(round),
             Check::Group => self.group_refuses(round),

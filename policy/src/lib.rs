@@ -19,6 +19,7 @@ pub mod mass;
 pub mod model;
 pub mod name;
 pub mod notice;
+pub mod relations;
 pub mod rules;
 mod saw;
 pub mod sentence;

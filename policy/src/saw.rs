@@ -73,7 +73,7 @@ impl Case<'_> {
     }
 
     fn saw_dependency(&self, round: &Round<'_>) -> String {
-        if round.view.graph.index(self.name).is_none() {
+        if round.view.related.depends_on(self.name).is_empty() {
             return "depends on nothing".to_owned();
         }
         let wave = round.sights.wave(self.name);

@@ -194,7 +194,7 @@ impl Settling<'_> {
 
     fn dependents_are_due(&mut self) {
         let because = &self.job.name;
-        for dependent in self.view.graph.dependents(because) {
+        for dependent in self.view.related.dependents_of(because) {
             let due = Due { because: because.clone(), since: self.now.boot };
             self.state.due.entry(dependent.clone()).or_insert(due);
             self.state.dirty.host = true;
@@ -220,7 +220,7 @@ impl Settling<'_> {
     }
 
     fn with_group(&mut self, act: impl FnOnce(&mut crate::group::Group, &crate::group::GroupRules, &Name)) {
-        let Some(group) = self.view.member_of.get(&self.job.name) else { return };
+        let Some(group) = self.view.related.group_of(&self.job.name) else { return };
         let Some(rules) = self.view.groups.get(group) else { return };
         act(self.state.groups.entry(group.clone()).or_default(), rules, &self.job.name);
         self.state.dirty.host = true;

@@ -5,9 +5,10 @@
 use crate::breaker;
 use crate::hold::Trouble;
 use crate::model::{Alarm, Name, Order, Override, Standing, View, Window};
+use crate::relations::{Restored, Waits};
 use crate::state::State;
 use crate::time::{Now, Ticks};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// One look.
 pub(crate) struct Sights<'a> {
@@ -15,10 +16,8 @@ pub(crate) struct Sights<'a> {
     pub(crate) now: Now,
     /// Names with an alarm that was not handled.
     pub(crate) alarmed: HashSet<&'a Name>,
-    /// By node of the graph: the root cause it waits for.
-    causes: Vec<Option<(Name, Trouble)>>,
-    /// By node of the graph: when the last of all that it depends on was brought back.
-    restored: Vec<Option<Ticks>>,
+    /// Who waits for whom, and what was brought back when; none when nothing depends on anything.
+    links: Option<Links<'a>>,
     holds: Vec<&'a Override>,
     bypasses: Vec<&'a Override>,
     observes: Vec<&'a Override>,
@@ -39,25 +38,23 @@ impl<'a> Sights<'a> {
             view,
             now,
             alarmed,
-            causes: Vec::new(),
-            restored: Vec::new(),
+            links: None,
             holds: in_force(Order::Hold),
             bypasses: in_force(Order::Bypass),
             observes: in_force(Order::Observe),
             open: view.windows.iter().filter(|window| window.is_open(now.wall)).collect(),
         };
-        if !view.graph.is_empty() {
-            sights.causes = view.graph.inherited(
-                &None,
-                |name| sights.trouble(state, name).map(|trouble| (name.clone(), trouble)),
-                // The cause behind a dependency is nearer to the root than the dependency itself.
-                |found, behind, own| found.clone().or_else(|| behind.clone()).or_else(|| own.clone()),
-            );
-            sights.restored = view.graph.inherited(
-                &None,
-                |name| state.standing(name).and_then(|standing| standing.last_good),
-                |found, behind, own| *found.max(behind).max(own),
-            );
+        if !view.related.is_flat() {
+            let names = view.related.graph().order().iter();
+            let troubled = names.filter_map(|name| Some((name, sights.trouble(state, name)?)));
+            let troubles: HashMap<&Name, Trouble> = troubled.collect();
+            let good =
+                state.standings.iter().filter_map(|(name, standing)| Some((name, standing.last_good?)));
+            sights.links = Some(Links {
+                waits: view.related.waits(troubles.keys().copied()),
+                restored: view.related.restored(good),
+                troubles,
+            });
         }
         sights
     }
@@ -80,7 +77,7 @@ impl<'a> Sights<'a> {
     }
 
     pub(crate) fn group(&self, name: &Name) -> Option<&'a Name> {
-        self.view.member_of.get(name)
+        self.view.related.group_of(name)
     }
 
     /// The hold of an operator that covers `name`.
@@ -117,27 +114,27 @@ impl<'a> Sights<'a> {
             .max_by_key(|window| window.until)
     }
 
-    /// The root cause that `name` waits for.
-    pub(crate) fn cause(&self, name: &Name) -> Option<&(Name, Trouble)> {
-        if self.causes.is_empty() {
-            return None;
-        }
-        self.view.graph.index(name).and_then(|node| self.causes[node as usize].as_ref())
+    /// The root cause that `name` waits for, and what is the matter with it.
+    pub(crate) fn cause(&self, name: &Name) -> Option<(&'a Name, Trouble)> {
+        let links = self.links.as_ref()?;
+        let cause = links.waits.of(name)?;
+        Some((cause, *links.troubles.get(cause)?))
     }
 
     /// When the last of all that `name` depends on was brought back by a restart.
     pub(crate) fn restored(&self, name: &Name) -> Option<Ticks> {
-        if self.restored.is_empty() {
-            return None;
-        }
-        self.view.graph.index(name).and_then(|node| self.restored[node as usize])
+        self.links.as_ref()?.restored.of(name)
     }
 
     /// The wave of `name`.
     pub(crate) fn wave(&self, name: &Name) -> u32 {
-        if self.causes.is_empty() {
-            return 0;
-        }
-        self.view.graph.index(name).map_or(0, |node| self.view.graph.depth(node))
+        if self.links.is_some() { self.view.related.depth(name) } else { 0 }
     }
+}
+
+/// What comes down along dependencies.
+struct Links<'a> {
+    waits: Waits<'a>,
+    restored: Restored<'a>,
+    troubles: HashMap<&'a Name, Trouble>,
 }

@@ -74,7 +74,7 @@ impl State {
         {
             known.begun(&job.name, now.boot);
         }
-        if let Some(group) = view.member_of.get(&job.name)
+        if let Some(group) = view.related.group_of(&job.name)
             && let Some(rules) = view.groups.get(group)
         {
             self.groups.entry(group.clone()).or_default().begun(rules, &job.name, now.boot);

@@ -1,10 +1,10 @@
 //! One poll's picture of the world: everything a decision is made from, besides what is remembered.
 
 use crate::bucket::Budget;
-use crate::graph::Graph;
 use crate::group::GroupRules;
 use crate::model::Alarm;
 use crate::name::Name;
+use crate::relations::Related;
 use crate::rules::Configured;
 use crate::window::{Override, Window};
 use std::collections::HashMap;
@@ -20,11 +20,9 @@ pub struct View<'a> {
     pub sight: Sight,
     /// What the configuration says of each name in `alarms` and of each that is remembered.
     pub configured: &'a HashMap<Name, Configured>,
-    /// Who depends on whom.
-    pub graph: &'a Graph,
-    /// Which group each member belongs to.
-    pub member_of: &'a HashMap<Name, Name>,
-    /// The groups.
+    /// Who depends on whom, and who is a member of which group.
+    pub related: &'a Related,
+    /// The groups that have limits.
     pub groups: &'a HashMap<Name, GroupRules>,
     /// The present or next occurrence of each maintenance window.
     pub windows: &'a [Window],
