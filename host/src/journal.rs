@@ -9,6 +9,8 @@
 //! It must not decide: who is busy, dead or due is answered from what is stored. It tells no time of its own.
 
 mod attempts;
+mod decisions;
+mod memory;
 mod open;
 mod owner;
 mod standings;
@@ -16,7 +18,10 @@ mod standings;
 mod tests;
 
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
-use crate::ports::{Attempt, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished};
+use crate::policy::time::Wall;
+use crate::ports::{
+    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished,
+};
 use owner::Owner;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
@@ -193,8 +198,41 @@ impl Journal for FileJournal {
         self.read("reading the standings from", |conn| standings::load(conn, &self.owner.boot))
     }
 
-    fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError> {
-        self.write("storing a standing in", |tx| standings::store(tx, name, standing, &self.owner.boot))
+    fn keep(&self, standings: &[(Name, Standing)], host: Option<&HostMemory>) -> Result<(), JournalError> {
+        self.write("storing standings in", |tx| {
+            for (name, standing) in standings {
+                standings::store(tx, name, standing, &self.owner.boot)?;
+            }
+            host.map_or(Ok(()), |host| standings::store_host(tx, host, &self.owner.boot))
+        })
+    }
+
+    fn host(&self) -> Result<HostMemory, JournalError> {
+        self.read("reading what is known of the host from", |conn| standings::load_host(conn, &self.owner.boot))
+    }
+
+    fn judged(&self, name: &Name, effect: Effect) -> Result<(), JournalError> {
+        self.write("noting the effect of a restart in", |tx| decisions::judged(tx, name, effect))
+    }
+
+    fn decided(&self, decisions: &[Decision]) -> Result<(), JournalError> {
+        if decisions.is_empty() {
+            return Ok(());
+        }
+        self.write("noting why alarms are held in", |tx| decisions::note(tx, decisions))
+    }
+
+    fn decisions(&self, name: &Name, until: Wall, limit: usize) -> Result<Vec<Decision>, JournalError> {
+        self.read("reading why alarms were held from", |conn| decisions::read(conn, name, until, limit))
+    }
+
+    fn chain(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError> {
+        self.read("reading why an attempt was begun from", |conn| decisions::of_attempt(conn, id))
+    }
+
+    fn history(&self, of: Option<&Name>, since: Wall, limit: usize) -> Result<Vec<Attempt>, JournalError> {
+        let boot = &self.owner.boot;
+        self.read("reading the history from", |conn| attempts::history(conn, of, since, limit, boot))
     }
 
     fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
@@ -202,7 +240,7 @@ impl Journal for FileJournal {
     }
 
     fn attempts(&self, of: Option<&Name>, limit: usize) -> Result<Vec<Attempt>, JournalError> {
-        self.read("reading the history from", |conn| attempts::history(conn, of, limit, &self.owner.boot))
+        self.read("reading the history from", |conn| attempts::last(conn, of, limit, &self.owner.boot))
     }
 }
 

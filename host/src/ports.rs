@@ -6,13 +6,18 @@
 
 mod journal;
 
-pub use journal::{Attempt, Boot, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished};
+pub use journal::{
+    Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
+    Unfinished,
+};
 
-use crate::policy::model::{Alarm, Clear, Configured, Name, RowId};
+use crate::policy::group::GroupRules;
+use crate::policy::model::{Alarm, Clear, Configured, Limits, Name, RowId, Window};
+use crate::policy::relations::{Related, Relations};
 use crate::policy::time::{Now, Wall};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error as PluginError, Health, Outcome as PluginOutcome, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -269,8 +274,23 @@ pub struct Tried<'a> {
 pub trait Catalog: Send {
     /// What is configured for a name, and how it is handled when it can be.
     fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>);
+    /// Groups, dependencies and limits, as the file and the tables of the alarm database (`table`) say together.
+    fn arrange(&mut self, table: &Relations) -> Arrangement;
+    /// The present or next occurrence of each maintenance window.
+    fn windows(&mut self, now: Wall) -> Vec<Window>;
     /// Reads the file again if it changed (process sections only) or in any case (everything).
     fn refresh(&mut self, how: Refresh) -> Refreshed;
+}
+
+/// How processes belong together, and the limits of this host.
+#[derive(Debug, Clone)]
+pub struct Arrangement {
+    /// Groups and dependencies.
+    pub related: Related,
+    /// The groups that have limits.
+    pub groups: HashMap<Name, GroupRules>,
+    /// The limits of this host.
+    pub limits: Limits,
 }
 
 /// What to read again.

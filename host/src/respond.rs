@@ -10,16 +10,17 @@ mod resume;
 mod tests;
 mod verify;
 
-use crate::policy::model::{AttemptId, End, Job, Outcome, Trial, Verify};
+use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::Ticks;
 use crate::ports::{
-    self, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished,
+    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished,
     Waited,
 };
 use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
 use pm_plugin_api::{ErrorKind, Target};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -64,23 +65,26 @@ struct Run<'a> {
     spec: &'a Spec,
     world: &'a World<'a>,
     id: Option<AttemptId>,
+    /// The step of the ladder that the next attempt begins with.
+    rung: Cell<usize>,
+    /// The step that acted last.
+    acted: Cell<Option<usize>>,
 }
 
 /// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
 ///
 /// A panic becomes an outcome like any other: its entry in the journal must end, or the name would stay busy.
 pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
-    let mut run = Run { job, spec, world, id: None };
+    let top = spec.chain.len().saturating_sub(1);
+    let rung = Cell::new(usize::try_from(job.rung).unwrap_or(top).min(top));
+    let mut run = Run { job, spec, world, id: None, rung, acted: Cell::new(None) };
     if let Claim::Resume(entry) = claim {
         run.id = Some(entry.id);
         let outcome = contained(|| run.resumed(entry));
         return Report { id: run.id, outcome };
     }
-    if (job.verify == Verify::First || run.was_restarted_by_hand())
-        && let Some(Verdict::Healthy(detail)) = run.look_once()
-    {
-        info!("{}", wording::already_healthy(&job.name, &detail));
-        return Report { id: None, outcome: Outcome { end: End::AlreadyHealthy, attempts: 0, detail } };
+    if let Some(outcome) = contained_if(|| run.look_first()) {
+        return Report { id: None, outcome };
     }
     if let Err(outcome) = run.claim() {
         return Report { id: None, outcome };
@@ -90,14 +94,41 @@ pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Repo
 }
 
 fn contained(work: impl FnOnce() -> Outcome) -> Outcome {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Outcome {
-        end: End::Infrastructure,
-        attempts: 0,
-        detail: "a bug in pm: the restart panicked; the log says where, please report it".to_owned(),
-    })
+    contained_if(|| Some(work())).unwrap_or_else(panicked)
+}
+
+fn contained_if(work: impl FnOnce() -> Option<Outcome>) -> Option<Outcome> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Some(panicked()))
+}
+
+fn panicked() -> Outcome {
+    let detail = "a bug in pm: the restart panicked; the log says where, please report it";
+    Outcome::new(End::Infrastructure, 0, detail)
 }
 
 impl Run<'_> {
+    /// Looks before anything is done, as the job says; an outcome when that is the end of it.
+    fn look_first(&self) -> Option<Outcome> {
+        let name = &self.job.name;
+        let verdict = match self.job.verify {
+            Verify::AfterOnly if !self.was_restarted_by_hand() => return None,
+            Verify::Patiently => self.verify(),
+            Verify::First | Verify::Only | Verify::AfterOnly => self.look_once()?,
+        };
+        match (verdict, self.job.verify) {
+            (Verdict::Healthy(detail), _) => {
+                info!("{}", wording::already_healthy(name, &detail));
+                Some(Outcome::new(End::AlreadyHealthy, 0, detail))
+            }
+            (Verdict::Unhealthy(why), Verify::Only) => {
+                info!("{}", wording::only_looked(name, &why));
+                Some(Outcome::new(End::Unhealthy, 0, why))
+            }
+            (Verdict::Interrupted, _) => Some(self.handed_over(0)),
+            (Verdict::Unhealthy(_) | Verdict::NotChecked, _) => None,
+        }
+    }
+
     /// Whether it was restarted within `stable_time` by somebody else than the loop, which knows its own restarts: by
     /// hand. Then the alarm may be older than that.
     fn was_restarted_by_hand(&self) -> bool {
@@ -119,16 +150,28 @@ impl Run<'_> {
             name: self.job.name.clone(),
             alarms: self.job.alarms.clone(),
             strategy: self.spec.strategy_text.clone(),
+            cause: self.job.cause.clone(),
+            chain: self.asked(),
             at: self.world.clock.now(),
         };
         match self.world.journal.begin(&intent) {
             Ok(id) => self.id = Some(id),
             Err(busy @ JournalError::Busy { .. }) => {
-                return Err(Outcome { end: End::Infrastructure, attempts: 0, detail: busy.to_string() });
+                return Err(Outcome::new(End::Infrastructure, 0, busy.to_string()));
             }
             Err(unusable @ JournalError::Unusable { .. }) => debug!("{}", wording::no_journal(&unusable)),
         }
         Ok(())
+    }
+
+    /// What the checks of the policy saw, as the journal keeps it.
+    fn asked(&self) -> Vec<Asked> {
+        let passed = |(check, saw): &(Check, String)| Asked {
+            check: check.word().to_owned(),
+            answer: Answer::Passed,
+            saw: saw.clone(),
+        };
+        self.job.chain.iter().map(passed).collect()
     }
 
     fn whole_procedure(&self) -> Outcome {
@@ -153,8 +196,7 @@ impl Run<'_> {
         };
         self.world.exec.run(&command).map_err(|failed| {
             error!("{}", wording::pre_restart_failed(name, &failed.why));
-            let detail = format!("pre-restart command {}", failed.why);
-            Outcome { end: End::Failed, attempts: 0, detail }
+            Outcome::new(End::Failed, 0, format!("pre-restart command {}", failed.why))
         })
     }
 
@@ -171,9 +213,9 @@ impl Run<'_> {
                 Tried::Good(detail) => return self.good(attempt, detail),
                 Tried::Again(why) => last = why,
                 Tried::Interrupted => return self.handed_over(attempt),
-                Tried::Useless(end, why) => {
+                Tried::Useless(end, driver, why) => {
                     error!("{}", wording::given_up(&self.job.name, &why));
-                    return Outcome { end, attempts: attempt, detail: why };
+                    return Outcome { driver, ..self.outcome(end, attempt, why) };
                 }
             }
             warn!("{}", wording::attempt_failed(&self.job.name, attempt, &last));
@@ -182,7 +224,12 @@ impl Run<'_> {
             }
         }
         error!("{}", wording::all_failed(&self.job.name));
-        Outcome { end: End::Failed, attempts: most, detail: last }
+        self.outcome(End::Failed, most, last)
+    }
+
+    fn outcome(&self, end: End, attempts: u32, detail: String) -> Outcome {
+        let rung = self.acted.get().and_then(|rung| u32::try_from(rung).ok());
+        Outcome { rung, ..Outcome::new(end, attempts, detail) }
     }
 
     fn tell(&self, attempt: u32, most: u32, began: Ticks, tried: &Tried) {
@@ -200,14 +247,16 @@ impl Run<'_> {
         let (acted, action_error) = match self.act(&self.target(attempt)) {
             Ok(acted) => (acted, None),
             Err(error) => match error.kind {
-                ErrorKind::Unavailable
-                | ErrorKind::Interrupted
-                | ErrorKind::Panicked
-                | ErrorKind::Permission => {
-                    return Tried::Useless(End::Infrastructure, error.message);
+                // A bus that does not answer or a plugin that breaks will fail the next process, too.
+                ErrorKind::Unavailable | ErrorKind::Panicked => {
+                    let driver = Some(Name::new(self.last_link()));
+                    return Tried::Useless(End::Infrastructure, driver, error.message);
+                }
+                ErrorKind::Interrupted | ErrorKind::Permission => {
+                    return Tried::Useless(End::Infrastructure, None, error.message);
                 }
                 ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => {
-                    return Tried::Useless(End::Failed, error.message);
+                    return Tried::Useless(End::Failed, None, error.message);
                 }
                 _ => {
                     let (name, strategy) = (&self.job.name, self.last_link());
@@ -217,6 +266,9 @@ impl Run<'_> {
             },
         };
         self.stage(Stage::Verifying, None);
+        // What did not help is not tried again before the next step of the ladder was.
+        let next = self.acted.get().map_or(0, |rung| rung + 1);
+        self.rung.set(next.min(self.spec.chain.len().saturating_sub(1)));
         match (self.verify(), action_error) {
             // With a check the check alone decides, as ever; the status of the action is recorded.
             (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
@@ -234,17 +286,18 @@ impl Run<'_> {
 
     /// The strategy whose failure ended an attempt.
     fn last_link(&self) -> &str {
-        self.spec.chain.last().map_or("", |link| link.name.as_str())
+        let link = self.acted.get().map_or_else(|| self.spec.chain.last(), |rung| self.spec.chain.get(rung));
+        link.map_or("", |link| link.name.as_str())
     }
 
     fn good(&self, attempts: u32, detail: String) -> Outcome {
         info!("{}", wording::restarted(&self.spec.system_name, &self.spec.strategy_text));
-        Outcome { end: End::Restarted, attempts, detail }
+        self.outcome(End::Restarted, attempts, detail)
     }
 
     fn handed_over(&self, attempts: u32) -> Outcome {
         warn!("{}", wording::handed_over(&self.job.name));
-        Outcome { end: End::HandedOver, attempts, detail: STOPPED.to_owned() }
+        self.outcome(End::HandedOver, attempts, STOPPED.to_owned())
     }
 
     /// Notes how far the job has come; what cannot be noted is said and does not stop the restart.
@@ -313,7 +366,7 @@ enum Tried {
     /// pm is to stop.
     Interrupted,
     /// Another attempt now is pointless.
-    Useless(End, String),
+    Useless(End, Option<Name>, String),
 }
 
 fn millis(duration: Duration) -> u64 {

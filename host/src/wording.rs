@@ -3,8 +3,10 @@
 //! Pure text. `P` is the logical name, `S` the system name. Nothing is decided here; where the original said
 //! less, the reason is appended.
 
-use crate::policy::model::{Alarm, Hold, Name, Notice, RowId};
-use crate::policy::time::Now;
+use crate::policy::group::GroupCause;
+use crate::policy::model::{Alarm, Hold, Name, Notice, RowId, printable};
+use crate::policy::sentence::lasting;
+use crate::policy::time::{Now, Ticks};
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
 use pm_plugin_api::Action;
@@ -21,6 +23,10 @@ pub(crate) fn beginning(name: &Name, strategy: &str, system_name: &str) -> Strin
     format!(
         "{RESTART} Beginning restart procedure for {name} (strategy: {strategy}, system_name: {system_name})"
     )
+}
+
+pub(crate) fn because_of(name: &Name, dependency: &Name) -> String {
+    format!("{RESTART} {name} is restarted because {dependency}, on which it depends, was (restart_dependents)")
 }
 
 pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
@@ -63,6 +69,10 @@ pub(crate) fn restarted(system_name: &str, strategy: &str) -> String {
 
 pub(crate) fn already_healthy(name: &Name, detail: &str) -> String {
     format!("{RESTART} {name} is healthy, nothing to restart: {detail}")
+}
+
+pub(crate) fn only_looked(name: &Name, why: &str) -> String {
+    format!("{RESTART} {name} is not healthy; only looked at, not restarted yet: {why}")
 }
 
 pub(crate) fn attempt_failed(name: &Name, attempt: u32, why: &str) -> String {
@@ -135,17 +145,90 @@ pub(crate) fn stopping(running: usize, patience: Duration) -> String {
     }
 }
 
-pub(crate) fn notice(name: &Name, notice: &Notice, now: Now) -> String {
+/// What people should know, and whether it is worth a warning.
+pub(crate) fn notice(notice: &Notice, now: Now) -> String {
+    let left = |until: &Ticks| until.since(now.boot).as_secs();
     match notice {
-        Notice::BreakerOpened { failures, until } => format!(
-            "Circuit breaker opened for {name} after {failures} failures (one trial in {} s)",
-            until.since(now.boot).as_secs()
+        Notice::BreakerOpened { name, count, level, until } => format!(
+            "Circuit breaker opened for {name} after {count} failures (one trial in {} s, level {level})",
+            left(until)
         ),
-        Notice::BreakerClosed => format!("Circuit breaker reset for {name}"),
-        Notice::FailuresForgotten => {
+        Notice::BreakerHalfOpen { name } => format!("Circuit breaker half-open for {name}: one restart decides"),
+        Notice::BreakerClosed { name } => format!("Circuit breaker reset for {name}"),
+        Notice::FailuresForgotten { name } => {
             format!("Reset failure count for process: {name} after successful restart")
         }
+        Notice::Relapsed { name, after_ms, .. } => {
+            let after = lasting(Duration::from_millis(*after_ms));
+            format!("The restart of {name} did not last: in alarm again after {after}; it counts as one that did not help")
+        }
+        Notice::Lasted { name } => format!("The restart of {name} lasted: no alarm for its stable time"),
+        Notice::GroupOpened { group, cause, troubled, until } => {
+            let why = match cause {
+                GroupCause::Budget => "its budget of restarts is used up".to_owned(),
+                GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
+                GroupCause::Trial => "the member that was tried did not stay well".to_owned(),
+            };
+            format!("Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)", left(until))
+        }
+        Notice::GroupHalfOpen { group } => {
+            format!("Circuit breaker half-open for the group {group}: one member is tried first")
+        }
+        Notice::GroupReleasing { group } => {
+            format!("The first member of the group {group} stayed well: the others follow by 1, 2, 4, ...")
+        }
+        Notice::GroupClosed { group } => format!("Circuit breaker reset for the group {group}"),
+        Notice::DriverPaused { driver, until } => format!(
+            "What the strategy {driver} depends on fails again and again: nothing is restarted by it for {} s, then one \
+             restart finds out. No process is blamed",
+            left(until)
+        ),
+        Notice::DriverBack { driver } => format!("What the strategy {driver} depends on works again"),
+        Notice::MassAlarm { alarms, known } => format!(
+            "Mass alarm: {alarms} of {known} processes are in alarm at once. Each is looked at before anything is restarted"
+        ),
+        Notice::MassHeld { looked, healthy } => format!(
+            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are not believed. Only \
+             what a check finds bad is restarted. Clear the wrong alarms (pm alarm clear), or make pm believe them: \
+             pm release --mass-alarm"
+        ),
+        Notice::MassBelieved { looked, healthy } => format!(
+            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
+        ),
+        Notice::MassOver => "The mass alarm is over".to_owned(),
+        Notice::WindowStarted { id, reason, until } => {
+            let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
+            format!("Maintenance window {id} has begun{reason}: no restarts in it for {}", lasting(until.since(now.wall)))
+        }
+        Notice::WindowEnded { id } => {
+            format!("Maintenance window {id} has ended: what is still in alarm is looked at again")
+        }
     }
+}
+
+/// Whether a notice is good news.
+pub(crate) fn is_good_news(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::BreakerClosed { .. }
+            | Notice::BreakerHalfOpen { .. }
+            | Notice::Lasted { .. }
+            | Notice::GroupHalfOpen { .. }
+            | Notice::GroupReleasing { .. }
+            | Notice::GroupClosed { .. }
+            | Notice::DriverBack { .. }
+            | Notice::MassOver
+            | Notice::WindowStarted { .. }
+            | Notice::WindowEnded { .. }
+    )
+}
+
+fn names(names: &[Name]) -> String {
+    let mut text = names.iter().take(5).map(Name::to_string).collect::<Vec<_>>().join(", ");
+    if names.len() > 5 {
+        text.push_str(&format!(" and {} more", names.len() - 5));
+    }
+    text
 }
 
 pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {

@@ -163,27 +163,51 @@ pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
     plan
 }
 
-/// The chain of checks for one alarm, up to the first that objects: what `pm why` shows.
-#[must_use]
-pub fn examine(
-    alarm: &Alarm,
-    view: &View<'_>,
-    state: &State,
-    now: Now,
-) -> Vec<(Check, Result<String, Hold>)> {
-    let round = Round::new(view, state, now);
-    let case = Case::of(&round, alarm);
-    let mut chain = Vec::new();
-    for check in Check::ALL {
-        match case.ask(check, &round) {
-            Answer::Hold(hold) => {
-                chain.push((check, Err(hold)));
-                break;
-            }
-            Answer::Pass | Answer::Look => chain.push((check, Ok(case.saw(check, &round)))),
-        }
+/// What the checks see, for one look at the world: the chains that `pm why` shows.
+pub struct Examiner<'a>(Round<'a>);
+
+impl<'a> Examiner<'a> {
+    /// One look.
+    #[must_use]
+    pub fn new(view: &'a View<'a>, state: &'a State, now: Now) -> Self {
+        Self(Round::new(view, state, now))
     }
-    chain
+
+    /// The chain of checks for one alarm, up to the first that objects.
+    #[must_use]
+    pub fn chain(&self, alarm: &'a Alarm) -> Vec<(Check, Result<String, Hold>)> {
+        let case = Case::of(&self.0, alarm);
+        let mut chain = Vec::new();
+        let mut only_looked_at = false;
+        for check in Check::ALL {
+            if only_looked_at && !check.concerns_looking() {
+                continue;
+            }
+            match case.ask(check, &self.0) {
+                Answer::Hold(hold) => {
+                    chain.push((check, Err(hold)));
+                    break;
+                }
+                answer => {
+                    only_looked_at |= answer == Answer::Look;
+                    chain.push((check, Ok(case.saw(check, &self.0))));
+                }
+            }
+        }
+        chain
+    }
+
+    /// The step of the dependencies in which a name comes.
+    #[must_use]
+    pub fn wave(&self, name: &Name) -> u32 {
+        self.0.sights.wave(name)
+    }
+}
+
+/// The chain of checks for one alarm, up to the first that objects.
+#[must_use]
+pub fn examine(alarm: &Alarm, view: &View<'_>, state: &State, now: Now) -> Vec<(Check, Result<String, Hold>)> {
+    Examiner::new(view, state, now).chain(alarm)
 }
 
 /// All alarms in the order in which they are asked.

@@ -79,6 +79,29 @@ pub struct Outcome {
     pub detail: String,
 }
 
+impl Outcome {
+    /// An outcome that names neither a step of the ladder nor a driver.
+    pub fn new(end: End, attempts: u32, detail: impl Into<String>) -> Self {
+        Self { end, attempts, rung: None, driver: None, detail: detail.into() }
+    }
+}
+
+impl Job {
+    /// A restart of `name` that an operator asked for.
+    #[must_use]
+    pub fn by_hand(name: &Name, trial: Trial) -> Self {
+        Self {
+            name: name.clone(),
+            alarms: Vec::new(),
+            cause: Cause::Operator,
+            verify: Verify::AfterOnly,
+            trial,
+            rung: 0,
+            chain: Vec::new(),
+        }
+    }
+}
+
 /// What came of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

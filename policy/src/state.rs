@@ -8,7 +8,7 @@ use crate::driver::Driver;
 use crate::group::Group;
 use crate::mass::Mass;
 use crate::model::{Due, InFlight, Job, Name, Rules, Standing, Verify, View};
-use crate::time::{Now, Ticks};
+use crate::time::Now;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that is remembered between polls.
@@ -106,10 +106,17 @@ impl State {
         std::mem::take(&mut self.dirty)
     }
 
-    /// When something changes by the passing of time alone, as far as standings are concerned.
+    /// A job goes on that an earlier pm had begun: what it takes of what is scarce was taken then.
+    pub fn resumed(&mut self, name: &Name, now: Now) {
+        self.standings.entry(name.clone()).or_default().in_flight = Some(InFlight { since: now.boot });
+    }
+
+    /// Whether there is nothing that time could change.
     #[must_use]
-    pub fn next(&self, rules: impl Fn(&Name) -> Option<Rules>) -> Option<Ticks> {
-        let of = |(name, standing): (&Name, &Standing)| standing.breaker.changes(&rules(name)?);
-        self.standings.iter().filter_map(of).min()
+    pub fn is_at_rest(&self) -> bool {
+        self.standings.is_empty()
+            && self.groups.is_empty()
+            && self.due.is_empty()
+            && self.mass.stage == crate::mass::Stage::None
     }
 }

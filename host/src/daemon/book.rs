@@ -1,25 +1,29 @@
-//! What the loop knows: alarms of the last poll, standings, running jobs, and which reasons have been said.
+//! What the loop knows: alarms of the last poll, what is remembered, running jobs, and which reasons have been said.
 //!
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
 use crate::policy::model::{
-    Alarm, Configured, Handled, Hold, Intake, Job, Name, RowId, Standing, Table, View,
+    Alarm, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
 };
+use crate::policy::state::State;
 use crate::policy::time::Now;
-use crate::ports::{Catalog, Cleared, Pending};
+use crate::ports::{Arrangement, Catalog, Cleared, HostMemory, Pending};
 use crate::spec::Spec;
-use crate::wording;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use tracing::{info, warn};
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
-    pub(super) standings: BTreeMap<Name, Standing>,
+    /// How many rows there are, when it was asked.
+    pub(super) known: Option<u64>,
+    pub(super) state: State,
     pub(super) running: BTreeMap<Name, (Job, Arc<Spec>)>,
     pub(super) table: Table,
     pub(super) database: Result<(), String>,
-    configured: BTreeMap<Name, Configured>,
+    pub(super) arrangement: Arrangement,
+    pub(super) windows: Vec<Window>,
+    pub(super) overrides: Vec<Override>,
+    configured: HashMap<Name, Configured>,
     specs: BTreeMap<Name, Arc<Spec>>,
     /// Whose mark of a handled row it is.
     marked: HashMap<RowId, Name>,
@@ -30,15 +34,19 @@ pub(super) struct Book {
 
 impl Book {
     /// What the journal remembers. Rows whose clearing waits count as handled until they are delivered.
-    pub(super) fn open(standings: BTreeMap<Name, Standing>, outbox: &[Pending]) -> Self {
+    pub(super) fn open(state: State, arrangement: Arrangement, outbox: &[Pending]) -> Self {
         let inherited = outbox.iter().map(|Pending { clear, .. }| (clear.row, clear.notes.clone())).collect();
         Self {
             alarms: Vec::new(),
-            standings,
+            known: None,
+            state,
             running: BTreeMap::new(),
             table: Table::Writable,
             database: Ok(()),
-            configured: BTreeMap::new(),
+            arrangement,
+            windows: Vec::new(),
+            overrides: Vec::new(),
+            configured: HashMap::new(),
             specs: BTreeMap::new(),
             marked: HashMap::new(),
             inherited,
@@ -48,19 +56,26 @@ impl Book {
 
     /// Asks the configuration about names that are new since it last changed.
     pub(super) fn look_up(&mut self, catalog: &mut dyn Catalog, now: Now) {
-        for alarm in &self.alarms {
-            if !self.configured.contains_key(&alarm.name) {
-                let (configured, spec) = catalog.look_up(&alarm.name);
-                self.configured.insert(alarm.name.clone(), configured);
-                self.specs.extend(spec.map(|spec| (alarm.name.clone(), spec)));
+        let remembered = self.state.standings.keys().chain(self.state.due.keys());
+        let names = self.alarms.iter().map(|alarm| &alarm.name).chain(remembered);
+        for name in names {
+            if !self.configured.contains_key(name) {
+                let (configured, spec) = catalog.look_up(name);
+                self.configured.insert(name.clone(), configured);
+                self.specs.extend(spec.map(|spec| (name.clone(), spec)));
             }
+        }
+        if self.inherited.is_empty() {
+            return;
+        }
+        for alarm in &self.alarms {
             if self.inherited.get(&alarm.row).is_some_and(|notes| *notes == alarm.notes)
                 && let Some(Configured::Yes(rules)) = self.configured.get(&alarm.name)
             {
                 self.inherited.remove(&alarm.row);
                 let recheck = now.boot.after(rules.grace);
                 let mark = Handled { row: alarm.row, notes: alarm.notes.clone(), recheck };
-                self.standings.entry(alarm.name.clone()).or_default().handled.push(mark);
+                self.state.standings.entry(alarm.name.clone()).or_default().handled.push(mark);
                 self.marked.insert(alarm.row, alarm.name.clone());
             }
         }
@@ -75,63 +90,82 @@ impl Book {
         self.specs.get(name).map(Arc::clone)
     }
 
-    pub(super) fn view(&self, limit: usize, intake: Intake) -> View<'_> {
-        View {
+    /// Whether nothing could come of looking.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.alarms.is_empty() && self.state.is_at_rest() && self.state.windows.is_empty() && self.windows.is_empty()
+    }
+
+    /// What is remembered, to be changed, and the view that it is judged with.
+    pub(super) fn judged(&mut self, intake: Intake) -> (&mut State, View<'_>) {
+        let Arrangement { related, groups, limits } = &self.arrangement;
+        let view = View {
             alarms: &self.alarms,
+            known: self.known,
+            sight: if self.database.is_ok() { Sight::Clear } else { Sight::Blind },
             configured: &self.configured,
-            standings: &self.standings,
-            limit,
-            running: self.running.len(),
+            related,
+            groups,
+            windows: &self.windows,
+            overrides: &self.overrides,
+            limits: *limits,
             table: self.table,
             intake,
-        }
+        };
+        (&mut self.state, view)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.arrangement.limits
+    }
+
+    pub(super) fn host(&self) -> HostMemory {
+        let State { groups, due, storm, mass, windows, .. } = self.state.clone();
+        HostMemory { groups, due, storm, mass, windows }
     }
 
     /// Takes in what a poll read. Reasons that were said for rows that are gone are forgotten.
-    pub(super) fn polled(&mut self, alarms: Vec<Alarm>) {
+    pub(super) fn polled(&mut self, alarms: Vec<Alarm>, known: Option<u64>) {
         self.alarms = alarms;
+        self.known = known;
         if !self.said.is_empty() {
             let rows: HashSet<RowId> = self.alarms.iter().map(|alarm| alarm.row).collect();
             self.said.retain(|row, _| rows.contains(row));
         }
     }
 
-    /// Says a reason once, when it is new for its row.
-    pub(super) fn say_held(&mut self, held: &[(usize, Hold)], now: Now) {
-        for (index, hold) in held {
-            // These end by themselves within moments, and in a burst there are thousands of them; the restart that
-            // they wait for is in the log.
-            if matches!(hold, Hold::Capacity { .. } | Hold::InFlight { .. } | Hold::Handled { .. }) {
-                continue;
-            }
-            let alarm = &self.alarms[*index];
-            if self.said.insert(alarm.row, hold.word()) == Some(hold.word()) {
-                continue;
-            }
-            let text = wording::held(alarm, hold, now);
-            match hold {
-                Hold::BreakerOpen { .. } | Hold::Unusable(_) | Hold::Unnamed => warn!("{text}"),
-                _ => info!("{text}"),
+    /// Those of the reasons that are new for their row, and worth saying.
+    pub(super) fn new_reasons(&mut self, held: Vec<(usize, Hold)>) -> Vec<(usize, Hold)> {
+        // Some end by themselves within moments, and in a burst there are thousands of them; the restart that
+        // they wait for is in the log.
+        let passing = |hold: &Hold| {
+            matches!(
+                hold,
+                Hold::Capacity { .. } | Hold::InFlight { .. } | Hold::Handled { .. } | Hold::Storm { .. }
+            )
+        };
+        let mut new = Vec::new();
+        for (index, hold) in held.into_iter().filter(|(_, hold)| !passing(hold)) {
+            let row = self.alarms[index].row;
+            if self.said.insert(row, hold.word()) != Some(hold.word()) {
+                new.push((index, hold));
             }
         }
+        new
     }
 
     /// A job ended: its alarms count again when the next poll still finds them.
-    pub(super) fn settled(&mut self, name: &Name, standing: Standing, job: &Job) {
+    pub(super) fn settled(&mut self, job: &Job) {
         for Alarm { row, .. } in &job.alarms {
             self.marked.remove(row);
             self.said.remove(row);
         }
-        for mark in &standing.handled {
-            self.marked.insert(mark.row, name.clone());
+        if let Some(standing) = self.state.standing(&job.name) {
+            for mark in &standing.handled {
+                self.marked.insert(mark.row, job.name.clone());
+            }
         }
         self.alarms
-            .retain(|alarm| alarm.name != *name || !job.alarms.iter().any(|done| done.row == alarm.row));
-        if standing == Standing::default() {
-            self.standings.remove(name);
-        } else {
-            self.standings.insert(name.clone(), standing);
-        }
+            .retain(|alarm| alarm.name != job.name || !job.alarms.iter().any(|done| done.row == alarm.row));
     }
 
     /// Clearings came to an end: the marks go, and so do the alarms they were about.
@@ -140,7 +174,7 @@ impl Book {
         for row in &gone {
             self.inherited.remove(row);
             if let Some(name) = self.marked.remove(row)
-                && let Some(standing) = self.standings.get_mut(&name)
+                && let Some(standing) = self.state.standings.get_mut(&name)
             {
                 standing.handled.retain(|mark| mark.row != *row);
             }

@@ -1,13 +1,18 @@
 //! Everything that can wake the loop, in one closed enum.
 
 use crate::policy::model::{Alarm, Name, RowId, Table};
+use crate::policy::relations::Relations;
 use crate::ports::Cleared;
 use crate::respond::Report;
 
 /// What happened.
 pub enum Event {
     /// A poll succeeded; sent when there are alarms, when there were some before, and the first time.
-    Polled(Vec<Alarm>),
+    ///
+    /// With many alarms also how many rows there are.
+    Polled(Vec<Alarm>, Option<u64>),
+    /// What the tables say of groups and dependencies has changed.
+    Related(Relations),
     /// Whether polls succeed has changed, or why not.
     Link(Result<(), String>),
     /// Clearings came to an end.

@@ -8,6 +8,7 @@
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
+use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
 use crate::ports::{AlarmStore, Clock, Journal, StoreError};
 use std::collections::BTreeSet;
@@ -15,12 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// Rows per poll; the rest comes with the next one. Bounds memory when somebody forgets a WHERE.
 const MOST: usize = 10_000;
 /// No poll follows another faster, whatever the interval says.
 const LEAST: Duration = Duration::from_millis(50);
+
+/// So often the tables of groups and dependencies are read again while there are alarms.
+const RELATE_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the loop asks for.
 pub(super) enum Command {
@@ -28,8 +32,8 @@ pub(super) enum Command {
     Flush(Vec<Clear>),
     /// Do not clear these rows any more.
     Withdraw(BTreeSet<RowId>),
-    /// Another pause between polls.
-    Interval(Duration),
+    /// Another pause between polls, and another number of alarms from which on the rows are counted.
+    Pace(Duration, u32),
     /// Another database.
     Replace(Box<dyn AlarmStore>),
     /// Make the clearings once more and leave.
@@ -51,6 +55,11 @@ pub(super) struct Keeper {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) events: Sender<Event>,
     pub(super) interval: Duration,
+    /// From so many alarms on the rows are counted; 0: never.
+    pub(super) many: u32,
+    /// What the tables said last of groups and dependencies, and when they were asked.
+    pub(super) related: Relations,
+    pub(super) related_at: Option<Ticks>,
     pub(super) progress: Arc<Progress>,
     pub(super) link: Link,
     pub(super) table: Table,
@@ -119,8 +128,8 @@ impl Keeper {
                 self.waiting = true;
             }
             Command::Withdraw(rows) => self.withdraw(&rows),
-            Command::Interval(interval) => {
-                self.interval = interval;
+            Command::Pace(interval, many) => {
+                (self.interval, self.many, self.related_at) = (interval, many, None);
                 // Whoever asks for a reload may have put something right: a password, a right to write.
                 self.not_before = Ticks(0);
                 return Stop::PollNow;
@@ -130,7 +139,7 @@ impl Keeper {
                 self.link.replaced();
                 self.complained.clear();
                 self.set_table(Table::Writable);
-                self.told = None;
+                (self.told, self.related_at) = (None, None);
                 return Stop::PollNow;
             }
             Command::Stop => return Stop::Yes,
@@ -161,12 +170,47 @@ impl Keeper {
                 }
                 let news = self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty());
                 if news {
+                    // Groups and dependencies first: the decision about these alarms needs them.
+                    self.relate();
+                    let known = self.count(alarms.len());
                     self.told = Some(alarms.clone());
-                    self.send(Event::Polled(alarms));
+                    self.send(Event::Polled(alarms, known));
                 }
                 self.interval
             }
             Err(error) => self.fails(&error),
+        }
+    }
+
+    /// Reads what the tables say of groups and dependencies: at the first poll, and while there are alarms now and
+    /// then again. An idle pm does not ask.
+    fn relate(&mut self) {
+        let now = self.clock.now().boot;
+        if self.related_at.is_some_and(|at| now.since(at) < RELATE_AGAIN) {
+            return;
+        }
+        self.related_at = Some(now);
+        match self.store.relations() {
+            Ok(related) if related != self.related => {
+                self.related = related.clone();
+                self.send(Event::Related(related));
+            }
+            Ok(_) => {}
+            Err(error) => debug!("{error}. Groups and dependencies stay as they were"),
+        }
+    }
+
+    /// How many rows there are, when so many are in alarm that it matters.
+    fn count(&mut self, alarms: usize) -> Option<u64> {
+        if self.many == 0 || alarms < self.many as usize {
+            return None;
+        }
+        match self.store.known() {
+            Ok(known) => Some(known),
+            Err(error) => {
+                debug!("{error}. Whether this is a mass alarm is not known");
+                None
+            }
         }
     }
 

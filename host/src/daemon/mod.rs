@@ -6,6 +6,7 @@
 
 mod book;
 mod event;
+mod judging;
 mod keeper;
 mod link;
 mod outbox;
@@ -15,14 +16,15 @@ mod resume;
 mod tests;
 
 pub use event::Event;
+pub(crate) use judging::record;
 
-use crate::policy::decide::decide;
-use crate::policy::model::{End, InFlight, Intake, Job, Name, Outcome, RowId, Standing, Table};
-use crate::policy::settle::settle;
+use crate::policy::model::{End, Intake, Job, Outcome, Table};
+use crate::policy::relations::Relations;
+use crate::policy::state::State;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, Journal, JournalError, Knobs, Presence, Record,
-    Refresh, Refreshed, Strategies,
+    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence, Refresh,
+    Refreshed, Strategies,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -37,7 +39,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tracing::{debug, error, info, warn};
+use tracing::{info, warn};
 
 /// How long jobs that were told to stop get to say so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -76,6 +78,8 @@ pub struct Daemon {
     progress: Arc<Progress>,
     pool: Pool,
     book: Book,
+    /// What the tables of the alarm database say of groups and dependencies.
+    table: Relations,
     /// When the loop has to look at its alarms again although nothing happened.
     wake_at: Option<Ticks>,
     intake: Intake,
@@ -87,13 +91,17 @@ pub struct Daemon {
 ///
 /// # Errors
 /// When the journal cannot be read, or the system refuses a thread.
-pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender<Event>), JournalError> {
+pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender<Event>), JournalError> {
     let (events, inbox) = channel();
     let (commands, orders) = channel();
     let progress = Arc::new(Progress::default());
     let outbox = parts.journal.outbox()?;
     let now = parts.clock.now();
-    let book = Book::open(parts.journal.standings()?, &outbox);
+    let HostMemory { groups, due, storm, mass, windows } = parts.journal.host()?;
+    let standings = parts.journal.standings()?.into_iter().collect();
+    let state = State { standings, groups, due, storm, mass, windows, ..State::default() };
+    let arrangement = parts.catalog.arrange(&Relations::default());
+    let book = Book::open(state, arrangement, &outbox);
     progress.last.store(now.boot.0, Ordering::Relaxed);
     let keeper = Keeper {
         store,
@@ -101,6 +109,9 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         clock: Arc::clone(&parts.clock),
         events: events.clone(),
         interval: parts.knobs.interval,
+        many: book.limits().mass_min,
+        related: Relations::default(),
+        related_at: None,
         progress: Arc::clone(&progress),
         link: link::Link::default(),
         table: Table::Writable,
@@ -129,6 +140,7 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         progress,
         pool: Pool::default(),
         book,
+        table: Relations::default(),
         wake_at: None,
         intake: Intake::Open,
         give_up: None,
@@ -168,9 +180,13 @@ impl Daemon {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Polled(alarms) => {
+            Event::Polled(alarms, known) => {
                 self.refresh(Refresh::IfChanged);
-                self.book.polled(alarms);
+                self.book.polled(alarms, known);
+            }
+            Event::Related(table) => {
+                self.table = table;
+                self.arrange();
             }
             Event::Link(state) => self.book.database = state,
             Event::Delivered(rows) => self.book.delivered(&rows),
@@ -195,43 +211,26 @@ impl Daemon {
     fn refresh(&mut self, how: Refresh) {
         match self.parts.catalog.refresh(how) {
             Refreshed::Unchanged => {}
-            Refreshed::Processes => self.book.forget_configured(),
+            Refreshed::Processes => self.arrange(),
             Refreshed::Everything(knobs, store) => {
-                self.book.forget_configured();
+                self.arrange();
                 self.parts.knobs = knobs;
                 if let Some(store) = store {
                     self.order(Command::Replace(store));
                 }
-                self.order(Command::Interval(knobs.interval));
+                self.order(Command::Pace(knobs.interval, self.book.limits().mass_min));
             }
         }
     }
 
-    /// Turns what is known into jobs and reasons.
-    fn decide(&mut self) {
-        self.wake_at = None;
-        if self.book.alarms.is_empty() {
-            return;
-        }
-        let now = self.parts.clock.now();
-        self.book.look_up(self.parts.catalog.as_mut(), now);
-        let plan = decide(&self.book.view(self.parts.knobs.parallel, self.intake), now);
-        self.wake_at = plan.wake_at;
-        self.book.say_held(&plan.held, now);
-        for job in plan.start {
-            let Some(spec) = self.book.spec(&job.name) else { continue };
-            for alarm in &job.alarms {
-                info!("{}", wording::found(alarm));
-            }
-            self.begin(job, spec, Claim::New);
-        }
+    /// Takes in how processes belong together, which the file and the tables say.
+    fn arrange(&mut self) {
+        self.book.forget_configured();
+        self.book.arrangement = self.parts.catalog.arrange(&self.table);
     }
 
     fn begin(&mut self, job: Job, spec: Arc<Spec>, claim: Claim) {
-        let since = self.parts.clock.now().boot;
         let name = job.name.clone();
-        let standing = self.book.standings.entry(name.clone()).or_default();
-        standing.in_flight = Some(InFlight { since });
         let (clock, strategies) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.strategies));
         let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
         let chronicle = Arc::clone(&self.parts.chronicle);
@@ -253,69 +252,6 @@ impl Daemon {
         if let Err(error) = self.pool.run(Box::new(work)) {
             let why = format!("the system refuses another thread: {error}");
             let _ = self.events.send(Event::Done(name, Box::new(broken(&why))));
-        }
-    }
-
-    /// Takes in how a job ended. The only place where standings change because of an outcome.
-    fn settle(&mut self, name: &Name, report: &Report) {
-        let Some((job, spec)) = self.book.running.remove(name) else { return };
-        let now = self.parts.clock.now();
-        let before = self.book.standings.get(name).cloned().unwrap_or_default();
-        let settled = settle(&before, &spec.rules, &job, &report.outcome, now);
-        self.say_outcome(name, &report.outcome);
-        for notice in &settled.notices {
-            warn!("{}", wording::notice(name, notice, now));
-        }
-        let unnoted = self.note(name, report, &settled.standing, &settled.clear);
-        if !settled.withdraw.is_empty() {
-            self.order(Command::Withdraw(settled.withdraw.into_iter().collect::<BTreeSet<RowId>>()));
-        }
-        if !settled.clear.is_empty() {
-            self.order(Command::Flush(if unnoted { settled.clear } else { Vec::new() }));
-        }
-        self.book.settled(name, settled.standing, &job);
-    }
-
-    /// Writes the end into the journal; answers whether the clearings could not be noted there.
-    fn note(
-        &self,
-        name: &Name,
-        report: &Report,
-        standing: &Standing,
-        clear: &[crate::policy::model::Clear],
-    ) -> bool {
-        if report.outcome.end == End::HandedOver {
-            return false;
-        }
-        // Marks of handled rows are not stored with the standing: the outbox is their memory.
-        let kept = Standing { handled: Vec::new(), in_flight: None, ..standing.clone() };
-        let journal = &self.parts.journal;
-        let written = match report.id {
-            Some(id) => {
-                let record = Record {
-                    end: report.outcome.end,
-                    attempts: report.outcome.attempts,
-                    detail: report.outcome.detail.clone(),
-                    at: self.parts.clock.now(),
-                };
-                journal.end(id, name, &record, Some((&kept, clear)))
-            }
-            None => journal.keep(name, &kept),
-        };
-        if let Err(error) = &written {
-            debug!("{}", wording::no_journal(error));
-        }
-        report.id.is_none() || written.is_err()
-    }
-
-    fn say_outcome(&self, name: &Name, outcome: &Outcome) {
-        match outcome.end {
-            End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
-            End::Failed | End::Infrastructure => {
-                error!("{}", wording::not_handled(name, &outcome.detail));
-            }
-            End::HandedOver => {}
-            End::Cancelled => info!("{}", wording::cancelled(name, &outcome.detail)),
         }
     }
 
@@ -376,5 +312,5 @@ impl Daemon {
 }
 
 fn broken(why: &str) -> Report {
-    Report { id: None, outcome: Outcome { end: End::Infrastructure, attempts: 0, detail: why.to_owned() } }
+    Report { id: None, outcome: Outcome::new(End::Infrastructure, 0, why) }
 }

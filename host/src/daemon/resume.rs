@@ -4,7 +4,7 @@
 
 use super::Daemon;
 use crate::policy::breaker::Admission;
-use crate::policy::model::{Configured, End, Job, Trial, Verify};
+use crate::policy::model::{Cause, Configured, End, Job, Rules, Trial};
 use crate::ports::{JournalError, Record, Unfinished};
 use crate::respond::Claim;
 use crate::wording;
@@ -17,7 +17,8 @@ impl Daemon {
             let name = entry.name.clone();
             match self.parts.catalog.look_up(&name) {
                 (Configured::Yes(_), Some(spec)) => {
-                    let job = self.taken_up(&entry);
+                    let job = self.taken_up(&entry, &spec.rules);
+                    self.book.state.resumed(&name, self.parts.clock.now());
                     self.begin(job, spec, Claim::Resume(entry));
                 }
                 (Configured::Unusable(why), _) => {
@@ -30,21 +31,26 @@ impl Daemon {
     }
 
     /// The job of an entry; what was the one trial of a half-open breaker stays one.
-    fn taken_up(&self, entry: &Unfinished) -> Job {
+    fn taken_up(&self, entry: &Unfinished, rules: &Rules) -> Job {
         let now = self.parts.clock.now().boot;
-        let standing = self.book.standings.get(&entry.name);
-        let trial = match standing.map(|standing| standing.breaker.admits(now)) {
+        let standing = self.book.state.standing(&entry.name);
+        let trial = match standing.map(|standing| standing.breaker.admits(rules, now)) {
             Some(Admission::Probe) => Trial::Probe,
             _ => Trial::No,
         };
-        Job { name: entry.name.clone(), alarms: entry.alarms.clone(), verify: Verify::AfterOnly, trial }
+        Job {
+            alarms: entry.alarms.clone(),
+            cause: if entry.alarms.is_empty() { Cause::Operator } else { Cause::Alarm },
+            rung: standing.map_or(0, |standing| standing.rung),
+            ..Job::by_hand(&entry.name, trial)
+        }
     }
 
     /// Ends an entry whose process cannot be handled any more.
     fn abandon(&self, entry: &Unfinished, why: &str) {
         warn!("{}", wording::cancelled(&entry.name, why));
-        let record =
-            Record { end: End::Cancelled, attempts: 0, detail: why.to_owned(), at: self.parts.clock.now() };
+        let (detail, at) = (why.to_owned(), self.parts.clock.now());
+        let record = Record { end: End::Cancelled, attempts: 0, by: None, detail, at };
         if let Err(error) = self.parts.journal.end(entry.id, &entry.name, &record, None) {
             debug!("{}", wording::no_journal(&error));
         }

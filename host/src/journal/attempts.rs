@@ -3,8 +3,10 @@
 //! The partial index on names without an end makes the claim: two attempts for one name cannot both be open. Numbers
 //! are never used twice.
 
+use super::decisions::effect;
+use super::memory::packed_chain;
 use super::owner::Owner;
-use crate::policy::model::{Alarm, AttemptId, End, Name, RowId};
+use crate::policy::model::{Alarm, AttemptId, Cause, End, Name, RowId};
 use crate::policy::time::Wall;
 use crate::ports::{Attempt, Boot, Intent, Record, Stage, Unfinished};
 use rusqlite::types::Type;
@@ -49,7 +51,7 @@ pub(super) fn begin(
     }
     tx.prepare_cached(
         "INSERT INTO attempts (name, strategy, alarms, boot, began_boot, began_wall, owner_pid, owner_start, \
-         owner_boot, stage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9)",
+         owner_boot, stage, cause, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10, ?11)",
     )?
     .execute(params![
         intent.name.as_str(),
@@ -61,6 +63,8 @@ pub(super) fn begin(
         owner.pid,
         owner.start,
         stage_word(Stage::Intent),
+        cause(&intent.cause),
+        packed_chain(&intent.chain),
     ])?;
     Ok(Ok(AttemptId(tx.last_insert_rowid())))
 }
@@ -80,9 +84,18 @@ pub(super) fn stage(
 /// Ends an attempt.
 pub(super) fn end(tx: &Transaction<'_>, id: AttemptId, record: &Record) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE attempts SET stage = ?2, ended_wall = ?3, outcome = ?4, tries = ?5, detail = ?6 WHERE id = ?1",
+        "UPDATE attempts SET stage = ?2, ended_wall = ?3, outcome = ?4, tries = ?5, detail = ?6, by_strategy = ?7 \
+         WHERE id = ?1",
     )?
-    .execute(params![id.0, stage_word(Stage::Ended), record.at.wall.0, word(record.end), record.attempts, record.detail])
+    .execute(params![
+        id.0,
+        stage_word(Stage::Ended),
+        record.at.wall.0,
+        word(record.end),
+        record.attempts,
+        record.detail,
+        record.by,
+    ])
     .map(drop)
 }
 
@@ -117,26 +130,47 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
     Ok(orphans)
 }
 
-/// The history, newest first: of one name, or the last attempt of each. `boot` tells whose owner may be alive.
-pub(super) fn history(
+/// What is read of an attempt.
+const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
+                       owner_boot, cause, by_strategy, effect FROM attempts";
+
+/// The last attempts, newest first: of one name, or the last one of each. `boot` tells whose owner may be alive.
+pub(super) fn last(
     conn: &Connection,
     of: Option<&Name>,
     limit: usize,
     boot: &str,
 ) -> rusqlite::Result<Vec<Attempt>> {
-    const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, \
-                           owner_pid, owner_start, owner_boot FROM attempts";
     let attempt = |row: &Row<'_>| attempt(row, boot);
     match of {
-        Some(name) => conn
-            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1 ORDER BY id DESC LIMIT ?2"))?
-            .query_map(params![name.as_str(), i64::try_from(limit).unwrap_or(i64::MAX)], attempt)?
-            .collect(),
+        Some(_) => history(conn, of, Wall(i64::MIN), limit, boot),
         None => conn
             .prepare_cached(&format!(
                 "{COLUMNS} WHERE id IN (SELECT MAX(id) FROM attempts GROUP BY name) ORDER BY id DESC"
             ))?
             .query_map([], attempt)?
+            .collect(),
+    }
+}
+
+/// Attempts that began at `since` or later, newest first: of one name, or of all.
+pub(super) fn history(
+    conn: &Connection,
+    of: Option<&Name>,
+    since: Wall,
+    limit: usize,
+    boot: &str,
+) -> rusqlite::Result<Vec<Attempt>> {
+    let attempt = |row: &Row<'_>| attempt(row, boot);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    match of {
+        Some(name) => conn
+            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND began_wall >= ?2 ORDER BY id DESC LIMIT ?3"))?
+            .query_map(params![name.as_str(), since.0, limit], attempt)?
+            .collect(),
+        None => conn
+            .prepare_cached(&format!("{COLUMNS} WHERE began_wall >= ?1 ORDER BY id DESC LIMIT ?2"))?
+            .query_map(params![since.0, limit], attempt)?
             .collect(),
     }
 }
@@ -173,6 +207,9 @@ fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {
         strategy: row.get(2)?,
         began: Wall(row.get(3)?),
         ended,
+        cause: row.get(11)?,
+        by: row.get(12)?,
+        effect: row.get_ref(13)?.as_str_or_null()?.and_then(effect),
     })
 }
 
@@ -196,10 +233,20 @@ fn stage_of(word: &str) -> Option<Stage> {
         .find(|stage| stage_word(*stage) == word)
 }
 
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Alarm => "alarm".to_owned(),
+        Cause::MassAlarm => "mass-alarm".to_owned(),
+        Cause::Dependency(name) => format!("dependency {}", name.as_str()),
+        Cause::Operator => "operator".to_owned(),
+    }
+}
+
 fn word(end: End) -> &'static str {
     match end {
         End::Restarted => "restarted",
         End::AlreadyHealthy => "already-healthy",
+        End::Unhealthy => "unhealthy",
         End::Failed => "failed",
         End::Infrastructure => "infrastructure",
         End::HandedOver => "handed-over",
@@ -208,9 +255,16 @@ fn word(end: End) -> &'static str {
 }
 
 fn end_of(word: &str) -> Option<End> {
-    [End::Restarted, End::AlreadyHealthy, End::Failed, End::Infrastructure, End::HandedOver, End::Cancelled]
-        .into_iter()
-        .find(|end| self::word(*end) == word)
+    const ALL: [End; 7] = [
+        End::Restarted,
+        End::AlreadyHealthy,
+        End::Unhealthy,
+        End::Failed,
+        End::Infrastructure,
+        End::HandedOver,
+        End::Cancelled,
+    ];
+    ALL.into_iter().find(|end| self::word(*end) == word)
 }
 
 /// Rows in one column: `[[process_id, notes, acknowledged], …]`. Their name is the attempt's.

@@ -19,7 +19,8 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
     CREATE TABLE attempts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
@@ -55,7 +56,29 @@ const VERSIONS: [&str; 1] = ["
         notes TEXT,
         restarted_wall INTEGER
     ) STRICT;
-"];
+",
+    "
+    ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT 'alarm';
+    ALTER TABLE attempts ADD COLUMN by_strategy TEXT;
+    ALTER TABLE attempts ADD COLUMN effect TEXT;
+    ALTER TABLE attempts ADD COLUMN chain TEXT NOT NULL DEFAULT '[]';
+    CREATE INDEX attempts_began ON attempts (began_wall);
+    ALTER TABLE standings ADD COLUMN memory TEXT;
+    CREATE TABLE host (
+        id INTEGER PRIMARY KEY,
+        boot TEXT NOT NULL,
+        memory TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        at_wall INTEGER NOT NULL,
+        word TEXT NOT NULL,
+        chain TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decisions_of_name ON decisions (name, at_wall);
+",
+];
 
 pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Opened, JournalError> {
     let path = directory.join(FILE);
@@ -219,7 +242,9 @@ fn migrate(conn: &mut Connection) -> Result<(), Obstacle> {
 /// Reads what a start reads.
 fn probe(conn: &Connection) -> rusqlite::Result<()> {
     for sql in [
-        "SELECT COUNT(length(handled)) FROM standings",
+        "SELECT COUNT(length(handled)), COUNT(length(memory)) FROM standings",
+        "SELECT length(memory) FROM host",
+        "SELECT length(chain) FROM decisions ORDER BY id DESC LIMIT 1",
         "SELECT COUNT(length(notes)) FROM outbox",
         "SELECT COUNT(length(alarms)) FROM attempts WHERE ended_wall IS NULL",
         "SELECT length(detail) FROM attempts ORDER BY id DESC LIMIT 1",

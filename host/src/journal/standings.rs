@@ -3,12 +3,13 @@
 //! Moments are of the boot clock and carry the boot they belong to. Read in another boot, an open breaker is due for
 //! its trial, marks of handled rows are due to be looked at, and what only meant "a while ago" is forgotten.
 
-use crate::policy::breaker::Breaker;
+use super::memory;
+use crate::policy::breaker::State;
 use crate::policy::model::{Clear, Handled, Name, RowId, Standing};
 use crate::policy::time::{Ticks, Wall};
-use crate::ports::Pending;
+use crate::ports::{HostMemory, Pending};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::collections::BTreeMap;
 
 /// Stores a standing; a clean slate is not stored.
@@ -18,29 +19,30 @@ pub(super) fn store(
     standing: &Standing,
     boot: &str,
 ) -> rusqlite::Result<()> {
-    let kept = Standing { in_flight: None, ..standing.clone() };
+    let kept = Standing { in_flight: None, alarm_since: None, ..standing.clone() };
     if kept == Standing::default() {
         return tx
             .prepare_cached("DELETE FROM standings WHERE name = ?1")?
             .execute([name.as_str()])
             .map(drop);
     }
-    let open_until = match kept.breaker {
-        Breaker::Open { until, .. } => Some(stored(until)),
-        Breaker::Closed { .. } => None,
+    let open_until = match kept.breaker.state {
+        State::Open { until } => Some(stored(until)),
+        State::Closed | State::HalfOpen(_) => None,
     };
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO standings (name, boot, failures, open_until, pause, last_good, handled) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO standings (name, boot, failures, open_until, pause, last_good, handled, memory) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
         name.as_str(),
         boot,
-        kept.breaker.failures(),
+        kept.breaker.failures,
         open_until,
         kept.pause.map(stored),
         kept.last_good.map(stored),
         packed(&kept.handled),
+        memory::packed(&kept),
     ])
     .map(drop)
 }
@@ -49,7 +51,7 @@ pub(super) fn store(
 pub(super) fn load(conn: &Connection, boot: &str) -> rusqlite::Result<BTreeMap<Name, Standing>> {
     let mut standings = BTreeMap::new();
     let mut statement =
-        conn.prepare("SELECT name, boot, failures, open_until, pause, last_good, handled FROM standings")?;
+        conn.prepare("SELECT name, boot, failures, open_until, pause, last_good, handled, memory FROM standings")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut standing = standing(row)?;
@@ -64,17 +66,14 @@ pub(super) fn load(conn: &Connection, boot: &str) -> rusqlite::Result<BTreeMap<N
 }
 
 fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
-    let failures = row.get(2)?;
+    let unexpected = |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text);
+    let open_until = row.get::<_, Option<i64>>(3)?.map(loaded);
+    let rest = memory::unpacked(row.get_ref(7)?.as_str_or_null()?, row.get(2)?, open_until);
     Ok(Standing {
-        breaker: match row.get::<_, Option<i64>>(3)? {
-            Some(until) => Breaker::Open { failures, until: loaded(until) },
-            None => Breaker::Closed { failures },
-        },
-        in_flight: None,
         pause: row.get::<_, Option<i64>>(4)?.map(loaded),
         last_good: row.get::<_, Option<i64>>(5)?.map(loaded),
-        handled: unpacked(row.get_ref(6)?.as_str()?)
-            .ok_or_else(|| rusqlite::Error::InvalidColumnType(6, "handled".to_owned(), Type::Text))?,
+        handled: unpacked(row.get_ref(6)?.as_str()?).ok_or_else(|| unexpected(6, "handled"))?,
+        ..rest.ok_or_else(|| unexpected(7, "memory"))?
     })
 }
 
@@ -83,7 +82,27 @@ fn after_reboot(standing: Standing) -> Standing {
     for mark in &mut handled {
         mark.recheck = Ticks(0);
     }
-    Standing { breaker: standing.breaker.after_reboot(), handled, ..Standing::default() }
+    let Standing { rung, after_window, .. } = standing;
+    Standing { breaker: standing.breaker.after_reboot(), handled, rung, after_window, ..Standing::default() }
+}
+
+/// Stores what is remembered of the host.
+pub(super) fn store_host(tx: &Transaction<'_>, host: &HostMemory, boot: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO host (id, boot, memory) VALUES (1, ?1, ?2)")?
+        .execute(params![boot, memory::packed_host(host)])
+        .map(drop)
+}
+
+/// What is remembered of the host, with moments of the boot `boot`.
+pub(super) fn load_host(conn: &Connection, boot: &str) -> rusqlite::Result<HostMemory> {
+    let row = conn
+        .prepare_cached("SELECT boot, memory FROM host WHERE id = 1")?
+        .query_row([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
+        .optional()?;
+    let Some((its_boot, text)) = row else { return Ok(HostMemory::default()) };
+    let host = memory::unpacked_host(&text)
+        .ok_or_else(|| rusqlite::Error::InvalidColumnType(1, "memory".to_owned(), Type::Text))?;
+    Ok(if its_boot == boot { host } else { memory::after_reboot(host) })
 }
 
 /// Puts clearings into the outbox.

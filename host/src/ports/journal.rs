@@ -1,8 +1,11 @@
 //! The port to pm's own memory: what is noted before anything is done, and what follows from its end.
 
-use crate::policy::model::{Alarm, AttemptId, Clear, End, Name, Standing};
+use crate::policy::bucket::Bucket;
+use crate::policy::group::Group;
+use crate::policy::mass::Mass;
+use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
 use crate::policy::time::{Now, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// How far an attempt has come. The order of the variants is the order of time.
@@ -29,8 +32,69 @@ pub struct Intent {
     pub alarms: Vec<Alarm>,
     /// The strategy as configured.
     pub strategy: String,
+    /// Why it was begun.
+    pub cause: Cause,
+    /// What each check of the policy saw; empty for a restart by hand.
+    pub chain: Vec<Asked>,
     /// When it began.
     pub at: Now,
+}
+
+/// One check of the policy and what it saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// The check, in its word.
+    pub check: String,
+    /// Whether it objected.
+    pub answer: Answer,
+    /// What it saw, or its objection, as a sentence.
+    pub saw: String,
+}
+
+/// Whether a check objected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It did not.
+    Passed,
+    /// It did: the alarm was held.
+    Held,
+}
+
+/// A decision to hold an alarm; those to start one stand with their attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Whom it is about.
+    pub name: Name,
+    /// When it was made, or made anew for another reason.
+    pub at: Wall,
+    /// The word of the reason.
+    pub word: String,
+    /// What each check saw, up to the one that objected.
+    pub chain: Vec<Asked>,
+}
+
+/// What became of a restart that had helped at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// A stable period followed it.
+    Lasted,
+    /// The process was in alarm again before that.
+    Relapsed,
+}
+
+/// What is remembered of the host besides its processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostMemory {
+    /// Groups that are not a clean slate.
+    pub groups: BTreeMap<Name, Group>,
+    /// Processes to restart because of what they depend on.
+    pub due: BTreeMap<Name, Due>,
+    /// The restarts of this host.
+    pub storm: Bucket,
+    /// The guard against a mass alarm.
+    pub mass: Mass,
+    /// Maintenance windows whose start was announced.
+    pub windows: BTreeSet<Name>,
 }
 
 /// The end of a journal entry.
@@ -40,6 +104,8 @@ pub struct Record {
     pub end: End,
     /// Restarts that were attempted.
     pub attempts: u32,
+    /// The strategy of the ladder that acted last; none when none did.
+    pub by: Option<String>,
     /// One line.
     pub detail: String,
     /// When it ended.
@@ -87,6 +153,12 @@ pub struct Attempt {
     pub ended: Option<(Wall, End, u32, String)>,
     /// Whether it runs: it has no end, and the pm that makes it is alive.
     pub under_way: bool,
+    /// Why it was begun: `alarm`, `dependency NAME`, `operator`.
+    pub cause: String,
+    /// The strategy of the ladder that acted last.
+    pub by: Option<String>,
+    /// What became of a restart that had helped at first, as far as it is known.
+    pub effect: Option<Effect>,
 }
 
 /// A clearing that waits to be made.
@@ -159,11 +231,41 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError>;
-    /// Stores a standing without an attempt (handled marks that ended, resets).
+    /// Stores standings without an attempt, and what is remembered of the host when it changed.
     ///
     /// # Errors
     /// [`JournalError::Unusable`].
-    fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError>;
+    fn keep(&self, standings: &[(Name, Standing)], host: Option<&HostMemory>) -> Result<(), JournalError>;
+    /// What is remembered of the host, with moments of this boot.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn host(&self) -> Result<HostMemory, JournalError>;
+    /// Notes what became of the last restart of `name` that had helped at first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn judged(&self, name: &Name, effect: Effect) -> Result<(), JournalError>;
+    /// Notes why alarms are held.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn decided(&self, decisions: &[Decision]) -> Result<(), JournalError>;
+    /// The last decisions to hold an alarm of `name` that were made at `until` or before, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn decisions(&self, name: &Name, until: Wall, limit: usize) -> Result<Vec<Decision>, JournalError>;
+    /// What each check saw when an attempt was begun; empty for one by hand.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn chain(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError>;
+    /// Attempts of one name, or of all, that began at `since` or later, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn history(&self, of: Option<&Name>, since: Wall, limit: usize) -> Result<Vec<Attempt>, JournalError>;
     /// Entries whose owner has died. They belong to this process from now on, so each is answered once.
     ///
     /// # Errors

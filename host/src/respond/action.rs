@@ -19,13 +19,22 @@ pub(super) struct Acted {
 }
 
 impl Run<'_> {
-    /// Restarts through the configured strategies, the next one when the one before failed.
+    /// Restarts through the ladder from where it stands, by the next step when the one before failed.
     pub(super) fn act(&self, target: &Target) -> Result<Acted, Error> {
-        self.first_that_works(&self.spec.chain, Fallback::Always, |link| match self.call(link, target)? {
+        let from = self.rung.get().min(self.spec.chain.len());
+        let steps = &self.spec.chain[from..];
+        self.first_that_works(steps, Fallback::Always, |place, link| {
+            self.acted.set(Some(from + place));
+            self.step(link, target)
+        })
+    }
+
+    fn step(&self, link: &PartRef, target: &Target) -> Result<Acted, Error> {
+        match self.call(link, target)? {
             Outcome::Done { action, detail } => Ok(self.done(&link.name, action, &detail)),
             Outcome::Delegate { to, fallback } => {
                 let to: Vec<_> = to.into_iter().map(|name| self.delegate(name)).collect();
-                self.first_that_works(&to, fallback, |link| match self.call(link, target)? {
+                self.first_that_works(&to, fallback, |_, link| match self.call(link, target)? {
                     Outcome::Done { action, detail } => Ok(self.done(&link.name, action, &detail)),
                     Outcome::Delegate { .. } => Err(Error::config(format!(
                         "strategy \"{}\" delegates again; name it in restart_strategy directly",
@@ -35,7 +44,7 @@ impl Run<'_> {
                 })
             }
             _ => Err(unknown_answer(&link.name)),
-        })
+        }
     }
 
     pub(super) fn delegate(&self, name: String) -> PartRef {
@@ -48,16 +57,16 @@ impl Run<'_> {
         &self,
         links: &[PartRef],
         fallback: Fallback,
-        act: impl Fn(&PartRef) -> Result<Acted, Error>,
+        act: impl Fn(usize, &PartRef) -> Result<Acted, Error>,
     ) -> Result<Acted, Error> {
         let mut refusals: Vec<String> = Vec::new();
-        for (place, link) in (1..).zip(links) {
-            let error = match act(link) {
+        for (place, link) in links.iter().enumerate() {
+            let error = match act(place, link) {
                 Ok(acted) => return Ok(acted),
                 Err(error) => error,
             };
             refusals.push(error.message);
-            if place == links.len() || !goes_on(error.kind, fallback) {
+            if place + 1 == links.len() || !goes_on(error.kind, fallback) {
                 return Err(Error::new(error.kind, refusals.join("; ")));
             }
             let why = refusals.last().map_or("", String::as_str);

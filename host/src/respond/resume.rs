@@ -40,7 +40,7 @@ impl Run<'_> {
             Verdict::Healthy(seen) => self.good(1, format!("{why}; {seen}")),
             Verdict::NotChecked => self.good(1, why.to_owned()),
             Verdict::Unhealthy(seen) => {
-                Outcome { end: End::Failed, attempts: 1, detail: format!("{why}; {seen}") }
+                self.outcome(End::Failed, 1, format!("{why}; {seen}"))
             }
             Verdict::Interrupted => self.handed_over(1),
         }
@@ -48,5 +48,5 @@ impl Run<'_> {
 }
 
 fn cancelled(why: &str) -> Outcome {
-    Outcome { end: End::Cancelled, attempts: 0, detail: why.to_owned() }
+    Outcome::new(End::Cancelled, 0, why)
 }

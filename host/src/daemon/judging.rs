@@ -1,0 +1,189 @@
+//! From what is known to what is done: lets time pass, decides, begins jobs, and settles how they ended.
+//!
+//! Everything it changes in what is remembered goes into the journal before the loop waits again.
+
+use super::{Command, Daemon};
+use crate::policy::advance::advance;
+use crate::policy::decide::{Examiner, decide};
+use crate::policy::model::{Cause, Check, Clear, End, Hold, Name, Notice, Outcome, RowId, Standing, View};
+use crate::policy::settle::settle;
+use crate::policy::state::State;
+use crate::policy::time::Now;
+use crate::ports::{Answer, Asked, Decision, Effect, Record};
+use crate::respond::{Claim, Report};
+use crate::spec::Spec;
+use crate::wording;
+use std::collections::BTreeSet;
+use tracing::{debug, error, info, warn};
+
+/// So many new reasons are noted with their chain at once; the others follow when they change. Bounds the time that
+/// the loop spends when somebody forgets a WHERE.
+const MOST_NOTED: usize = 1_000;
+
+impl Daemon {
+    /// Turns what is known into jobs and reasons.
+    pub(super) fn decide(&mut self) {
+        self.wake_at = None;
+        let now = self.parts.clock.now();
+        self.book.windows = self.parts.catalog.windows(now.wall);
+        if self.book.is_at_rest() {
+            return;
+        }
+        self.book.look_up(self.parts.catalog.as_mut(), now);
+        let (state, view) = self.book.judged(self.intake);
+        let notices = advance(state, &view, now);
+        let plan = decide(&view, state, now);
+        self.wake_at = plan.wake_at;
+        self.say_notices(&notices, now);
+        self.say_held(plan.held, now);
+        for job in plan.start {
+            let Some(spec) = self.book.spec(&job.name) else { continue };
+            for alarm in job.alarms.iter().filter(|_| job.cause == Cause::Alarm) {
+                info!("{}", wording::found(alarm));
+            }
+            if let Cause::Dependency(because) = &job.cause {
+                info!("{}", wording::because_of(&job.name, because));
+            }
+            let (state, view) = self.book.judged(self.intake);
+            state.begin(&view, &spec.rules, &job, now);
+            self.begin(job, spec, Claim::New);
+        }
+        self.keep();
+    }
+
+    fn say_notices(&self, notices: &[Notice], now: Now) {
+        for notice in notices {
+            let text = wording::notice(notice, now);
+            if wording::is_good_news(notice) { info!("{text}") } else { warn!("{text}") }
+            let judged = match notice {
+                Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
+                Notice::Relapsed { name, .. } => self.parts.journal.judged(name, Effect::Relapsed),
+                _ => Ok(()),
+            };
+            if let Err(error) = judged {
+                debug!("{}", wording::no_journal(&error));
+            }
+        }
+    }
+
+    /// Says a reason once, when it is new for its row, and notes what led to it.
+    fn say_held(&mut self, held: Vec<(usize, Hold)>, now: Now) {
+        let new = self.book.new_reasons(held);
+        if new.is_empty() {
+            return;
+        }
+        for (index, hold) in &new {
+            let text = wording::held(&self.book.alarms[*index], hold, now);
+            match hold {
+                Hold::BreakerOpen { .. } | Hold::GroupOpen { .. } | Hold::Unusable(_) | Hold::Unnamed => {
+                    warn!("{text}");
+                }
+                _ => info!("{text}"),
+            }
+        }
+        let (state, view) = self.book.judged(self.intake);
+        let decisions = noted(&new, &view, state, now);
+        if let Err(error) = self.parts.journal.decided(&decisions) {
+            debug!("{}", wording::no_journal(&error));
+        }
+    }
+
+    /// Takes in how a job ended.
+    pub(super) fn settle(&mut self, name: &Name, report: &Report) {
+        let Some((job, spec)) = self.book.running.remove(name) else { return };
+        let now = self.parts.clock.now();
+        let (state, view) = self.book.judged(self.intake);
+        let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
+        self.say_outcome(name, &report.outcome);
+        self.say_notices(&settled.notices, now);
+        let unnoted = self.note(name, &spec, report, &settled.clear);
+        if !settled.withdraw.is_empty() {
+            self.order(Command::Withdraw(settled.withdraw.into_iter().collect::<BTreeSet<RowId>>()));
+        }
+        if !settled.clear.is_empty() {
+            self.order(Command::Flush(if unnoted { settled.clear } else { Vec::new() }));
+        }
+        self.book.settled(&job);
+    }
+
+    /// Writes the end into the journal; answers whether the clearings could not be noted there.
+    fn note(&mut self, name: &Name, spec: &Spec, report: &Report, clear: &[Clear]) -> bool {
+        if report.outcome.end == End::HandedOver {
+            return false;
+        }
+        let kept = self.kept(name);
+        let journal = &self.parts.journal;
+        let written = match report.id {
+            Some(id) => {
+                self.book.state.dirty.standings.remove(name);
+                let record = record(spec, &report.outcome, self.parts.clock.now());
+                journal.end(id, name, &record, Some((&kept, clear)))
+            }
+            None => journal.keep(&[(name.clone(), kept)], None),
+        };
+        if let Err(error) = &written {
+            debug!("{}", wording::no_journal(error));
+        }
+        report.id.is_none() || written.is_err()
+    }
+
+    /// What of a standing is stored. Marks of handled rows are not: the outbox is their memory.
+    fn kept(&self, name: &Name) -> Standing {
+        let standing = self.book.state.standing(name).cloned().unwrap_or_default();
+        Standing { handled: Vec::new(), in_flight: None, ..standing }
+    }
+
+    /// Stores what has changed in what is remembered.
+    pub(super) fn keep(&mut self) {
+        let dirty = self.book.state.take_dirty();
+        if dirty.standings.is_empty() && !dirty.host {
+            return;
+        }
+        let standings: Vec<_> = dirty.standings.into_iter().map(|name| (name.clone(), self.kept(&name))).collect();
+        let host = dirty.host.then(|| self.book.host());
+        if let Err(error) = self.parts.journal.keep(&standings, host.as_ref()) {
+            debug!("{}", wording::no_journal(&error));
+        }
+    }
+
+    fn say_outcome(&self, name: &Name, outcome: &Outcome) {
+        match outcome.end {
+            End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
+            End::Failed | End::Infrastructure => {
+                error!("{}", wording::not_handled(name, &outcome.detail));
+            }
+            End::HandedOver | End::Unhealthy => {}
+            End::Cancelled => info!("{}", wording::cancelled(name, &outcome.detail)),
+        }
+    }
+}
+
+/// What is noted of the end of an attempt.
+pub(crate) fn record(spec: &Spec, outcome: &Outcome, at: Now) -> Record {
+    let step = outcome.rung.and_then(|rung| spec.chain.get(rung as usize));
+    Record {
+        end: outcome.end,
+        attempts: outcome.attempts,
+        by: step.map(|link| link.name.clone()),
+        detail: outcome.detail.clone(),
+        at,
+    }
+}
+
+fn noted(new: &[(usize, Hold)], view: &View<'_>, state: &State, now: Now) -> Vec<Decision> {
+    let examiner = Examiner::new(view, state, now);
+    let decision = |(index, hold): &(usize, Hold)| {
+        let alarm = &view.alarms[*index];
+        let asked = |(check, result): (Check, Result<String, Hold>)| match result {
+            Ok(saw) => Asked { check: check.word().to_owned(), answer: Answer::Passed, saw },
+            Err(hold) => Asked {
+                check: check.word().to_owned(),
+                answer: Answer::Held,
+                saw: hold.sentence(now),
+            },
+        };
+        let chain = examiner.chain(alarm).into_iter().map(asked).collect();
+        Decision { name: alarm.name.clone(), at: now.wall, word: hold.word().to_owned(), chain }
+    };
+    new.iter().take(MOST_NOTED).map(decision).collect()
+}

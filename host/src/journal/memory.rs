@@ -1,0 +1,236 @@
+//! The forms in which standings, groups and decisions stand in the journal: JSON in one column, each moment in
+//! milliseconds of the boot clock.
+//!
+//! What a newer pm added is left out by an older one and a missing part reads as a clean slate, so that neither loses
+//! more than it does not know.
+
+use crate::policy::breaker::{Breaker, Probe, State};
+use crate::policy::bucket::Bucket;
+use crate::policy::group::{Group, GroupState};
+use crate::policy::mass::{Condition, Mass, Stage};
+use crate::policy::model::{Due, Name, OnTrial, Standing};
+use crate::policy::time::Ticks;
+use crate::ports::{Answer, Asked, HostMemory};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What of a standing has no column of its own.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct KeptStanding {
+    half_open: Option<KeptProbe>,
+    level: u8,
+    useless: Vec<u64>,
+    quiet_from: Option<u64>,
+    last_end: Option<u64>,
+    rung: u32,
+    trial: Option<(u32, u64)>,
+    after_window: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KeptProbe {
+    Due,
+    Used,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct KeptGroup {
+    state: KeptState,
+    level: u8,
+    full_at: u64,
+    troubled: BTreeMap<String, u64>,
+    quiet_from: Option<u64>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeptState {
+    #[default]
+    Closed,
+    Open(u64),
+    CanaryDue,
+    CanaryRuns(String),
+    CanaryProbation(String, u64),
+    Releasing(u32, u32, u32),
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct KeptHost {
+    groups: BTreeMap<String, KeptGroup>,
+    due: BTreeMap<String, (String, u64)>,
+    storm: u64,
+    mass: KeptMass,
+    windows: Vec<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeptMass {
+    #[default]
+    None,
+    Looking(u64),
+    Held(u64, u64, Vec<String>),
+    Believed,
+}
+
+/// The part of a standing that has no column of its own.
+pub(super) fn packed(standing: &Standing) -> String {
+    let breaker = &standing.breaker;
+    text(&KeptStanding {
+        half_open: match breaker.state {
+            State::HalfOpen(Probe::Due) => Some(KeptProbe::Due),
+            State::HalfOpen(Probe::Used) => Some(KeptProbe::Used),
+            State::Closed | State::Open { .. } => None,
+        },
+        level: breaker.level,
+        useless: breaker.useless.iter().map(|at| at.0).collect(),
+        quiet_from: breaker.quiet_from.map(|at| at.0),
+        last_end: standing.last_end.map(|at| at.0),
+        rung: standing.rung,
+        trial: standing.trial.map(|trial| (trial.rung, trial.since.0)),
+        after_window: standing.after_window,
+    })
+}
+
+/// A standing from its columns and [`packed`]; `open_until` is that of an open breaker.
+pub(super) fn unpacked(memory: Option<&str>, failures: u32, open_until: Option<Ticks>) -> Option<Standing> {
+    let kept: KeptStanding = memory.map_or(Some(KeptStanding::default()), |text| serde_json::from_str(text).ok())?;
+    let state = match (open_until, kept.half_open) {
+        (Some(until), _) => State::Open { until },
+        (None, Some(KeptProbe::Due)) => State::HalfOpen(Probe::Due),
+        (None, Some(KeptProbe::Used)) => State::HalfOpen(Probe::Used),
+        (None, None) => State::Closed,
+    };
+    Some(Standing {
+        breaker: Breaker {
+            state,
+            level: kept.level,
+            failures,
+            useless: kept.useless.into_iter().map(Ticks).collect(),
+            quiet_from: kept.quiet_from.map(Ticks),
+        },
+        last_end: kept.last_end.map(Ticks),
+        rung: kept.rung,
+        trial: kept.trial.map(|(rung, since)| OnTrial { rung, since: Ticks(since) }),
+        after_window: kept.after_window,
+        ..Standing::default()
+    })
+}
+
+/// What is remembered of the host.
+pub(super) fn packed_host(host: &HostMemory) -> String {
+    let group = |(name, group): (&Name, &Group)| (name.as_str().to_owned(), kept_group(group));
+    let due = |(name, due): (&Name, &Due)| (own(name), (own(&due.because), due.since.0));
+    text(&KeptHost {
+        groups: host.groups.iter().map(group).collect(),
+        due: host.due.iter().map(due).collect(),
+        storm: host.storm.full_at.0,
+        mass: match host.mass.stage {
+            Stage::None => KeptMass::None,
+            Stage::Looking { since } => KeptMass::Looking(since.0),
+            Stage::Held { looked, healthy } => {
+                let bad = host.mass.seen.iter().filter(|(_, (seen, _))| *seen == Condition::Bad);
+                KeptMass::Held(looked, healthy, bad.map(|(name, _)| own(name)).collect())
+            }
+            Stage::Believed => KeptMass::Believed,
+        },
+        windows: host.windows.iter().map(own).collect(),
+    })
+}
+
+/// The reverse of [`packed_host`].
+pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
+    let kept: KeptHost = serde_json::from_str(memory).ok()?;
+    let due = |(name, (because, since)): (String, (String, u64))| {
+        (Name::new(&name), Due { because: Name::new(&because), since: Ticks(since) })
+    };
+    let mass = match kept.mass {
+        KeptMass::None => Mass::default(),
+        KeptMass::Looking(since) => Mass { stage: Stage::Looking { since: Ticks(since) }, ..Mass::default() },
+        KeptMass::Held(looked, healthy, bad) => Mass {
+            stage: Stage::Held { looked, healthy },
+            // The others are looked at again.
+            seen: bad.iter().map(|name| (Name::new(name), (Condition::Bad, Ticks(0)))).collect(),
+        },
+        KeptMass::Believed => Mass { stage: Stage::Believed, ..Mass::default() },
+    };
+    Some(HostMemory {
+        groups: kept.groups.into_iter().map(|(name, group)| (Name::new(&name), read_group(group))).collect(),
+        due: kept.due.into_iter().map(due).collect(),
+        storm: Bucket { full_at: Ticks(kept.storm) },
+        mass,
+        windows: kept.windows.iter().map(|id| Name::new(id)).collect(),
+    })
+}
+
+/// In another boot its moments mean nothing.
+pub(super) fn after_reboot(host: HostMemory) -> HostMemory {
+    let groups = host.groups.into_iter().map(|(name, group)| (name, group.after_reboot())).collect();
+    let mut due = host.due;
+    for due in due.values_mut() {
+        due.since = Ticks(0);
+    }
+    HostMemory { groups, due, storm: Bucket::default(), mass: Mass::default(), windows: host.windows }
+}
+
+/// A chain of checks.
+pub(super) fn packed_chain(chain: &[Asked]) -> String {
+    let asked = |asked: &Asked| (asked.check.clone(), asked.answer == Answer::Held, asked.saw.clone());
+    text(&chain.iter().map(asked).collect::<Vec<_>>())
+}
+
+/// The reverse of [`packed_chain`].
+pub(super) fn unpacked_chain(text: &str) -> Option<Vec<Asked>> {
+    let chain: Vec<(String, bool, String)> = serde_json::from_str(text).ok()?;
+    let asked = |(check, held, saw)| Asked { check, answer: if held { Answer::Held } else { Answer::Passed }, saw };
+    Some(chain.into_iter().map(asked).collect())
+}
+
+fn kept_group(group: &Group) -> KeptGroup {
+    KeptGroup {
+        state: match &group.state {
+            GroupState::Closed => KeptState::Closed,
+            GroupState::Open { until } => KeptState::Open(until.0),
+            GroupState::CanaryDue => KeptState::CanaryDue,
+            GroupState::CanaryRuns(name) => KeptState::CanaryRuns(own(name)),
+            GroupState::CanaryProbation { canary, since } => KeptState::CanaryProbation(own(canary), since.0),
+            GroupState::Releasing { batch, begun, good } => KeptState::Releasing(*batch, *begun, *good),
+        },
+        level: group.level,
+        full_at: group.bucket.full_at.0,
+        troubled: group.troubled.iter().map(|(name, at)| (own(name), at.0)).collect(),
+        quiet_from: group.quiet_from.map(|at| at.0),
+    }
+}
+
+fn read_group(kept: KeptGroup) -> Group {
+    Group {
+        state: match kept.state {
+            KeptState::Closed => GroupState::Closed,
+            KeptState::Open(until) => GroupState::Open { until: Ticks(until) },
+            KeptState::CanaryDue => GroupState::CanaryDue,
+            KeptState::CanaryRuns(name) => GroupState::CanaryRuns(Name::new(&name)),
+            KeptState::CanaryProbation(name, since) => {
+                GroupState::CanaryProbation { canary: Name::new(&name), since: Ticks(since) }
+            }
+            KeptState::Releasing(batch, begun, good) => GroupState::Releasing { batch, begun, good },
+        },
+        level: kept.level,
+        bucket: Bucket { full_at: Ticks(kept.full_at) },
+        troubled: kept.troubled.iter().map(|(name, at)| (Name::new(name), Ticks(*at))).collect(),
+        quiet_from: kept.quiet_from.map(Ticks),
+    }
+}
+
+fn own(name: &Name) -> String {
+    name.as_str().to_owned()
+}
+
+fn text(value: &impl Serialize) -> String {
+    // These are trees of texts and numbers with texts as keys; nothing in them can fail.
+    serde_json::to_string(value).unwrap_or_default()
+}
