@@ -167,6 +167,18 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`].
     fn list(&mut self) -> Result<Vec<Row>, StoreError>;
+    /// How many processes this host has: the rows that [`list`](Self::list) would read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn known(&mut self) -> Result<u64, StoreError>;
+    /// Groups and dependencies as the optional tables have them, for all hosts: names decide. A table that is
+    /// missing or that this account may not read is an empty one; a row that cannot be read is left out and reported
+    /// once.
+    ///
+    /// # Errors
+    /// [`StoreError`], as every question; what was read before stays good, and no poll depends on it.
+    fn relations(&mut self) -> Result<Relations, StoreError>;
     /// Adds a process to the two tables, with the next free `process_id` and this host's `host_id`, not in alarm; a
     /// name that has a row already gets no second one. Answers its row.
     ///

@@ -11,6 +11,7 @@
 mod engines;
 mod faults;
 mod reach;
+mod relations;
 mod tables;
 
 use engines::{Database, fixture, name};

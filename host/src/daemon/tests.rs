@@ -6,6 +6,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::model::{
     Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
 };
+use crate::policy::relations::Relations;
 use crate::policy::testing::rules;
 use crate::policy::time::Now;
 use crate::ports::{
@@ -177,6 +178,12 @@ impl AlarmStore for Double {
     }
     fn list(&mut self) -> Result<Vec<Row>, StoreError> {
         Ok(Vec::new())
+    }
+    fn known(&mut self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+    fn relations(&mut self) -> Result<Relations, StoreError> {
+        Ok(Relations::default())
     }
     fn add(&mut self, _: &Name) -> Result<RowId, StoreError> {
         Err(store_error(Trouble::Other))

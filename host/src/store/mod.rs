@@ -10,6 +10,7 @@
 
 mod mysql;
 mod notes;
+mod relations;
 mod rows;
 mod schema;
 mod sqlite;

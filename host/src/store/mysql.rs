@@ -19,17 +19,20 @@ pub(super) use pool::MysqlPool;
 
 use super::MysqlAddress;
 use super::notes;
+use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
+use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
-use failure::{NO_PARENT, TAKEN};
+use failure::{NO_PARENT, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::debug;
 
 /// How often a statement is made anew after a deadlock or a lock that was not released.
 const REPEATS: u32 = 5;
@@ -46,6 +49,7 @@ pub(super) struct MysqlStore {
     limit: Option<usize>,
     left: Left,
     left_of_list: Left,
+    left_of_pairs: [Left; 2],
 }
 
 /// The texts of the statements that are used again and again; built once, so that they stay prepared.
@@ -67,6 +71,7 @@ impl MysqlStore {
             limit: None,
             left: Left::default(),
             left_of_list: Left::default(),
+            left_of_pairs: Default::default(),
         }
     }
 
@@ -172,6 +177,17 @@ impl MysqlStore {
         Ok(answer.is_none().then_some(RowId(*row)))
     }
 
+    /// The rows of an optional table; a table that is not there for us has none.
+    fn pairs(&mut self, pairs: &Pairs, index: usize) -> Result<Vec<(Name, Name)>, StoreError> {
+        let (doing, question) = (pairs.reading(), pairs.question());
+        let Some(rows) = self.line.rows_unless::<2>(&doing, &question, Vec::new(), NOT_FOR_US)? else {
+            debug!("{} is not there, or this account may not read it", pairs.table);
+            return Ok(Vec::new());
+        };
+        let read = pairs.pairs(rows, self.line.at())?;
+        Ok(self.left_of_pairs[index].out(read, &format!("{} at {}", pairs.table, self.line.at())))
+    }
+
     /// Waits before a statement is made anew; false when pm is to stop.
     fn pause(&self, repeat: u32) -> bool {
         let dice = RandomState::new().build_hasher().finish() % 100;
@@ -220,6 +236,23 @@ impl AlarmStore for MysqlStore {
             self.line.rows::<5>("reading the processes from PROCESE and STATUS_PROCESS", &sql, Vec::new())?;
         let rows = rows.into_iter().map(rows::row).collect();
         Ok(self.left_of_list.out(rows, &self.line.table()))
+    }
+
+    fn known(&mut self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT COUNT(*) FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
+             WHERE 1 = 1{}",
+            of_host("s.host_id", self.host_id)
+        );
+        let counted = self.line.rows::<1>("counting the processes in STATUS_PROCESS", &sql, Vec::new())?;
+        match counted.first() {
+            Some([Cell::Int(count)]) => Ok(u64::try_from(*count).unwrap_or_default()),
+            _ => Ok(0),
+        }
+    }
+
+    fn relations(&mut self) -> Result<Relations, StoreError> {
+        Ok(Relations { groups: self.pairs(&GROUPS, 0)?, dependencies: self.pairs(&DEPENDENCIES, 1)? })
     }
 
     fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {

@@ -25,7 +25,7 @@ impl Cell {
         String::from_utf8(bytes).map_or(Self::Odd("bytes that are not UTF-8"), Self::Text)
     }
 
-    fn seen(&self) -> &'static str {
+    pub(super) fn seen(&self) -> &'static str {
         match self {
             Self::Null => "NULL",
             Self::Int(_) => "a number",
@@ -37,7 +37,7 @@ impl Cell {
 
 /// Why a row cannot be read.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Unreadable(String);
+pub(super) struct Unreadable(pub(super) String);
 
 /// The columns of [`alarm`], in its order.
 pub(super) const ALARM_COLUMNS: &str = "s.process_id, p.process_name, s.sound, s.notes";

@@ -1,17 +1,18 @@
 //! The tables of the contract, the versions that pm has made of them, and the runner that gets there.
 //!
-//! `migrate` only adds: missing tables in the shape that the replaced service used, and an index on the alarms; it
-//! never changes or drops what is there. It is safe to repeat and safe when two run at once: each step is one
+//! `migrate` only adds: missing tables in the shape that the replaced service used, an index on the alarms, and the
+//! optional tables of groups and dependencies; it never changes or drops what is there. It is safe to repeat and safe when two run at once: each step is one
 //! statement that is made only when its result is missing, and "already there" from the engine counts as done. A
 //! version newer than [`NEWEST`] is refused, because its meaning is unknown here.
 //!
 //! Why an own runner: refinery takes no lock on MySQL, where DDL cannot be rolled back either, unwraps on a history
-//! it cannot read, pins the version of rusqlite and brings a C library; two steps do not pay for that.
+//! it cannot read, pins the version of rusqlite and brings a C library; three steps do not pay for that.
 
+use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use crate::ports::StoreError;
 
 /// The newest version this pm knows.
-pub(super) const NEWEST: u32 = 2;
+pub(super) const NEWEST: u32 = 3;
 
 /// The tables of the contract with their columns.
 const CONTRACT: [(&str, &[&str]); 2] = [
@@ -38,6 +39,8 @@ pub(super) trait Tables {
     fn columns(&mut self, table: &str) -> Result<Vec<String>, StoreError>;
     /// The columns of each index on `STATUS_PROCESS`, in lower case and in their order.
     fn indexes(&mut self) -> Result<Vec<Vec<String>>, StoreError>;
+    /// The type of a column for names that are compared byte for byte.
+    fn exact_text(&self) -> &'static str;
     /// Makes one table or index.
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError>;
     /// Notes in `pm_schema` that a version has been reached, if that is not noted yet.
@@ -88,6 +91,10 @@ pub(super) fn migrate(tables: &mut dyn Tables) -> Result<Vec<String>, StoreError
     note(tables, before, 1, "the tables of the alarms", &mut done)?;
     index(tables, &mut done)?;
     note(tables, before, 2, "an index on the alarms", &mut done)?;
+    for pairs in [GROUPS, DEPENDENCIES] {
+        relation(tables, &pairs, &mut done)?;
+    }
+    note(tables, before, 3, "groups and dependencies", &mut done)?;
     Ok(done)
 }
 
@@ -143,6 +150,15 @@ fn index(tables: &mut dyn Tables, done: &mut Vec<String>) -> Result<(), StoreErr
     ))? == Ran::Done
     {
         done.push(format!("created an index on STATUS_PROCESS ({columns})"));
+    }
+    Ok(())
+}
+
+/// Version 3: tables that pm can do without; one of somebody else by that name is left as it is.
+fn relation(tables: &mut dyn Tables, pairs: &Pairs, done: &mut Vec<String>) -> Result<(), StoreError> {
+    if tables.columns(pairs.table)?.is_empty() {
+        let made = tables.make(&pairs.definition(tables))?;
+        done.extend((made == Ran::Done).then(|| format!("created {}", pairs.table)));
     }
     Ok(())
 }

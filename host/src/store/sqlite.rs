@@ -10,9 +10,11 @@ mod tables;
 
 use super::SqliteAddress;
 use super::notes;
+use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
+use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError, Trouble};
 use failure::Place;
 use jiff::tz::TimeZone;
@@ -35,6 +37,7 @@ pub(super) struct SqliteStore {
     open: Option<Open>,
     left: Left,
     left_of_list: Left,
+    left_of_pairs: [Left; 2],
 }
 
 struct Open {
@@ -48,7 +51,14 @@ struct Open {
 impl SqliteStore {
     pub(super) fn new(address: SqliteAddress) -> Self {
         let place = Place(address.path.clone());
-        Self { address, place, open: None, left: Left::default(), left_of_list: Left::default() }
+        Self {
+            address,
+            place,
+            open: None,
+            left: Left::default(),
+            left_of_list: Left::default(),
+            left_of_pairs: Default::default(),
+        }
     }
 
     /// Makes one call with an open connection, and closes it when the error leaves it in doubt.
@@ -86,6 +96,19 @@ impl SqliteStore {
         if self.open.as_ref().is_some_and(|open| open.conn.is_readonly("main").unwrap_or(false)) {
             self.open = None;
         }
+    }
+
+    /// The rows of an optional table; a table that is not there has none.
+    fn pairs(&mut self, pairs: &Pairs, index: usize) -> Result<Vec<(Name, Name)>, StoreError> {
+        let rows = self.with(&pairs.reading(), |open, _| {
+            if !tables::exists(&open.conn, pairs.table)? {
+                return Ok(Vec::new());
+            }
+            open.conn.prepare(&pairs.question())?.query_map([], cells)?.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let at = self.address.path.display();
+        let read = pairs.pairs(rows, &at.to_string())?;
+        Ok(self.left_of_pairs[index].out(read, &format!("{} at {at}", pairs.table)))
     }
 
     fn set(&mut self, doing: &str, alarm: i64, which: &Rows, note: &str) -> Result<u64, StoreError> {
@@ -181,6 +204,22 @@ impl AlarmStore for SqliteStore {
             statement.query_map([], |row| Ok(rows::row(cells(row)?)))?.collect::<rusqlite::Result<Vec<_>>>()
         })?;
         Ok(self.left_of_list.out(rows, &self.place.table()))
+    }
+
+    fn known(&mut self) -> Result<u64, StoreError> {
+        self.with("counting the processes in STATUS_PROCESS", |open, host| {
+            let sql = format!(
+                "SELECT COUNT(*) FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
+                 WHERE 1 = 1{}",
+                of_host("s.host_id", host)
+            );
+            let counted: i64 = open.conn.query_row(&sql, [], |row| row.get(0))?;
+            Ok(u64::try_from(counted).unwrap_or_default())
+        })
+    }
+
+    fn relations(&mut self) -> Result<Relations, StoreError> {
+        Ok(Relations { groups: self.pairs(&GROUPS, 0)?, dependencies: self.pairs(&DEPENDENCIES, 1)? })
     }
 
     fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {

@@ -18,7 +18,7 @@ pub(super) fn with_an_alarm() -> Option<MariaDb> {
     Some(database)
 }
 
-fn login(user: &str, password: &str) -> Login {
+pub(super) fn login(user: &str, password: &str) -> Login {
     Login { user: user.to_owned(), password: Password::new(password) }
 }
 
@@ -189,7 +189,7 @@ fn a_missing_database_is_named() {
 }
 
 /// An account of this test with the password `pw`; `{user}` and `{db}` stand for it and the database.
-fn account(database: &MariaDb, suffix: &str, grants: &str) -> String {
+pub(super) fn account(database: &MariaDb, suffix: &str, grants: &str) -> String {
     let user = format!("{}_{suffix}", database.database);
     let mut root = database.connection(None);
     for host in ["localhost", "127.0.0.1"] {
@@ -202,7 +202,7 @@ fn account(database: &MariaDb, suffix: &str, grants: &str) -> String {
     user
 }
 
-fn forget(database: &MariaDb, user: &str) {
+pub(super) fn forget(database: &MariaDb, user: &str) {
     let drop = format!("DROP USER '{user}'@'localhost', '{user}'@'127.0.0.1'");
     database.connection(None).query_drop(drop).unwrap();
 }

@@ -15,6 +15,9 @@ pub(super) const ALREADY_THERE: &[u16] = &[1050, 1060, 1061, 1062];
 /// A table is missing, or hidden from an account that may not read it.
 pub(super) const NOT_THERE: &[u16] = &[1146, 1142];
 
+/// The same, or hidden in part.
+pub(super) const NOT_FOR_US: &[u16] = &[1146, 1142, 1143];
+
 /// The key is taken.
 pub(super) const TAKEN: u16 = 1062;
 /// The row that a foreign key wants is missing.

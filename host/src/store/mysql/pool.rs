@@ -7,6 +7,7 @@
 
 use super::MysqlStore;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
+use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError};
 use crate::store::MysqlAddress;
 use std::collections::BTreeSet;
@@ -111,6 +112,14 @@ impl AlarmStore for MysqlPool {
 
     fn list(&mut self) -> Result<Vec<Row>, StoreError> {
         self.first.list()
+    }
+
+    fn known(&mut self) -> Result<u64, StoreError> {
+        self.first.known()
+    }
+
+    fn relations(&mut self) -> Result<Relations, StoreError> {
+        self.first.relations()
     }
 
     fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {

@@ -23,6 +23,11 @@ pub(super) fn declared_length(conn: &Connection) -> rusqlite::Result<Option<usiz
     Ok(inside.and_then(|(length, _)| length.trim().parse().ok()))
 }
 
+/// Whether there is a table or a view of this name.
+pub(super) fn exists(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    Ok(!texts(conn, &format!("SELECT name FROM pragma_table_info('{table}')"))?.is_empty())
+}
+
 fn texts(conn: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
     conn.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
 }
@@ -57,6 +62,10 @@ impl Tables for SqliteTables<'_> {
              WHERE list.partial = 0",
         )?;
         Ok(joined.iter().map(|columns| columns.split(',').map(str::to_owned).collect()).collect())
+    }
+
+    fn exact_text(&self) -> &'static str {
+        "VARCHAR(100)"
     }
 
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError> {
