@@ -3,13 +3,16 @@
 //! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
 //! nothing at all, and says so once per version of the file.
 
+use crate::cli::arrange::arrangement;
 use crate::cli::compose::catalogue;
 use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::plugins::Registry;
-use crate::policy::model::{Configured, Name};
-use crate::ports::{AlarmStore, Catalog, Knobs, Refresh, Refreshed};
+use crate::policy::model::{Configured, Name, Window};
+use crate::policy::relations::Relations;
+use crate::policy::time::Wall;
+use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed};
 use crate::spec::Spec;
 use crate::store;
 use crate::telemetry::Telemetry;
@@ -126,6 +129,18 @@ impl Catalog for Current {
     fn look_up(&mut self, name: &Name) -> (Configured, Option<Arc<Spec>>) {
         let (configured, spec) = config::look_up(&self.config, &self.offers, name);
         (configured, spec.map(Arc::new))
+    }
+
+    fn arrange(&mut self, table: &Relations) -> Arrangement {
+        let arrangement = arrangement(&self.config, table);
+        for problem in arrangement.related.problems() {
+            warn!("{problem}; it is left out");
+        }
+        arrangement
+    }
+
+    fn windows(&mut self, now: Wall) -> Vec<Window> {
+        self.agenda.occurrences(now)
     }
 
     fn refresh(&mut self, how: Refresh) -> Refreshed {

@@ -3,18 +3,24 @@
 //! This is where plain data of one edge becomes plain data of another, because edges never import each other.
 
 use crate::cli::arguments::Global;
+use crate::cli::arrange::arrangement;
 use crate::cli::{Failure, addresses};
 use crate::clock::{Stop, SystemClock};
 use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Refused, Severity};
 use crate::journal;
 use crate::plugins::{self, Registry};
-use crate::policy::model::{Clear, Configured, InFlight, Name, Standing};
-use crate::policy::time::{Now, Ticks};
-use crate::ports::{AlarmStore, Attempt, Clock, Journal, Row};
+use crate::policy::advance::advance;
+use crate::policy::model::{
+    Alarm, Clear, Configured, Handled, InFlight, Intake, Name, Override, Sight, Standing, Table, View, Window,
+};
+use crate::policy::relations::Relations;
+use crate::policy::state::State;
+use crate::policy::time::{Now, Ticks, Wall};
+use crate::ports::{AlarmStore, Arrangement, Attempt, Clock, HostMemory, Journal, JournalError, Row};
 use crate::presence::StateLock;
 use crate::spec::Spec;
 use crate::store;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,15 +43,21 @@ pub(crate) struct Context {
     clock: Arc<SystemClock>,
 }
 
-/// What table and journal say at one moment.
+/// What table, file and journal say at one moment: all that the daemon would judge by.
 pub(crate) struct Picture {
     pub(crate) rows: Vec<Row>,
-    pub(crate) standings: BTreeMap<Name, Standing>,
+    /// The rows in alarm.
+    pub(crate) alarms: Vec<Alarm>,
+    /// What is remembered, caught up with the moment.
+    pub(crate) state: State,
     pub(crate) attempts: Vec<Attempt>,
-    /// Clearings that could not be made yet.
-    pub(crate) waiting: Vec<Clear>,
+    pub(crate) arrangement: Arrangement,
+    pub(crate) windows: Vec<Window>,
+    pub(crate) overrides: Vec<Override>,
+    pub(crate) configured: HashMap<Name, Configured>,
     pub(crate) database: Result<(), String>,
     pub(crate) daemon: Option<u32>,
+    pub(crate) now: Now,
 }
 
 /// The configuration file that is meant.
@@ -148,26 +160,83 @@ impl Context {
         config::look_up(&self.config, &self.registry.offers(), name)
     }
 
-    /// Looks at table and journal; a database that does not answer leaves the journal's part.
+    /// Looks at table and journal as the daemon would judge them now; a database that does not answer leaves the
+    /// journal's part. `more` are alarms to suppose.
     pub(crate) fn picture(&self) -> Result<Picture, Failure> {
+        self.picture_with(|_| None)
+    }
+
+    /// As [`picture`](Self::picture), with an alarm that is only supposed, made from the rows.
+    pub(crate) fn picture_with(&self, supposed: impl FnOnce(&[Row]) -> Option<Alarm>) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
-        let journal = journal::open_read_only(state_dir, self.clock.boot_id())
-            .map_err(|error| Failure::failed(&error))?;
-        let mut standings = journal.standings().map_err(|error| Failure::failed(&error))?;
-        let attempts = journal.attempts(None, 1).map_err(|error| Failure::failed(&error))?;
-        let waiting = journal.outbox().map_err(|error| Failure::failed(&error))?;
-        let waiting = waiting.into_iter().map(|pending| pending.clear).collect();
-        let (now, daemon) = (self.now(), StateLock::holder(state_dir));
-        for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
-            let ago = u64::try_from(now.wall.0 - attempt.began.0).unwrap_or_default();
-            let since = Ticks(now.boot.0.saturating_sub(ago));
-            standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
-        }
-        let (rows, database) = match self.store().list() {
+        let failed = |error: JournalError| Failure::failed(&error);
+        let journal = journal::open_read_only(state_dir, self.clock.boot_id()).map_err(failed)?;
+        let HostMemory { groups, due, storm, mass, windows } = journal.host().map_err(failed)?;
+        let standings = journal.standings().map_err(failed)?.into_iter().collect();
+        let mut state = State { standings, groups, due, storm, mass, windows, ..State::default() };
+        let attempts = journal.attempts(None, 1).map_err(failed)?;
+        let waiting = journal.outbox().map_err(failed)?;
+        let mut store = self.store();
+        let (rows, database) = match store.list() {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        Ok(Picture { rows, standings, attempts, waiting, database, daemon })
+        let table = if database.is_ok() { store.relations().unwrap_or_default() } else { Relations::default() };
+        let now = self.now();
+        let mut alarms: Vec<Alarm> = rows.iter().filter(|row| row.alarm == 1).map(alarm_of).collect();
+        alarms.extend(supposed(&rows));
+        let configured = alarms.iter().map(|alarm| &alarm.name).chain(state.standings.keys()).chain(state.due.keys());
+        let configured: HashMap<_, _> = configured.map(|name| (name.clone(), self.look_up(name).0)).collect();
+        let waiting: Vec<Clear> = waiting.into_iter().map(|pending| pending.clear).collect();
+        recall(&mut state, &attempts, &alarms, &waiting, &configured, now);
+        let mut picture = Picture {
+            arrangement: arrangement(&self.config, &table),
+            windows: self.windows(&journal, now)?,
+            overrides: journal.overrides().map_err(failed)?,
+            daemon: StateLock::holder(state_dir),
+            rows,
+            alarms,
+            state,
+            attempts,
+            configured,
+            database,
+            now,
+        };
+        let mut state = picture.state.clone();
+        let _ = advance(&mut state, &picture.view(Intake::Open), now);
+        picture.state = state;
+        Ok(picture)
+    }
+}
+
+/// The row as an alarm.
+pub(crate) fn alarm_of(row: &Row) -> Alarm {
+    Alarm { row: row.row, name: row.name.clone(), notes: row.notes.clone(), acknowledged: row.sound != 0 }
+}
+
+/// What the daemon has in its head besides what is stored: running jobs, and marks of rows whose clearing waits, of
+/// which the outbox is the memory.
+fn recall(
+    state: &mut State,
+    attempts: &[Attempt],
+    alarms: &[Alarm],
+    waiting: &[Clear],
+    configured: &HashMap<Name, Configured>,
+    now: Now,
+) {
+    let ago = |at: Wall| Ticks(now.boot.0.saturating_sub(u64::try_from(now.wall.0 - at.0).unwrap_or_default()));
+    for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
+        let since = ago(attempt.began);
+        state.standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
+    }
+    for alarm in alarms.iter().filter(|a| waiting.iter().any(|c| c.row == a.row && c.notes == a.notes)) {
+        let last = attempts.iter().find(|attempt| attempt.name == alarm.name);
+        let ended = last.and_then(|attempt| attempt.ended.as_ref()).map(|(at, ..)| ago(*at));
+        if let (Some(Configured::Yes(rules)), Some(ended)) = (configured.get(&alarm.name), ended) {
+            let recheck = ended.after(rules.grace);
+            let mark = Handled { row: alarm.row, notes: alarm.notes.clone(), recheck };
+            state.standings.entry(alarm.name.clone()).or_default().handled.push(mark);
+        }
     }
 }
 
@@ -175,5 +244,28 @@ impl Picture {
     /// The last attempt of a name.
     pub(crate) fn last(&self, name: &Name) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.name == *name)
+    }
+
+    /// What is remembered of a name.
+    pub(crate) fn standing(&self, name: &Name) -> Standing {
+        self.state.standing(name).cloned().unwrap_or_default()
+    }
+
+    /// What the daemon would see.
+    pub(crate) fn view(&self, intake: Intake) -> View<'_> {
+        let Arrangement { related, groups, limits } = &self.arrangement;
+        View {
+            alarms: &self.alarms,
+            known: self.database.is_ok().then_some(self.rows.len() as u64),
+            sight: if self.database.is_ok() { Sight::Clear } else { Sight::Blind },
+            configured: &self.configured,
+            related,
+            groups,
+            windows: &self.windows,
+            overrides: &self.overrides,
+            limits: *limits,
+            table: Table::Writable,
+            intake,
+        }
     }
 }

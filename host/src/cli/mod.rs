@@ -6,6 +6,7 @@
 mod addresses;
 mod alarm;
 mod arguments;
+mod arrange;
 mod catalog;
 mod check;
 mod compose;
