@@ -5,6 +5,7 @@
 //! need translating).
 
 mod journal;
+pub mod overrides;
 
 pub use journal::{Attempt, Boot, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished};
 

@@ -20,6 +20,7 @@ use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
 use pm_plugin_api::{ErrorKind, Target};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -64,13 +65,15 @@ struct Run<'a> {
     spec: &'a Spec,
     world: &'a World<'a>,
     id: Option<AttemptId>,
+    /// The hold that came into force since the job began, in words.
+    held: OnceCell<String>,
 }
 
 /// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
 ///
 /// A panic becomes an outcome like any other: its entry in the journal must end, or the name would stay busy.
 pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
-    let mut run = Run { job, spec, world, id: None };
+    let mut run = Run { job, spec, world, id: None, held: OnceCell::new() };
     if let Claim::Resume(entry) = claim {
         run.id = Some(entry.id);
         let outcome = contained(|| run.resumed(entry));
@@ -118,6 +121,7 @@ impl Run<'_> {
         let intent = Intent {
             name: self.job.name.clone(),
             alarms: self.job.alarms.clone(),
+            group: None,
             strategy: self.spec.strategy_text.clone(),
             at: self.world.clock.now(),
         };
@@ -125,6 +129,9 @@ impl Run<'_> {
             Ok(id) => self.id = Some(id),
             Err(busy @ JournalError::Busy { .. }) => {
                 return Err(Outcome { end: End::Infrastructure, attempts: 0, detail: busy.to_string() });
+            }
+            Err(held @ JournalError::Held { .. }) => {
+                return Err(Outcome { end: End::Cancelled, attempts: 0, detail: held.to_string() });
             }
             Err(unusable @ JournalError::Unusable { .. }) => debug!("{}", wording::no_journal(&unusable)),
         }
@@ -166,6 +173,9 @@ impl Run<'_> {
             info!("{}", wording::attempting(&self.job.name, attempt, most));
             let began = self.world.clock.now().boot;
             let tried = self.attempt(attempt);
+            if let Some(why) = self.held.get() {
+                return Outcome { end: End::Cancelled, attempts: attempt - 1, detail: why.clone() };
+            }
             self.tell(attempt, most, began, &tried);
             match tried {
                 Tried::Good(detail) => return self.good(attempt, detail),

@@ -206,7 +206,8 @@ pub enum End {
     Infrastructure,
     /// Cut off by the shutdown; the journal knows how far it came.
     HandedOver,
-    /// Nothing was done: an entry of a killed pm that had not begun to act. The alarm is handled anew.
+    /// It ended before it came to anything: an entry of a killed pm that had not begun to act, or an operator's hold.
+    /// Counts against nobody; the alarm is handled anew.
     Cancelled,
 }
 
@@ -256,5 +257,11 @@ impl Standing {
     #[must_use]
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {
         self.handled.iter().find(|handled| handled.row == alarm.row && handled.notes == alarm.notes)
+    }
+    /// The standing without the memory of failures, as an operator's reset leaves it: the breaker closed, no pause.
+    /// What runs and what was handled stays.
+    #[must_use]
+    pub fn forgiven(&self) -> Self {
+        Self { breaker: Breaker::default(), pause: None, ..self.clone() }
     }
 }

@@ -6,6 +6,7 @@ use crate::policy::model::{
     Alarm, Configured, Handled, Hold, Intake, Job, Name, RowId, Standing, Table, View,
 };
 use crate::policy::time::Now;
+use crate::policy::window::Override;
 use crate::ports::{Catalog, Cleared, Pending};
 use crate::spec::Spec;
 use crate::wording;
@@ -19,6 +20,8 @@ pub(super) struct Book {
     pub(super) running: BTreeMap<Name, (Job, Arc<Spec>)>,
     pub(super) table: Table,
     pub(super) database: Result<(), String>,
+    /// What operators have ordered; some of it may be over.
+    pub(super) overrides: Vec<Override>,
     configured: BTreeMap<Name, Configured>,
     specs: BTreeMap<Name, Arc<Spec>>,
     /// Whose mark of a handled row it is.
@@ -38,6 +41,7 @@ impl Book {
             running: BTreeMap::new(),
             table: Table::Writable,
             database: Ok(()),
+            overrides: Vec::new(),
             configured: BTreeMap::new(),
             specs: BTreeMap::new(),
             marked: HashMap::new(),
@@ -127,6 +131,11 @@ impl Book {
         }
         self.alarms
             .retain(|alarm| alarm.name != *name || !job.alarms.iter().any(|done| done.row == alarm.row));
+        self.stands(name, standing);
+    }
+
+    /// Remembers how a name stands; a clean slate is not remembered.
+    pub(super) fn stands(&mut self, name: &Name, standing: Standing) {
         if standing == Standing::default() {
             self.standings.remove(name);
         } else {

@@ -8,6 +8,7 @@ mod book;
 mod event;
 mod keeper;
 mod link;
+mod orders;
 mod outbox;
 mod pool;
 mod resume;
@@ -76,6 +77,7 @@ pub struct Daemon {
     progress: Arc<Progress>,
     pool: Pool,
     book: Book,
+    doorbell: orders::Doorbell,
     /// When the loop has to look at its alarms again although nothing happened.
     wake_at: Option<Ticks>,
     intake: Intake,
@@ -129,6 +131,7 @@ pub fn start(parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Sender
         progress,
         pool: Pool::default(),
         book,
+        doorbell: orders::Doorbell::default(),
         wake_at: None,
         intake: Intake::Open,
         give_up: None,
@@ -142,6 +145,7 @@ impl Daemon {
     /// # Errors
     /// When the journal cannot be read at start.
     pub fn run(mut self) -> Result<(), JournalError> {
+        self.orders();
         self.resume()?;
         self.parts.presence.ready();
         while !self.finished() {
@@ -160,6 +164,7 @@ impl Daemon {
                 Err(RecvTimeoutError::Timeout) => self.refresh(Refresh::IfChanged),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.look();
             self.decide();
         }
         self.leave();
@@ -176,6 +181,7 @@ impl Daemon {
             Event::Delivered(rows) => self.book.delivered(&rows),
             Event::Table(table) => self.book.table = table,
             Event::Done(name, report) => self.settle(&name, &report),
+            Event::Orders => self.orders(),
             Event::Reload => {
                 info!("Reading the configuration again (SIGHUP)");
                 self.parts.presence.reloading();
@@ -262,7 +268,7 @@ impl Daemon {
         let now = self.parts.clock.now();
         let before = self.book.standings.get(name).cloned().unwrap_or_default();
         let settled = settle(&before, &spec.rules, &job, &report.outcome, now);
-        self.say_outcome(name, &report.outcome);
+        self.say_outcome(name, report);
         for notice in &settled.notices {
             warn!("{}", wording::notice(name, notice, now));
         }
@@ -308,13 +314,14 @@ impl Daemon {
         report.id.is_none() || written.is_err()
     }
 
-    fn say_outcome(&self, name: &Name, outcome: &Outcome) {
+    fn say_outcome(&self, name: &Name, Report { id, outcome }: &Report) {
         match outcome.end {
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
                 error!("{}", wording::not_handled(name, &outcome.detail));
             }
             End::HandedOver => {}
+            End::Cancelled if id.is_none() => info!("{}", wording::not_begun(name, &outcome.detail)),
             End::Cancelled => info!("{}", wording::cancelled(name, &outcome.detail)),
         }
     }

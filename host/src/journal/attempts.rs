@@ -49,7 +49,7 @@ pub(super) fn begin(
     }
     tx.prepare_cached(
         "INSERT INTO attempts (name, strategy, alarms, boot, began_boot, began_wall, owner_pid, owner_start, \
-         owner_boot, stage) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9)",
+         owner_boot, stage, member_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10)",
     )?
     .execute(params![
         intent.name.as_str(),
@@ -61,6 +61,7 @@ pub(super) fn begin(
         owner.pid,
         owner.start,
         stage_word(Stage::Intent),
+        intent.group.as_ref().map(Name::as_str),
     ])?;
     Ok(Ok(AttemptId(tx.last_insert_rowid())))
 }
@@ -117,6 +118,16 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
     Ok(orphans)
 }
 
+const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, \
+                       owner_start, owner_boot FROM attempts";
+
+/// One attempt.
+pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Result<Option<Attempt>> {
+    conn.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
+        .query_row([id.0], |row| attempt(row, boot))
+        .optional()
+}
+
 /// The history, newest first: of one name, or the last attempt of each. `boot` tells whose owner may be alive.
 pub(super) fn history(
     conn: &Connection,
@@ -124,8 +135,6 @@ pub(super) fn history(
     limit: usize,
     boot: &str,
 ) -> rusqlite::Result<Vec<Attempt>> {
-    const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, \
-                           owner_pid, owner_start, owner_boot FROM attempts";
     let attempt = |row: &Row<'_>| attempt(row, boot);
     match of {
         Some(name) => conn
