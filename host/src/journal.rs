@@ -9,9 +9,11 @@
 //! It must not decide: who is busy, dead or due is answered from what is stored. It tells no time of its own.
 
 mod attempts;
+mod audit;
 mod decisions;
 mod memory;
 mod open;
+mod overrides;
 mod owner;
 mod standings;
 #[cfg(test)]
@@ -22,6 +24,8 @@ use crate::policy::time::Wall;
 use crate::ports::{
     Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished,
 };
+use crate::policy::window::Override;
+use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Verb, Wanted, Wish};
 use owner::Owner;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
@@ -51,6 +55,8 @@ struct Inner {
     owed: Vec<Owed>,
     /// Whether the last call failed, which has been said.
     failing: bool,
+    /// What SQLite said when it was last asked whether others have changed the file.
+    seen: i64,
 }
 
 struct Owed {
@@ -134,6 +140,44 @@ impl FileJournal {
     }
 }
 
+impl FileJournal {
+    /// Changes something about an attempt unless a hold is in force for it, in the same transaction.
+    fn unless_held<T>(
+        &self,
+        attempted: &'static str,
+        hold: impl Fn(&Connection) -> rusqlite::Result<Option<(Name, Override)>>,
+        act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let done = self.write(attempted, |tx| match hold(tx)? {
+            Some(held) => Ok(Err(held)),
+            None => act(tx).map(Ok),
+        });
+        match done {
+            Ok(done) => done.map_err(held),
+            // On a full disk restarts go on; but a hold can still be read, and it was acknowledged.
+            Err(error) => match self.read(attempted, hold) {
+                Ok(Some(found)) => Err(held(found)),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// As [`write`](Self::write), and on the disk when it returns.
+    fn write_through<T>(
+        &self,
+        attempted: &'static str,
+        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        let synchronous =
+            |word: &str| self.read(attempted, |conn| conn.pragma_update(None, "synchronous", word));
+        synchronous("FULL")?;
+        let written = self.write(attempted, write);
+        // If that fails, later calls take longer, and nothing else.
+        let _ = synchronous("NORMAL");
+        written
+    }
+}
+
 impl Inner {
     /// Says once that nothing can be noted: with each attempt it would flood a log whose disk may be full already.
     fn fails(&mut self, error: &JournalError) {
@@ -153,8 +197,20 @@ impl Inner {
 
 impl Journal for FileJournal {
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
-        self.write("beginning an attempt in", |tx| attempts::begin(tx, intent, &self.owner))?
-            .map_err(|attempt| JournalError::Busy { name: intent.name.clone(), attempt })
+        let Intent { name, group, at, .. } = intent;
+        let hold = |conn: &Connection| {
+            let hold = overrides::hold(conn, name, group.as_ref(), at.wall)?;
+            Ok(hold.map(|hold| (name.clone(), hold)))
+        };
+        let begin = |tx: &Transaction<'_>| attempts::begin(tx, intent, &self.owner);
+        self.unless_held("beginning an attempt in", hold, begin)?
+            .map_err(|attempt| JournalError::Busy { name: name.clone(), attempt })
+    }
+
+    fn acting(&self, id: AttemptId, identity: Option<&str>, at: Wall) -> Result<(), JournalError> {
+        let hold = |conn: &Connection| overrides::hold_of(conn, id, at);
+        let note = |tx: &Transaction<'_>| attempts::stage(tx, id, Stage::Acting, identity);
+        self.unless_held("noting the stage of an attempt in", hold, note)
     }
 
     fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
@@ -226,7 +282,7 @@ impl Journal for FileJournal {
         self.read("reading why alarms were held from", |conn| decisions::read(conn, name, until, limit))
     }
 
-    fn chain(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError> {
+    fn explanation(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError> {
         self.read("reading why an attempt was begun from", |conn| decisions::of_attempt(conn, id))
     }
 
@@ -242,6 +298,68 @@ impl Journal for FileJournal {
     fn attempts(&self, of: Option<&Name>, limit: usize) -> Result<Vec<Attempt>, JournalError> {
         self.read("reading the history from", |conn| attempts::last(conn, of, limit, &self.owner.boot))
     }
+
+    fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, JournalError> {
+        self.read("reading the history from", |conn| attempts::one(conn, id, &self.owner.boot))
+    }
+
+    fn overrides(&self) -> Result<Vec<Override>, JournalError> {
+        self.read("reading the overrides from", overrides::load)
+    }
+
+    fn order(&self, request: &Request, wishes: &[Wish]) -> Result<Vec<Vec<Override>>, JournalError> {
+        self.write_through("noting an operator's order in", |tx| {
+            let boot = &self.owner.boot;
+            wishes.iter().map(|wish| overrides::fulfil(tx, request, wish, boot)).collect()
+        })
+    }
+
+    fn orders(&self) -> Result<Vec<Ordered>, JournalError> {
+        self.read("reading the orders from", overrides::orders)
+    }
+
+    fn obeyed(&self, ids: &[i64], standings: &[(Name, Standing)]) -> Result<(), JournalError> {
+        self.write("noting that orders were obeyed in", |tx| {
+            overrides::obeyed(tx, ids, standings, &self.owner.boot)
+        })
+    }
+
+    fn end_by_hand(&self, id: AttemptId, record: &Record, entry: &Entry) -> Result<(), JournalError> {
+        self.write("noting the end of an attempt in", |tx| {
+            attempts::end(tx, id, record)?;
+            overrides::post(tx, &entry.request, &Verb::Counted(id))?;
+            audit::append(tx, entry)?;
+            attempts::prune(tx, id, record.at.wall)
+        })
+    }
+
+    fn audit(&self, entries: &[Entry]) -> Result<(), JournalError> {
+        self.write_through("adding to the audit in", |tx| {
+            entries.iter().try_for_each(|entry| audit::append(tx, entry).map(drop))
+        })
+    }
+
+    fn audited(&self, wanted: &Wanted) -> Result<Vec<Audited>, JournalError> {
+        self.read("reading the audit in", |conn| audit::entries(conn, wanted))
+    }
+
+    fn chain(&self) -> Result<Chain, JournalError> {
+        self.read("going through the audit in", audit::chain)
+    }
+
+    fn changed_by_others(&self) -> bool {
+        let inner = &mut *self.inner();
+        let version = inner
+            .conn
+            .prepare_cached("PRAGMA data_version")
+            .and_then(|mut pragma| pragma.query_row([], |row| row.get::<_, i64>(0)));
+        version.map_or(true, |version| std::mem::replace(&mut inner.seen, version) != version)
+    }
+}
+
+/// The error of the port for a hold that is in force.
+fn held((name, Override { scope, by, why, until, .. }): (Name, Override)) -> JournalError {
+    JournalError::Held { name, scope, by, why, until }
 }
 
 /// The error of the port for one of the driver.

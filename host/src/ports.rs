@@ -5,6 +5,7 @@
 //! need translating).
 
 mod journal;
+pub mod overrides;
 
 pub use journal::{
     Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,

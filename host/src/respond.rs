@@ -20,7 +20,7 @@ use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
 use pm_plugin_api::{ErrorKind, Target};
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -69,6 +69,8 @@ struct Run<'a> {
     rung: Cell<usize>,
     /// The step that acted last.
     acted: Cell<Option<usize>>,
+    /// The hold that came into force since the job began, in words.
+    held: OnceCell<String>,
 }
 
 /// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
@@ -77,7 +79,7 @@ struct Run<'a> {
 pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
     let top = spec.chain.len().saturating_sub(1);
     let rung = Cell::new(usize::try_from(job.rung).unwrap_or(top).min(top));
-    let mut run = Run { job, spec, world, id: None, rung, acted: Cell::new(None) };
+    let mut run = Run { job, spec, world, id: None, rung, acted: Cell::new(None), held: OnceCell::new() };
     if let Claim::Resume(entry) = claim {
         run.id = Some(entry.id);
         let outcome = contained(|| run.resumed(entry));
@@ -149,6 +151,7 @@ impl Run<'_> {
         let intent = Intent {
             name: self.job.name.clone(),
             alarms: self.job.alarms.clone(),
+            group: self.spec.group.clone(),
             strategy: self.spec.strategy_text.clone(),
             cause: self.job.cause.clone(),
             chain: self.asked(),
@@ -158,6 +161,9 @@ impl Run<'_> {
             Ok(id) => self.id = Some(id),
             Err(busy @ JournalError::Busy { .. }) => {
                 return Err(Outcome::new(End::Infrastructure, 0, busy.to_string()));
+            }
+            Err(held @ JournalError::Held { .. }) => {
+                return Err(Outcome::new(End::Cancelled, 0, held.to_string()));
             }
             Err(unusable @ JournalError::Unusable { .. }) => debug!("{}", wording::no_journal(&unusable)),
         }
@@ -208,6 +214,9 @@ impl Run<'_> {
             info!("{}", wording::attempting(&self.job.name, attempt, most));
             let began = self.world.clock.now().boot;
             let tried = self.attempt(attempt);
+            if let Some(why) = self.held.get() {
+                return Outcome { end: End::Cancelled, attempts: attempt - 1, detail: why.clone() };
+            }
             self.tell(attempt, most, began, &tried);
             match tried {
                 Tried::Good(detail) => return self.good(attempt, detail),

@@ -4,7 +4,7 @@
 //! knowledge of the file format.
 
 use crate::policy::backoff::Backoff;
-use crate::policy::model::Rules;
+use crate::policy::model::{Name, Rules};
 use pm_plugin_api::settings::Texts;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ pub struct PartRef {
 pub struct Spec {
     /// `system_name`, else the logical name.
     pub system_name: String,
+    /// The group it is a member of, by the file and the tables together.
+    pub group: Option<Name>,
     /// What the policy needs to know.
     pub rules: Rules,
     /// `restart_strategy` as written, for the log.

@@ -4,9 +4,11 @@
 //! less, the reason is appended.
 
 use crate::policy::group::GroupCause;
-use crate::policy::model::{Alarm, Hold, Name, Notice, RowId, printable};
+use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
+use crate::policy::window::{Override, Scope};
+use crate::ports::overrides::{Request, in_words, whom};
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
 use pm_plugin_api::Action;
@@ -97,6 +99,35 @@ pub(crate) fn handed_over(name: &Name) -> String {
 
 pub(crate) fn cancelled(name: &Name, why: &str) -> String {
     format!("{RESTART} Unfinished restart of {name} cancelled: {why}")
+}
+
+pub(crate) fn not_begun(name: &Name, why: &str) -> String {
+    format!("{RESTART} Restart of {name} not begun: {why}")
+}
+
+pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
+    let detail = &outcome.detail;
+    match outcome.end {
+        End::Restarted | End::AlreadyHealthy => format!("{RESTART} {name} was restarted by hand: {detail}"),
+        _ => format!("{RESTART} {name} was not restarted by hand: {detail}"),
+    }
+}
+
+pub(crate) fn ordered(given: &Override) -> String {
+    format!("OPERATOR LOG: In force: {}", in_words(given))
+}
+
+pub(crate) fn released(over: &Override) -> String {
+    format!("OPERATOR LOG: Not in force any more: {}", in_words(over))
+}
+
+pub(crate) fn reset(scope: &Scope, request: &Request) -> String {
+    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", request.why) };
+    format!(
+        "OPERATOR LOG: Failures of {} are forgotten, breakers are closed: reset by {}{why}",
+        whom(scope),
+        request.by
+    )
 }
 
 pub(crate) fn resuming(name: &Name) -> String {

@@ -102,4 +102,10 @@ impl Standing {
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {
         self.handled.iter().find(|handled| handled.row == alarm.row && handled.notes == alarm.notes)
     }
+    /// The standing without the memory of failures, as an operator's reset leaves it: the breaker closed, no pause.
+    /// What runs and what was handled stays.
+    #[must_use]
+    pub fn forgiven(&self) -> Self {
+        Self { breaker: Breaker::default(), pause: None, ..self.clone() }
+    }
 }

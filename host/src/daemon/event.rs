@@ -21,6 +21,8 @@ pub enum Event {
     Table(Table),
     /// A job ended.
     Done(Name, Box<Report>),
+    /// An operator has ordered something; it stands in the journal.
+    Orders,
     /// The operator wants everything read again.
     Reload,
     /// The operator wants pm to stop.

@@ -9,6 +9,7 @@ mod event;
 mod judging;
 mod keeper;
 mod link;
+mod orders;
 mod outbox;
 mod pool;
 mod resume;
@@ -80,6 +81,7 @@ pub struct Daemon {
     book: Book,
     /// What the tables of the alarm database say of groups and dependencies.
     table: Relations,
+    doorbell: orders::Doorbell,
     /// When the loop has to look at its alarms again although nothing happened.
     wake_at: Option<Ticks>,
     intake: Intake,
@@ -141,6 +143,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         pool: Pool::default(),
         book,
         table: Relations::default(),
+        doorbell: orders::Doorbell::default(),
         wake_at: None,
         intake: Intake::Open,
         give_up: None,
@@ -154,6 +157,7 @@ impl Daemon {
     /// # Errors
     /// When the journal cannot be read at start.
     pub fn run(mut self) -> Result<(), JournalError> {
+        self.orders();
         self.resume()?;
         self.parts.presence.ready();
         while !self.finished() {
@@ -172,6 +176,7 @@ impl Daemon {
                 Err(RecvTimeoutError::Timeout) => self.refresh(Refresh::IfChanged),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.look();
             self.decide();
         }
         self.leave();
@@ -192,6 +197,7 @@ impl Daemon {
             Event::Delivered(rows) => self.book.delivered(&rows),
             Event::Table(table) => self.book.table = table,
             Event::Done(name, report) => self.settle(&name, &report),
+            Event::Orders => self.orders(),
             Event::Reload => {
                 info!("Reading the configuration again (SIGHUP)");
                 self.parts.presence.reloading();

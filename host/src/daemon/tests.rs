@@ -1,5 +1,7 @@
 //! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
 
+mod orders;
+
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
@@ -8,7 +10,9 @@ use crate::policy::model::{
 };
 use crate::policy::relations::Relations;
 use crate::policy::testing::rules;
-use crate::policy::time::Now;
+use crate::policy::time::{Now, Wall};
+use crate::policy::window::{Order, Override};
+use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
     AlarmStore, Alive, Attempt, Catalog, Cleared, CommandFailed, CommandLine, Exec, Intent, Journal,
     JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Stage, StoreError,
@@ -45,6 +49,16 @@ struct Outside {
     outbox: BTreeMap<i64, Clear>,
     standings: BTreeMap<Name, Standing>,
     next: i64,
+    overrides: Vec<Override>,
+    orders: Vec<Ordered>,
+    /// What the history has of restarts by hand.
+    by_hand: BTreeMap<i64, Attempt>,
+    /// Whether another process has changed the journal.
+    changed: bool,
+    /// How often the loop has read the overrides.
+    looked: u32,
+    /// Whether the journal cannot be written at the moment.
+    full: bool,
 }
 
 #[derive(Clone)]
@@ -146,7 +160,7 @@ impl Presence for Signs {
         let _ = self.0.send("stopping");
     }
     fn beat(&self) -> Duration {
-        Duration::from_secs(5)
+        Duration::from_millis(50)
     }
 }
 
@@ -250,10 +264,27 @@ impl Catalog for Double {
 impl Journal for Double {
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
         self.with(|outside| {
+            let holds = |given: &&Override| {
+                given.order == Order::Hold
+                    && given.is_in_force(intent.at.wall)
+                    && given.scope.covers(&intent.name, intent.group.as_ref())
+            };
+            if let Some(hold) = outside.overrides.iter().find(holds) {
+                return Err(JournalError::Held {
+                    name: intent.name.clone(),
+                    scope: hold.scope.clone(),
+                    by: hold.by.clone(),
+                    why: hold.why.clone(),
+                    until: hold.until,
+                });
+            }
             outside.next += 1;
             outside.entries.insert(outside.next, (intent.name.as_str().to_owned(), None));
             Ok(AttemptId(outside.next))
         })
+    }
+    fn acting(&self, _: AttemptId, _: Option<&str>, _: Wall) -> Result<(), JournalError> {
+        Ok(())
     }
     fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
         Ok(())
@@ -296,6 +327,48 @@ impl Journal for Double {
     }
     fn attempts(&self, _: Option<&Name>, _: usize) -> Result<Vec<Attempt>, JournalError> {
         Ok(Vec::new())
+    }
+    fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, JournalError> {
+        Ok(self.with(|outside| outside.by_hand.get(&id.0).cloned()))
+    }
+    fn overrides(&self) -> Result<Vec<Override>, JournalError> {
+        self.with(|outside| outside.looked += 1);
+        Ok(self.with(|outside| outside.overrides.clone()))
+    }
+    fn order(&self, _: &Request, _: &[Wish]) -> Result<Vec<Vec<Override>>, JournalError> {
+        unreachable!("operators order, not the loop")
+    }
+    fn orders(&self) -> Result<Vec<Ordered>, JournalError> {
+        Ok(self.with(|outside| outside.orders.clone()))
+    }
+    fn obeyed(&self, ids: &[i64], standings: &[(Name, Standing)]) -> Result<(), JournalError> {
+        self.with(|outside| {
+            if outside.full {
+                return Err(JournalError::Unusable {
+                    attempted: "writing",
+                    path: PathBuf::from("journal.db"),
+                    why: "database or disk is full".to_owned(),
+                });
+            }
+            outside.orders.retain(|ordered| !ids.contains(&ordered.id));
+            outside.standings.extend(standings.iter().cloned());
+            Ok(())
+        })
+    }
+    fn end_by_hand(&self, _: AttemptId, _: &Record, _: &Entry) -> Result<(), JournalError> {
+        unreachable!("the command ends it, not the loop")
+    }
+    fn audit(&self, _: &[Entry]) -> Result<(), JournalError> {
+        unreachable!("commands are audited, not the loop")
+    }
+    fn audited(&self, _: &Wanted) -> Result<Vec<Audited>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn chain(&self) -> Result<Chain, JournalError> {
+        Ok(Chain { entries: 0, first: None, last: None, flaw: None })
+    }
+    fn changed_by_others(&self) -> bool {
+        self.with(|outside| std::mem::take(&mut outside.changed))
     }
 }
 

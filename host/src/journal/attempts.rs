@@ -51,7 +51,7 @@ pub(super) fn begin(
     }
     tx.prepare_cached(
         "INSERT INTO attempts (name, strategy, alarms, boot, began_boot, began_wall, owner_pid, owner_start, \
-         owner_boot, stage, cause, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10, ?11)",
+         owner_boot, stage, cause, chain, member_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10, ?11, ?12)",
     )?
     .execute(params![
         intent.name.as_str(),
@@ -65,6 +65,7 @@ pub(super) fn begin(
         stage_word(Stage::Intent),
         cause(&intent.cause),
         packed_chain(&intent.chain),
+        intent.group.as_ref().map(Name::as_str),
     ])?;
     Ok(Ok(AttemptId(tx.last_insert_rowid())))
 }
@@ -133,6 +134,13 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
 /// What is read of an attempt.
 const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
                        owner_boot, cause, by_strategy, effect FROM attempts";
+
+/// One attempt.
+pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Result<Option<Attempt>> {
+    conn.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
+        .query_row([id.0], |row| attempt(row, boot))
+        .optional()
+}
 
 /// The last attempts, newest first: of one name, or the last one of each. `boot` tells whose owner may be alive.
 pub(super) fn last(

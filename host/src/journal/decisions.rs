@@ -7,6 +7,29 @@ use crate::ports::{Asked, Decision, Effect};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+/// The tables and columns of decisions, effects and what is remembered beyond a standing's first columns.
+pub(super) const TABLES: &str = "
+    ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT 'alarm';
+    ALTER TABLE attempts ADD COLUMN by_strategy TEXT;
+    ALTER TABLE attempts ADD COLUMN effect TEXT;
+    ALTER TABLE attempts ADD COLUMN chain TEXT NOT NULL DEFAULT '[]';
+    CREATE INDEX attempts_began ON attempts (began_wall);
+    ALTER TABLE standings ADD COLUMN memory TEXT;
+    CREATE TABLE host (
+        id INTEGER PRIMARY KEY,
+        boot TEXT NOT NULL,
+        memory TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE decisions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        at_wall INTEGER NOT NULL,
+        word TEXT NOT NULL,
+        chain TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX decisions_of_name ON decisions (name, at_wall);
+";
+
 /// So many decisions are kept.
 const MOST: i64 = 50_000;
 

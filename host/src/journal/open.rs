@@ -19,8 +19,9 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-const VERSIONS: [&str; 2] = [
-    "
+pub(super) const VERSIONS: [&str; 3] = [ATTEMPTS, super::overrides::TABLES, super::decisions::TABLES];
+
+const ATTEMPTS: &str = "
     CREATE TABLE attempts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
@@ -56,29 +57,7 @@ const VERSIONS: [&str; 2] = [
         notes TEXT,
         restarted_wall INTEGER
     ) STRICT;
-",
-    "
-    ALTER TABLE attempts ADD COLUMN cause TEXT NOT NULL DEFAULT 'alarm';
-    ALTER TABLE attempts ADD COLUMN by_strategy TEXT;
-    ALTER TABLE attempts ADD COLUMN effect TEXT;
-    ALTER TABLE attempts ADD COLUMN chain TEXT NOT NULL DEFAULT '[]';
-    CREATE INDEX attempts_began ON attempts (began_wall);
-    ALTER TABLE standings ADD COLUMN memory TEXT;
-    CREATE TABLE host (
-        id INTEGER PRIMARY KEY,
-        boot TEXT NOT NULL,
-        memory TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE decisions (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        name TEXT NOT NULL,
-        at_wall INTEGER NOT NULL,
-        word TEXT NOT NULL,
-        chain TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX decisions_of_name ON decisions (name, at_wall);
-",
-];
+";
 
 pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Opened, JournalError> {
     let path = directory.join(FILE);
@@ -89,7 +68,7 @@ pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Opened, JournalErr
             let aside = set_aside(&path)?;
             let warning = format!(
                 "The journal {} was damaged ({}) and is set aside as {}; pm begins a new one and has forgotten \
-                 breakers and history",
+                 breakers, history and what operators ordered: put holds in force again",
                 path.display(),
                 error.reason(),
                 aside.display()
@@ -113,11 +92,11 @@ pub(super) fn open_read_only(directory: &Path, boot_id: &str) -> Result<FileJour
 }
 
 fn journal(path: PathBuf, boot_id: &str, conn: Connection) -> FileJournal {
-    conn.set_prepared_statement_cache_capacity(32);
+    conn.set_prepared_statement_cache_capacity(64);
     FileJournal {
         path,
         owner: Owner::this(boot_id),
-        inner: Mutex::new(Inner { conn, owed: Vec::new(), failing: false }),
+        inner: Mutex::new(Inner { conn, owed: Vec::new(), failing: false, seen: 0 }),
     }
 }
 
@@ -248,6 +227,8 @@ fn probe(conn: &Connection) -> rusqlite::Result<()> {
         "SELECT COUNT(length(notes)) FROM outbox",
         "SELECT COUNT(length(alarms)) FROM attempts WHERE ended_wall IS NULL",
         "SELECT length(detail) FROM attempts ORDER BY id DESC LIMIT 1",
+        "SELECT COUNT(length(why)) FROM overrides",
+        "SELECT COUNT(length(why)) FROM orders",
     ] {
         conn.prepare(sql)?.query([])?.next()?;
     }

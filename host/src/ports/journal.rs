@@ -1,10 +1,12 @@
 //! The port to pm's own memory: what is noted before anything is done, and what follows from its end.
 
+use super::overrides::{self, Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::policy::bucket::Bucket;
 use crate::policy::group::Group;
 use crate::policy::mass::Mass;
 use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
 use crate::policy::time::{Now, Wall};
+use crate::policy::window::{Override, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -30,6 +32,8 @@ pub struct Intent {
     pub name: Name,
     /// The rows in alarm; empty for a restart by hand.
     pub alarms: Vec<Alarm>,
+    /// The group whose member it is; a hold of the group covers it.
+    pub group: Option<Name>,
     /// The strategy as configured.
     pub strategy: String,
     /// Why it was begun.
@@ -181,6 +185,20 @@ pub enum JournalError {
         /// The entry that has not ended.
         attempt: i64,
     },
+    /// An operator's hold is in force for this name.
+    #[error("{}", overrides::held(name, scope, by, why, *until))]
+    Held {
+        /// Whom it is about.
+        name: Name,
+        /// What the hold was put on: the name, its group, or all.
+        scope: Scope,
+        /// Who holds it.
+        by: String,
+        /// Why; may be empty.
+        why: String,
+        /// The first moment at which it is over; none: until it is released.
+        until: Option<Wall>,
+    },
     /// The state directory cannot be read or written.
     #[error("{attempted} {}: {why}", path.display())]
     Unusable {
@@ -198,8 +216,14 @@ pub trait Journal: Send + Sync {
     /// Opens an entry before anything is done; this is the claim on the name.
     ///
     /// # Errors
-    /// [`JournalError::Busy`] when the name has an entry whose owner is alive.
+    /// [`JournalError::Busy`] when the name has an entry whose owner is alive, [`JournalError::Held`] when a hold of
+    /// the name, its group or all is in force. Whatever [`order`](Self::order) has returned for is seen here.
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError>;
+    /// Notes that the restart begins now, as [`Stage::Acting`]; called before each one of an entry.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`] when a hold came into force since the entry was begun: then it must not begin.
+    fn acting(&self, id: AttemptId, identity: Option<&str>, at: Wall) -> Result<(), JournalError>;
     /// Notes how far the entry has come.
     ///
     /// # Errors
@@ -260,7 +284,7 @@ pub trait Journal: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError::Unusable`].
-    fn chain(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError>;
+    fn explanation(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError>;
     /// Attempts of one name, or of all, that began at `since` or later, newest first.
     ///
     /// # Errors
@@ -276,4 +300,53 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn attempts(&self, of: Option<&Name>, limit: usize) -> Result<Vec<Attempt>, JournalError>;
+    /// One entry of the history; none when it is not kept any more.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn attempt(&self, id: AttemptId) -> Result<Option<Attempt>, JournalError>;
+    /// The operators' overrides, some of them over: whether one is in force is for the caller to ask.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn overrides(&self) -> Result<Vec<Override>, JournalError>;
+    /// Does what an operator asks for: all wishes or none, each together with its entry in the audit. Answers for
+    /// each the overrides in force that it replaced or took away. Survives a power cut when it returns.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`]; nothing has changed.
+    fn order(&self, request: &Request, wishes: &[Wish]) -> Result<Vec<Vec<Override>>, JournalError>;
+    /// What the daemon still has to do once, oldest first. It stays until it is [`obeyed`](Self::obeyed).
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn orders(&self) -> Result<Vec<Ordered>, JournalError>;
+    /// Takes orders away that were done, and stores the standings that follow from them, in one transaction.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`]; nothing has changed.
+    fn obeyed(&self, ids: &[i64], standings: &[(Name, Standing)]) -> Result<(), JournalError>;
+    /// Ends the entry of a restart by hand, in one transaction with the order to count it and with the audit.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`]; nothing has changed.
+    fn end_by_hand(&self, id: AttemptId, record: &Record, entry: &Entry) -> Result<(), JournalError>;
+    /// Adds entries to the audit that change nothing, such as refusals.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn audit(&self, entries: &[Entry]) -> Result<(), JournalError>;
+    /// Entries of the audit, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn audited(&self, wanted: &Wanted) -> Result<Vec<Audited>, JournalError>;
+    /// Goes through the whole audit and tells whether it is as it was written.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn chain(&self) -> Result<Chain, JournalError>;
+    /// Whether somebody else has changed the journal since this was last asked; yes when it cannot be told. Costs
+    /// some microseconds.
+    fn changed_by_others(&self) -> bool;
 }

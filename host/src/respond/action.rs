@@ -5,11 +5,11 @@
 //! would make the log lie about who did what.
 
 use super::Run;
-use crate::ports::Stage;
+use crate::ports::JournalError;
 use crate::spec::PartRef;
 use crate::wording;
 use pm_plugin_api::{Action, Error, ErrorKind, Fallback, Outcome, Target};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// What was done.
 #[derive(Debug, Default)]
@@ -83,8 +83,25 @@ impl Run<'_> {
             Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
             other => other.ok(),
         };
-        self.stage(Stage::Acting, identity.as_deref());
+        self.begin_to_act(identity.as_deref())?;
         self.world.strategies.restart(part, target)
+    }
+
+    /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here: the
+    /// operator has been told that nothing restarts the process any more.
+    fn begin_to_act(&self, identity: Option<&str>) -> Result<(), Error> {
+        let Some(id) = self.id else { return Ok(()) };
+        match self.world.journal.acting(id, identity, self.world.clock.now().wall) {
+            Err(held @ JournalError::Held { .. }) => {
+                let why = held.to_string();
+                Err(Error::new(ErrorKind::Interrupted, self.held.get_or_init(|| why).clone()))
+            }
+            Err(unusable) => {
+                debug!("{}", wording::no_journal(&unusable));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// `STRATEGY:IDENTITY` of the running instance, so that identities of different strategies are never compared;

@@ -5,6 +5,8 @@ use crate::policy::backoff::Backoff;
 use crate::policy::model::{Alarm, AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
 use crate::policy::testing::{alarm, rules};
 use crate::policy::time::{Now, Ticks, Wall};
+use crate::policy::window::{Override, Scope};
+use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
     Attempt, Boot, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal, JournalError,
     Pending, Record, Stage, Strategies, Tried, Unfinished, Waited,
@@ -27,6 +29,8 @@ struct Scripted {
     pre_restart: Result<(), CommandFailed>,
     journal: Result<(), &'static str>,
     stop_after: Option<u64>,
+    /// After so many attempts an operator's hold is in force.
+    held_after: Option<usize>,
     /// How long ago the last attempt ended, in milliseconds, and how.
     last: Option<(i64, End)>,
 }
@@ -43,6 +47,7 @@ impl Scripted {
             pre_restart: Ok(()),
             journal: Ok(()),
             stop_after: None,
+            held_after: None,
             last: None,
         }
     }
@@ -62,6 +67,16 @@ impl Scripted {
         let Report { outcome, .. } = respond(job, spec, claim, &world);
         self.say(format!("= {}", outcome.detail));
         (outcome.end, outcome.attempts, std::mem::take(&mut *self.log.lock().unwrap()))
+    }
+}
+
+fn held(name: &Name) -> JournalError {
+    JournalError::Held {
+        name: name.clone(),
+        scope: Scope::All,
+        by: "ana".to_owned(),
+        why: "disk swap".to_owned(),
+        until: None,
     }
 }
 
@@ -119,6 +134,7 @@ impl Journal for Scripted {
                 self.say(format!("begin {}", intent.name));
                 Ok(AttemptId(7))
             }
+            Err("held") => Err(held(&intent.name)),
             Err("busy") => Err(JournalError::Busy { name: intent.name.clone(), attempt: 6 }),
             Err(why) => Err(JournalError::Unusable {
                 attempted: "writing",
@@ -126,6 +142,12 @@ impl Journal for Scripted {
                 why: why.to_owned(),
             }),
         }
+    }
+    fn acting(&self, id: AttemptId, identity: Option<&str>, _: Wall) -> Result<(), JournalError> {
+        if self.held_after.is_some_and(|restarts| self.told.lock().unwrap().len() >= restarts) {
+            return Err(held(&Name::new("web")));
+        }
+        self.stage(id, Stage::Acting, identity)
     }
     fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
@@ -165,6 +187,36 @@ impl Journal for Scripted {
             under_way: false,
         });
         Ok(last.into_iter().collect())
+    }
+    fn attempt(&self, _: AttemptId) -> Result<Option<Attempt>, JournalError> {
+        Ok(None)
+    }
+    fn overrides(&self) -> Result<Vec<Override>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn order(&self, _: &Request, _: &[Wish]) -> Result<Vec<Vec<Override>>, JournalError> {
+        unreachable!("operators order, not the job")
+    }
+    fn orders(&self) -> Result<Vec<Ordered>, JournalError> {
+        unreachable!("the loop obeys, not the job")
+    }
+    fn obeyed(&self, _: &[i64], _: &[(Name, Standing)]) -> Result<(), JournalError> {
+        unreachable!("the loop obeys, not the job")
+    }
+    fn end_by_hand(&self, _: AttemptId, _: &Record, _: &Entry) -> Result<(), JournalError> {
+        unreachable!("the command ends it, not the job")
+    }
+    fn audit(&self, _: &[Entry]) -> Result<(), JournalError> {
+        unreachable!("commands are audited, not the job")
+    }
+    fn audited(&self, _: &Wanted) -> Result<Vec<Audited>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn chain(&self) -> Result<Chain, JournalError> {
+        Ok(Chain { entries: 0, first: None, last: None, flaw: None })
+    }
+    fn changed_by_others(&self) -> bool {
+        false
     }
 }
 
@@ -346,6 +398,54 @@ fn an_alarm_that_may_be_older_than_a_restart_by_hand_is_verified_first() {
     assert!(restarted(1, End::Restarted, false, alarms()), "without a check nothing can be looked at");
     assert!(restarted(1, End::Restarted, true, Vec::new()), "by hand again, as the operator wishes");
     assert!(restarted(-1, End::Restarted, true, alarms()), "the clock was set back");
+}
+
+#[test]
+fn a_hold_refuses_the_claim_and_counts_against_nobody() {
+    let world = Scripted { journal: Err("held"), ..Scripted::new() };
+    let (end, attempts, log) = world.run(&job(), &spec("service"), &Claim::New);
+    assert_eq!((end, attempts), (End::Cancelled, 0));
+    let why = "\"web\" is held with all processes by ana until it is released (disk swap)";
+    assert_eq!(log, [format!("= {why}; to end that: pm release --all")]);
+}
+
+#[test]
+fn a_hold_stops_a_job_before_its_next_restart() {
+    for (restarts, attempts) in [(0, 0), (1, 1)] {
+        let world = Scripted { held_after: Some(restarts), ..Scripted::new() }.checking(vec![
+            Ok(
+                Health::unhealthy("down")
+            );
+            9
+        ]);
+        let spec = Spec {
+            max_attempts: 5,
+            check_timeout: Duration::ZERO,
+            chain: vec![part("service"), part("process")],
+            ..spec("service")
+        };
+        let (end, tried, log) = world.run(&job(), &spec, &Claim::New);
+        assert_eq!((end, tried), (End::Cancelled, attempts), "{log:?}");
+        assert_eq!(log.iter().filter(|line| line.starts_with("restart")).count(), restarts, "{log:?}");
+        assert_eq!(world.told.lock().unwrap().len(), restarts, "what was not done is no attempt");
+        assert!(log.last().unwrap().starts_with("= \"web\" is held"), "{log:?}");
+    }
+}
+
+#[test]
+fn a_hold_stops_what_a_killed_pm_left_in_the_middle() {
+    let world = Scripted { held_after: Some(0), ..Scripted::new() };
+    let entry = Unfinished {
+        id: AttemptId(3),
+        name: Name::new("web"),
+        alarms: vec![alarm(1, "web")],
+        stage: Stage::Acting,
+        identity: None,
+        boot: Boot::Same,
+    };
+    let (end, _, log) = world.run(&job(), &spec("custom"), &Claim::Resume(entry));
+    assert_eq!(end, End::Cancelled);
+    assert!(!log.iter().any(|line| line.starts_with("restart")), "{log:?}");
 }
 
 #[test]
