@@ -215,7 +215,7 @@ impl Run<'_> {
             let began = self.world.clock.now().boot;
             let tried = self.attempt(attempt);
             if let Some(why) = self.held.get() {
-                return Outcome { end: End::Cancelled, attempts: attempt - 1, detail: why.clone() };
+                return self.outcome(End::Cancelled, attempt - 1, why.clone());
             }
             self.tell(attempt, most, began, &tried);
             match tried {

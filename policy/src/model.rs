@@ -106,6 +106,13 @@ impl Standing {
     /// What runs and what was handled stays.
     #[must_use]
     pub fn forgiven(&self) -> Self {
-        Self { breaker: Breaker::default(), pause: None, ..self.clone() }
+        Self {
+            breaker: Breaker::default(),
+            pause: None,
+            last_end: None,
+            rung: 0,
+            trial: None,
+            ..self.clone()
+        }
     }
 }

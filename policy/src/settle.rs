@@ -47,7 +47,10 @@ impl Settling<'_> {
     fn run(&mut self) {
         let name = &self.job.name;
         let standing = self.state.standings.entry(name.clone()).or_default();
-        let began = standing.in_flight.take().map_or(self.now.boot, |job| job.since);
+        // A restart by hand was made elsewhere; a job of the loop's own may run meanwhile.
+        let by_hand = self.job.cause == Cause::Operator;
+        let running = if by_hand { None } else { standing.in_flight.take() };
+        let began = running.map_or(self.now.boot, |job| job.since);
         standing.pause = None;
         self.state.dirty.standings.insert(name.clone());
         if self.outcome.end != End::HandedOver && self.job.verify != Verify::Only {

@@ -90,8 +90,7 @@ impl State {
     /// An operator makes the breaker of a process as new.
     pub fn reset(&mut self, name: &Name) {
         if let Some(standing) = self.standings.get_mut(name) {
-            standing.breaker = crate::breaker::Breaker::default();
-            (standing.pause, standing.trial, standing.rung, standing.last_end) = (None, None, 0, None);
+            *standing = standing.forgiven();
             self.dirty.standings.insert(name.clone());
         }
     }

@@ -60,8 +60,11 @@ impl Book {
         let names = self.alarms.iter().map(|alarm| &alarm.name).chain(remembered);
         for name in names {
             if !self.configured.contains_key(name) {
-                let (configured, spec) = catalog.look_up(name);
+                let (configured, mut spec) = catalog.look_up(name);
                 self.configured.insert(name.clone(), configured);
+                if let Some(spec) = &mut spec {
+                    Arc::make_mut(spec).group = self.arrangement.related.group_of(name).cloned();
+                }
                 self.specs.extend(spec.map(|spec| (name.clone(), spec)));
             }
         }

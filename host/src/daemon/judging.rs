@@ -51,7 +51,7 @@ impl Daemon {
         self.keep();
     }
 
-    fn say_notices(&self, notices: &[Notice], now: Now) {
+    pub(super) fn say_notices(&self, notices: &[Notice], now: Now) {
         for notice in notices {
             let text = wording::notice(notice, now);
             if wording::is_good_news(notice) { info!("{text}") } else { warn!("{text}") }
@@ -94,7 +94,7 @@ impl Daemon {
         let now = self.parts.clock.now();
         let (state, view) = self.book.judged(self.intake);
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
-        self.say_outcome(name, &report.outcome);
+        self.say_outcome(name, report);
         self.say_notices(&settled.notices, now);
         let unnoted = self.note(name, &spec, report, &settled.clear);
         if !settled.withdraw.is_empty() {
@@ -128,7 +128,7 @@ impl Daemon {
     }
 
     /// What of a standing is stored. Marks of handled rows are not: the outbox is their memory.
-    fn kept(&self, name: &Name) -> Standing {
+    pub(super) fn kept(&self, name: &Name) -> Standing {
         let standing = self.book.state.standing(name).cloned().unwrap_or_default();
         Standing { handled: Vec::new(), in_flight: None, ..standing }
     }
@@ -146,13 +146,14 @@ impl Daemon {
         }
     }
 
-    fn say_outcome(&self, name: &Name, outcome: &Outcome) {
+    fn say_outcome(&self, name: &Name, Report { id, outcome }: &Report) {
         match outcome.end {
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
                 error!("{}", wording::not_handled(name, &outcome.detail));
             }
             End::HandedOver | End::Unhealthy => {}
+            End::Cancelled if id.is_none() => info!("{}", wording::not_begun(name, &outcome.detail)),
             End::Cancelled => info!("{}", wording::cancelled(name, &outcome.detail)),
         }
     }

@@ -5,8 +5,8 @@
 //! that would be counted twice. The hold itself does not wait for any of this: the claim in the journal refuses.
 
 use super::Daemon;
-use crate::policy::breaker::Breaker;
-use crate::policy::model::{Configured, Job, Name, Outcome, Standing, Trial, Verify};
+use crate::policy::breaker::Admission;
+use crate::policy::model::{Configured, Job, Name, Outcome, Trial};
 use crate::policy::settle::settle;
 use crate::policy::time::Ticks;
 use crate::policy::window::{Override, Scope};
@@ -14,7 +14,7 @@ use crate::ports::overrides::{Ordered, Verb};
 use crate::ports::{Attempt, JournalError};
 use crate::wording;
 use std::collections::BTreeSet;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 /// What the loop has taken in so far.
 #[derive(Default)]
@@ -98,12 +98,8 @@ impl Daemon {
         if done.is_empty() {
             return;
         }
-        let standing = |name: &Name| {
-            let standing = self.book.standings.get(name).cloned().unwrap_or_default();
-            // Marks of handled rows are not stored with the standing: the outbox is their memory.
-            (name.clone(), Standing { handled: Vec::new(), in_flight: None, ..standing })
-        };
-        let standings: Vec<_> = self.doorbell.unwritten.iter().map(standing).collect();
+        let standings: Vec<_> =
+            self.doorbell.unwritten.iter().map(|name| (name.clone(), self.kept(name))).collect();
         match self.parts.journal.obeyed(&done, &standings) {
             Ok(()) => self.doorbell.unwritten.clear(),
             Err(error) => self.later(&error),
@@ -117,12 +113,20 @@ impl Daemon {
 
     /// Closes breakers and forgets failures.
     fn reset(&mut self, scope: &Scope) {
-        let covered: Vec<_> =
-            self.book.standings.keys().filter(|name| covers(scope, name)).cloned().collect();
-        for name in covered {
-            let forgiven = self.book.standings.get(&name).map(Standing::forgiven);
-            self.book.stands(&name, forgiven.unwrap_or_default());
+        let related = &self.book.arrangement.related;
+        let covered = |name: &&Name| scope.covers(name, related.group_of(name));
+        let names: Vec<_> = self.book.state.standings.keys().filter(covered).cloned().collect();
+        for name in names {
+            self.book.state.reset(&name);
             self.doorbell.unwritten.insert(name);
+        }
+        let groups: Vec<_> = match scope {
+            Scope::All => self.book.state.groups.keys().cloned().collect(),
+            Scope::Group(group) => vec![group.clone()],
+            Scope::Process(_) => Vec::new(),
+        };
+        for group in groups {
+            self.book.state.reset_group(&group);
         }
     }
 
@@ -132,25 +136,17 @@ impl Daemon {
         let Some((_, end, attempts, detail)) = &attempt.ended else { return };
         let (Configured::Yes(rules), _) = self.parts.catalog.look_up(name) else { return };
         let now = self.parts.clock.now();
-        let before = self.book.standings.get(name).cloned().unwrap_or_default();
-        let trial = match before.breaker {
-            Breaker::Open { .. } => Trial::Probe,
-            Breaker::Closed { .. } => Trial::No,
+        let standing = self.book.state.standing(name);
+        let trial = match standing.map(|standing| standing.breaker.admits(&rules, now.boot)) {
+            None | Some(Admission::Allowed) => Trial::No,
+            Some(_) => Trial::Probe,
         };
-        let job = Job { name: name.clone(), alarms: Vec::new(), verify: Verify::AfterOnly, trial };
-        let outcome = Outcome { end: *end, attempts: *attempts, detail: detail.clone() };
+        let job = Job::by_hand(name, trial);
+        let outcome = Outcome::new(*end, *attempts, detail.clone());
         info!("{}", wording::by_hand(name, &outcome));
-        let settled = settle(&before, &rules, &job, &outcome, now);
-        for notice in &settled.notices {
-            warn!("{}", wording::notice(name, notice, now));
-        }
-        // A job of the loop's own may have begun since; this is not its end.
-        self.book.stands(name, Standing { in_flight: before.in_flight, ..settled.standing });
+        let (state, view) = self.book.judged(self.intake);
+        let settled = settle(state, &view, &rules, &job, &outcome, now);
+        self.say_notices(&settled.notices, now);
         self.doorbell.unwritten.insert(name.clone());
     }
-}
-
-/// Whether a scope covers a process. No process is a member of a group as long as no section can say so.
-fn covers(scope: &Scope, name: &Name) -> bool {
-    scope.covers(name, None)
 }
