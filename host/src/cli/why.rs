@@ -1,17 +1,17 @@
-//! `pm why NAME`: what would happen to an alarm of NAME now, and why. Asks the same `decide` as the daemon.
+//! `pm why NAME`: what would happen to an alarm of NAME now, and why; with `--at`, what happened then. Asks the same
+//! checks as the daemon, on the same picture of the world.
+
+mod then;
 
 use crate::cli::arguments::{Format, Global, WhyOptions};
-use crate::cli::compose::{Context, Picture};
+use crate::cli::compose::{Context, Picture, alarm_of};
 use crate::cli::{Failure, Terminal, json};
-use crate::policy::decide::{Check, examine};
-use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, Hold, Intake, Name, RowId, Standing, Table, View, printable,
-};
-use crate::policy::time::{Now, Ticks};
+use crate::policy::decide::{Check, Examiner};
+use crate::policy::model::{Alarm, Hold, Intake, Name, RowId, printable};
+use crate::policy::time::Now;
 use crate::ports::Row;
 use crate::spec::Spec;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// What is asked about, and what came out.
 struct Answer<'a> {
@@ -39,12 +39,16 @@ enum Stands {
 pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let context = Context::load(global)?;
     let name = Name::new(&options.name);
-    let picture = context.picture()?;
+    if let Some(at) = &options.at {
+        return then::why(&context, &name, at, options.format, terminal);
+    }
+    let picture = context.picture_with(|rows| supposed(rows, &name))?;
     let (alarm, stands) = alarm(&picture, &name);
-    let (configured, spec) = context.look_up(&name);
-    let now = context.now();
-    let chain = chain(&context, &picture, &alarm, &configured, now);
-    let answer = Answer { alarm, stands, chain, spec, picture: &picture, now };
+    let now = picture.now;
+    let view = picture.view(Intake::Open);
+    let chain = Examiner::new(&view, &picture.state, now).chain(&alarm);
+    let (_, spec) = context.look_up(&name);
+    let answer = Answer { alarm: alarm.clone(), stands, chain, spec, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
         Format::Json => json::write(&answer.as_json(), terminal.out)?,
@@ -55,65 +59,45 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     }
 }
 
-/// The row that the daemon would act on first; else the row as it would be in alarm; else a row that nobody has.
+/// The alarm to suppose when there is none: of the row as it is, else of a row that nobody has.
+fn supposed(rows: &[Row], name: &Name) -> Option<Alarm> {
+    let mut its = rows.iter().filter(|row| row.name == *name);
+    match its.clone().find(|row| row.alarm == 1) {
+        Some(_) => None,
+        None => Some(its.next().map_or_else(
+            || Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false },
+            alarm_of,
+        )),
+    }
+}
+
+/// The row that the daemon would act on first; else the one that was supposed.
 fn alarm(picture: &Picture, name: &Name) -> (Alarm, Stands) {
     let rows = || picture.rows.iter().filter(|row| row.name == *name);
-    let of = |row: &Row| Alarm {
-        row: row.row,
-        name: row.name.clone(),
-        notes: row.notes.clone(),
-        acknowledged: row.sound != 0,
-    };
     let raised = || rows().filter(|row| row.alarm == 1);
     if let Some(row) = raised().find(|row| row.sound == 0).or_else(|| raised().next()) {
-        return (of(row), Stands::Raised);
+        return (alarm_of(row), Stands::Raised);
     }
-    if let Some(row) = rows().next() {
-        return (of(row), Stands::Supposed);
-    }
-    let stands = if picture.database.is_ok() { Stands::WithoutRow } else { Stands::Unknown };
-    (Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false }, stands)
-}
-
-fn chain(
-    context: &Context,
-    picture: &Picture,
-    alarm: &Alarm,
-    configured: &Configured,
-    now: Now,
-) -> Vec<(Check, Result<String, Hold>)> {
-    let mut standings = picture.standings.clone();
-    if let Some(handled) = handled(picture, alarm, configured, now) {
-        standings.entry(alarm.name.clone()).or_default().handled.push(handled);
-    }
-    let configured = BTreeMap::from([(alarm.name.clone(), configured.clone())]);
-    let running = standings.values().filter(|standing: &&Standing| standing.in_flight.is_some()).count();
-    let view = View {
-        alarms: std::slice::from_ref(alarm),
-        configured: &configured,
-        standings: &standings,
-        limit: context.config.monitor.max_parallel_restarts.into(),
-        running,
-        table: Table::Writable,
-        intake: Intake::Open,
+    let stands = match (rows().next(), &picture.database) {
+        (Some(_), _) => Stands::Supposed,
+        (None, Ok(())) => Stands::WithoutRow,
+        (None, Err(_)) => Stands::Unknown,
     };
-    examine(alarm, &view, now)
-}
-
-/// The mark that the daemon has of a row whose clearing waits: the outbox is the memory of both.
-fn handled(picture: &Picture, alarm: &Alarm, configured: &Configured, now: Now) -> Option<Handled> {
-    let Configured::Yes(rules) = configured else { return None };
-    let waits = |clear: &&Clear| clear.row == alarm.row && clear.notes == alarm.notes;
-    picture.waiting.iter().find(waits)?;
-    let (ended, ..) = picture.last(&alarm.name)?.ended.as_ref()?;
-    let ago = u64::try_from(now.wall.0.saturating_sub(ended.0)).unwrap_or_default();
-    let recheck = Ticks(now.boot.0.saturating_sub(ago)).after(rules.grace);
-    Some(Handled { row: alarm.row, notes: alarm.notes.clone(), recheck })
+    let alarm = picture.alarms.iter().rev().find(|alarm| alarm.name == *name).cloned();
+    let none = Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false };
+    (alarm.unwrap_or(none), stands)
 }
 
 impl Answer<'_> {
     fn held(&self) -> Option<&Hold> {
         self.chain.last().and_then(|(_, result)| result.as_ref().err())
+    }
+
+    /// The step of the ladder that comes next.
+    fn rung(&self) -> usize {
+        let top = self.spec.as_ref().map_or(0, |spec| spec.chain.len().saturating_sub(1));
+        let rung = self.picture.standing(&self.alarm.name).rung;
+        usize::try_from(rung).unwrap_or(top).min(top)
     }
 
     /// What was seen, where there is a row to see it in.
@@ -148,7 +132,7 @@ impl Answer<'_> {
         }
         if let (Some(spec), None) = (&self.spec, self.held()) {
             writeln!(out, "\nWhat would be done:")?;
-            for line in steps(spec) {
+            for line in steps(spec, self.rung()) {
                 writeln!(out, "  {line}")?;
             }
         }
@@ -190,7 +174,7 @@ impl Answer<'_> {
             "verdict": if held.is_some() { "held" } else { "started" },
             "hold": held,
             "checks": checks,
-            "steps": self.spec.as_ref().map(steps),
+            "steps": self.spec.as_ref().map(|spec| steps(spec, self.rung())),
             "daemon_pid": self.picture.daemon,
             "database_error": self.picture.database.as_ref().err(),
         })
@@ -198,12 +182,12 @@ impl Answer<'_> {
 }
 
 /// The procedure in the order in which it would run.
-fn steps(spec: &Spec) -> Vec<String> {
+fn steps(spec: &Spec, rung: usize) -> Vec<String> {
     let mut steps = Vec::new();
     if let Some(command) = &spec.pre_restart {
         steps.push(format!("run pre_restart_command: {}", printable(command)));
     }
-    let chain: Vec<_> = spec.chain.iter().map(|part| part.name.as_str()).collect();
+    let chain: Vec<_> = spec.chain.iter().skip(rung).map(|part| part.name.as_str()).collect();
     let times =
         if spec.max_attempts == 1 { "once".to_owned() } else { format!("up to {} times", spec.max_attempts) };
     steps.push(format!("restart {:?} with {}, {times}", spec.system_name, chain.join(", then ")));

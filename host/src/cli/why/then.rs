@@ -1,0 +1,122 @@
+//! `pm why NAME --at TIME`: what the checks saw then, from the journal: of the attempt that ran or was the last one, or
+//! of the decision to hold, whichever is nearer to the moment asked about.
+
+use crate::cli::arguments::Format;
+use crate::cli::compose::Context;
+use crate::cli::history::{effect, under};
+use crate::cli::status::word;
+use crate::cli::table::local;
+use crate::cli::{Failure, Terminal, json, moment};
+use crate::policy::model::Name;
+use crate::policy::time::Wall;
+use crate::ports::{Answer, Asked, Attempt, Decision, Journal};
+use serde_json::{Value, json};
+
+/// What is known of a moment.
+enum Found {
+    Attempt(Attempt, Vec<Asked>),
+    Held(Decision),
+    Nothing,
+}
+
+pub(super) fn why(
+    context: &Context,
+    name: &Name,
+    at: &str,
+    format: Format,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let at = moment::past(at, context.now().wall)?;
+    let journal = context.journal_read_only()?;
+    let found = find(&journal, name, at)?;
+    match format {
+        Format::Text => write(&found, name, at, terminal),
+        Format::Json => json::write(&as_json(&found, name, at), terminal.out),
+    }
+}
+
+fn find(journal: &dyn Journal, name: &Name, at: Wall) -> Result<Found, Failure> {
+    let failed = |error| Failure::failed(&error);
+    let attempt = journal.last_before(name, at).map_err(failed)?;
+    let held = journal.decisions(name, at, 1).map_err(failed)?.into_iter().next();
+    match (attempt, held) {
+        (Some(attempt), Some(held)) if held.at > attempt.began => Ok(Found::Held(held)),
+        (Some(attempt), _) => {
+            let chain = journal.explanation(attempt.id).map_err(failed)?;
+            Ok(Found::Attempt(attempt, chain))
+        }
+        (None, Some(held)) => Ok(Found::Held(held)),
+        (None, None) => Ok(Found::Nothing),
+    }
+}
+
+fn write(found: &Found, name: &Name, at: Wall, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let out = &mut *terminal.out;
+    match found {
+        Found::Nothing => {
+            writeln!(out, "Nothing is known of {name} at {} or before: no alarm was started or held.", local(at))?;
+        }
+        Found::Held(decision) => {
+            let since = local(decision.at);
+            writeln!(out, "At {}, an alarm of {name} was held ({}), since {since}.\n", local(at), decision.word)?;
+            checks(&decision.chain, terminal)?;
+        }
+        Found::Attempt(attempt, chain) => {
+            let ran = attempt.ended.as_ref().is_none_or(|(ended, ..)| *ended >= at);
+            let when = local(attempt.began);
+            let (at, id) = (local(at), attempt.id.0);
+            if ran {
+                writeln!(out, "At {at}, {name} was being restarted: attempt {id}, begun {when}.\n")?;
+            } else {
+                writeln!(
+                    out,
+                    "The last decision about {name} up to {at} was to restart it: attempt {id}, begun {when}.\n"
+                )?;
+            }
+            if chain.is_empty() {
+                writeln!(out, "  It was asked for by an operator, so no check was asked.")?;
+            }
+            checks(chain, terminal)?;
+            writeln!(terminal.out, "\n{}", under(attempt))?;
+        }
+    }
+    Ok(())
+}
+
+fn checks(chain: &[Asked], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    for Asked { check, answer, saw } in chain {
+        let mark = if *answer == Answer::Held { "HOLD" } else { "ok  " };
+        writeln!(terminal.out, "  {mark} {check:<13} {saw}")?;
+    }
+    Ok(())
+}
+
+fn as_json(found: &Found, name: &Name, at: Wall) -> Value {
+    let checks = |chain: &[Asked]| {
+        let one = |asked: &Asked| {
+            json!({"check": asked.check, "passed": asked.answer == Answer::Passed, "saw": asked.saw})
+        };
+        chain.iter().map(one).collect::<Vec<_>>()
+    };
+    let mut answer = json!({"name": name.as_str(), "at_ms": at.0, "verdict": null});
+    match found {
+        Found::Nothing => {}
+        Found::Held(decision) => {
+            answer["verdict"] = json!("held");
+            answer["hold"] = json!(decision.word);
+            answer["since_ms"] = json!(decision.at.0);
+            answer["checks"] = json!(checks(&decision.chain));
+        }
+        Found::Attempt(attempt, chain) => {
+            answer["verdict"] = json!("started");
+            answer["attempt"] = json!(attempt.id.0);
+            answer["cause"] = json!(attempt.cause);
+            answer["began_ms"] = json!(attempt.began.0);
+            answer["ended_ms"] = json!(attempt.ended.as_ref().map(|(at, ..)| at.0));
+            answer["end"] = json!(attempt.ended.as_ref().map(|(_, end, ..)| word(*end)));
+            answer["effect"] = json!(effect(attempt));
+            answer["checks"] = json!(checks(chain));
+        }
+    }
+    answer
+}
