@@ -119,8 +119,7 @@ fn evidence_is_that_of_the_unit_behind_an_alias_and_of_no_missing_one() {
     let mut systemd = Script { report: vec![("MainPID", "7")], ..script(&[masked], &[]) };
     let (subject, evidence) = crate::evidence::look(&mut systemd, &web()).unwrap();
     assert_eq!((subject.name(), evidence.pids.as_slice()), ("shop.service", &[7][..]));
-    let mut systemd =
-        script(&[UnitState { load: "not-found".to_owned(), ..state("inactive", "dead") }], &[]);
+    let mut systemd = script(&[UnitState { load: "not-found".to_owned(), ..state("inactive", "dead") }], &[]);
     let error = crate::evidence::look(&mut systemd, &web()).unwrap_err();
     assert_eq!((error.kind, systemd.asked.len()), (ErrorKind::NotFound, 1));
 }
