@@ -22,7 +22,7 @@ use crate::policy::settle::settle;
 use crate::policy::time::Ticks;
 use crate::ports::{
     AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, Journal, JournalError, Knobs, Presence, Record,
-    Refresh, Refreshed, Strategies,
+    Refresh, Refreshed, Strategies, Witness,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -56,6 +56,8 @@ pub struct Parts {
     pub exec: Arc<dyn Exec>,
     /// Who is told of every attempt.
     pub chronicle: Arc<dyn Chronicle>,
+    /// Who looks at processes.
+    pub witness: Arc<dyn Witness>,
     /// The configuration.
     pub catalog: Box<dyn Catalog>,
     /// Signs of life.
@@ -234,7 +236,7 @@ impl Daemon {
         standing.in_flight = Some(InFlight { since });
         let (clock, strategies) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.strategies));
         let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
-        let chronicle = Arc::clone(&self.parts.chronicle);
+        let (chronicle, witness) = (Arc::clone(&self.parts.chronicle), Arc::clone(&self.parts.witness));
         let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
         let work = move || {
             let world = World {
@@ -243,6 +245,7 @@ impl Daemon {
                 exec: &*exec,
                 journal: &*journal,
                 chronicle: &*chronicle,
+                witness: &*witness,
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));
