@@ -1,10 +1,10 @@
 //! Runs the operator's own commands: the only file of the host that starts a process.
 //!
 //! A command gets an environment of its own (an allow-list of pm's and what it is told), a directory, a process
-//! group, `/dev/null` as input and a time limit; its output goes into the log, shortened and fit to be shown. How it
-//! is run is `pm_plugin_api::command`, the same for plugins.
+//! group, `/dev/null` as input and a time limit; its output goes into the log, shortened and fit to be shown, or to whoever
+//! asked for it. How it is run is `pm_plugin_api::command`, the same for plugins.
 
-use crate::ports::{CommandFailed, CommandLine, Exec};
+use crate::ports::{Captured, CommandFailed, CommandLine, Exec};
 use pm_plugin_api::command::{Limits, lines, prepare, run};
 use tracing::info;
 
@@ -24,6 +24,24 @@ impl Exec for SystemExec {
         let whose = ["process_name", "PROCESS_NAME"].iter().find_map(|key| command.environment.get(*key));
         show(whose.map_or("command", String::as_str), &finished.output);
         if finished.success() { Ok(()) } else { Err(CommandFailed { why: finished.explain() }) }
+    }
+
+    fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured {
+        let mut prepared = prepare(command.line, command.directory, command.environment);
+        match run(&mut prepared, &Limits { output: most, ..Limits::within(command.timeout) }) {
+            Ok(finished) => {
+                let end = if finished.success() {
+                    Ok(())
+                } else {
+                    // The last line, which would explain it, is part of the answer already.
+                    Err(CommandFailed { why: finished.describe() })
+                };
+                Captured { output: finished.output, end }
+            }
+            Err(error) => {
+                Captured { output: String::new(), end: Err(CommandFailed { why: error.to_string() }) }
+            }
+        }
     }
 }
 
@@ -130,6 +148,43 @@ mod tests {
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
         let (result, lines) = ran("env | grep CARGO", LONG);
         assert!(result.is_err() && lines.is_empty(), "{lines:?}");
+    }
+
+    #[test]
+    fn what_is_captured_is_bounded_comes_in_time_and_stays_out_of_the_log() {
+        let environment = BTreeMap::from([("process_name".to_owned(), "web".to_owned())]);
+        let logged = Logged::default();
+        let captured = |line: &str, timeout| {
+            let command = CommandLine { line, directory: Path::new("/"), environment: &environment, timeout };
+            tracing::subscriber::with_default(logged.clone(), || SystemExec.capture(&command, 1024))
+        };
+        let good = captured("echo $process_name; pwd", LONG);
+        assert_eq!(good, Captured { output: "web\n/\n".to_owned(), end: Ok(()) });
+        let bad = captured("echo why >&2; exit 3", LONG);
+        assert_eq!(
+            (bad.output.as_str(), bad.end.unwrap_err().why.as_str()),
+            ("why\n", "exited with status 3")
+        );
+        let flood = captured("seq 100000", LONG).output;
+        assert!(
+            flood.len() < 1100 && flood.starts_with("1\n2\n") && flood.ends_with("\n100000\n"),
+            "{flood}"
+        );
+        assert!(flood.contains(" bytes of output left out]"), "{flood}");
+        let began = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let late = captured("trap '' TERM; echo waiting; sleep 1000", Duration::from_millis(500));
+        let ended = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        assert_eq!(late.output, "waiting\n");
+        assert!(late.end.unwrap_err().why.contains("and was killed"));
+        assert!(ended.tv_sec - began.tv_sec < 3);
+        let nowhere = CommandLine {
+            line: "true",
+            directory: Path::new("/no/such/directory"),
+            environment: &environment,
+            timeout: LONG,
+        };
+        assert!(SystemExec.capture(&nowhere, 9).end.unwrap_err().why.contains("there is no directory"));
+        assert!(logged.0.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod attempts;
 mod audit;
 mod decisions;
+mod evidence;
 mod memory;
 mod open;
 mod overrides;
@@ -217,6 +218,14 @@ impl Journal for FileJournal {
         self.write("noting the stage of an attempt in", |tx| attempts::stage(tx, id, stage, identity))
     }
 
+    fn evidence(&self, id: AttemptId, text: &str) -> Result<(), JournalError> {
+        self.write("keeping the evidence of an attempt in", |tx| evidence::keep(tx, id, text))
+    }
+
+    fn evidence_of(&self, id: AttemptId) -> Result<Option<String>, JournalError> {
+        self.read("reading the evidence of an attempt from", |conn| evidence::of(conn, id))
+    }
+
     fn end(
         &self,
         id: AttemptId,
@@ -230,7 +239,8 @@ impl Journal for FileJournal {
                 standings::store(tx, name, standing, &self.owner.boot)?;
                 standings::post(tx, clears)?;
             }
-            attempts::prune(tx, id, record.at.wall)
+            attempts::prune(tx, id, record.at.wall)?;
+            evidence::prune(tx, id)
         });
         if written.is_err() {
             let standing = settled.map(|(standing, _)| (name.clone(), standing.clone()));

@@ -6,7 +6,7 @@
 //!
 //! The modules in the order of that sentence: `policy` judges (pure), `ports` are its seams to the world,
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
-//! `config`, `store`, `journal`, `plugins`, `exec`, `clock`, `telemetry`. `cli` puts them together.
+//! `config`, `store`, `journal`, `plugins`, `exec`, `evidence`, `clock`, `telemetry`. `cli` puts them together.
 
 pub mod chronicle;
 pub mod cli;
@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod daemon;
+pub mod evidence;
 pub mod exec;
 pub mod journal;
 pub mod plugins;

@@ -6,18 +6,20 @@
 
 mod journal;
 pub mod overrides;
+mod witness;
 
 pub use journal::{
     Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
     Unfinished,
 };
+pub use witness::{Seen, Sight, Witness};
 
 use crate::policy::group::GroupRules;
 use crate::policy::model::{Alarm, Clear, Configured, Limits, Name, RowId, Window};
 use crate::policy::relations::{Related, Relations};
 use crate::policy::time::{Now, Wall};
 use crate::spec::{PartRef, Spec};
-use pm_plugin_api::{Error as PluginError, Health, Outcome as PluginOutcome, Target};
+use pm_plugin_api::{Error as PluginError, Evidence, Health, Outcome as PluginOutcome, Target};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -220,6 +222,11 @@ pub trait Strategies: Send + Sync {
     /// # Errors
     /// As [`restart`](Self::restart).
     fn identity(&self, part: &PartRef, target: &Target) -> Result<Option<String>, PluginError>;
+    /// Runs `evidence` of a strategy: it looks and changes nothing. Calls that hang are not held against the others.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart); "unsupported" also from a library that is older than the operation.
+    fn evidence(&self, part: &PartRef, target: &Target) -> Result<Evidence, PluginError>;
     /// Runs a check once.
     ///
     /// # Errors
@@ -247,6 +254,18 @@ pub trait Exec: Send + Sync {
     /// # Errors
     /// One line: could not be started, exit status, signal, or time limit.
     fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed>;
+    /// As [`run`](Self::run), but the output is the answer: at most `most` bytes, the first and the last half, and none
+    /// of it in the log. Comes back within the command's time, the end of what hangs included.
+    fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured;
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Standard output and standard error as they were written, with a line about what was left out.
+    pub output: String,
+    /// As [`Exec::run`] answers.
+    pub end: Result<(), CommandFailed>,
 }
 
 /// Why a command did not succeed.

@@ -1,10 +1,12 @@
-//! One job from top to bottom: claim, verify (when in doubt), pre-restart, restart, verify again.
+//! One job from top to bottom: claim, verify (when in doubt), evidence, pre-restart, restart, verify again.
 //!
 //! A straight line over the ports with an injected clock. It decides nothing about other jobs and changes no
 //! breaker: it reports an [`Outcome`], and the loop settles it. Every stage is noted in the journal *before* it
 //! begins, so that after `kill -9` the next pm knows what may have happened (see [`resume`]).
 
 mod action;
+mod capsule;
+mod evidence;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -14,7 +16,7 @@ use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Ver
 use crate::policy::time::Ticks;
 use crate::ports::{
     self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished,
-    Waited,
+    Waited, Witness,
 };
 use crate::spec::Spec;
 use crate::wording;
@@ -39,6 +41,8 @@ pub struct World<'a> {
     pub journal: &'a dyn Journal,
     /// Who is told of every attempt.
     pub chronicle: &'a dyn Chronicle,
+    /// Who looks at processes.
+    pub witness: &'a dyn Witness,
 }
 
 /// What a job yields.
@@ -182,6 +186,7 @@ impl Run<'_> {
 
     fn whole_procedure(&self) -> Outcome {
         info!("{}", wording::beginning(&self.job.name, &self.spec.strategy_text, &self.spec.system_name));
+        self.keep_evidence();
         if let Some(line) = &self.spec.pre_restart {
             self.stage(Stage::Prepared, None);
             if let Err(outcome) = self.prepare(line) {

@@ -19,6 +19,15 @@ pub struct PartRef {
     pub settings: Texts,
 }
 
+/// How a process is looked at before it is restarted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidencePlan {
+    /// `evidence_command`.
+    pub command: Option<String>,
+    /// `evidence_timeout`: how long all of it may take.
+    pub timeout: Duration,
+}
+
 /// One configured process.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
@@ -50,6 +59,8 @@ pub struct Spec {
     pub pre_restart: Option<String>,
     /// `pre_restart_timeout`.
     pub pre_restart_timeout: Duration,
+    /// How it is looked at before a restart; none with `evidence = no`.
+    pub evidence: Option<EvidencePlan>,
     /// Directory for commands.
     pub working_directory: PathBuf,
     /// Variables for commands, without secrets.

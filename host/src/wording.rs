@@ -35,6 +35,10 @@ pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
     format!("Attempting restart ({attempt} of {most}) for {name}")
 }
 
+pub(crate) fn evidence_kept(name: &Name, bytes: usize) -> String {
+    format!("{RESTART} Evidence of {name} gathered before the restart ({bytes} bytes)")
+}
+
 pub(crate) fn pre_restart(name: &Name, line: &str) -> String {
     format!("Executing pre-restart command for {name}: {line}")
 }

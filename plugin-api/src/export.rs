@@ -62,6 +62,7 @@ impl<S: Strategy> Part for StrategyPart<S> {
         match op {
             "restart" => encode(&self.0.restart(&request.target)?),
             "identity" => encode(&self.0.identity(&request.target)?),
+            "evidence" => encode(&self.0.evidence(&request.target)?),
             _ => Err(unknown_operation(op)),
         }
     }
@@ -247,4 +248,59 @@ macro_rules! __part {
     (strategy, $part:ty) => { $crate::export::StrategyPart<$part> };
     (check, $part:ty) => { $crate::export::CheckPart<$part> };
     ($other:ident, $part:ty) => { compile_error!("the kinds of parts are: strategy, check") };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::NoSettings;
+    use crate::types::{Evidence, Outcome, Target};
+
+    struct Plain;
+
+    impl Strategy for Plain {
+        type Settings = NoSettings;
+        fn new(_: NoSettings) -> Result<Self> {
+            Ok(Self)
+        }
+        fn restart(&self, _: &Target) -> Result<Outcome> {
+            Ok(Outcome::ran("plain"))
+        }
+    }
+
+    struct Witnessed;
+
+    impl Strategy for Witnessed {
+        type Settings = NoSettings;
+        fn new(_: NoSettings) -> Result<Self> {
+            Ok(Self)
+        }
+        fn restart(&self, _: &Target) -> Result<Outcome> {
+            Ok(Outcome::ran("witnessed"))
+        }
+        fn evidence(&self, target: &Target) -> Result<Evidence> {
+            Ok(Evidence::default().fact("name", &target.name).pid(7).lines(["a", "b"]))
+        }
+    }
+
+    fn asked<S: Strategy>(op: &str) -> Result<String> {
+        let part = StrategyPart::<S>::make(&Texts::new())?;
+        let answer = part.call(op, &Request { target: Target::named("web") })?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    #[test]
+    fn an_operation_that_the_library_does_not_know_is_unsupported() {
+        for op in ["evidence", "levitate"] {
+            let error = asked::<Plain>(op).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported, "{op}: {error}");
+        }
+        assert!(asked::<Plain>("restart").is_ok());
+    }
+
+    #[test]
+    fn evidence_has_a_shape_that_stays() {
+        let expected = r#"{"facts":[["name","web"]],"pids":[7],"log":["a","b"],"ask":[]}"#;
+        assert_eq!(asked::<Witnessed>("evidence").as_deref(), Ok(expected));
+    }
 }

@@ -58,4 +58,4 @@ pub use part::{HealthCheck, Strategy};
 pub use settings::{NoSettings, Settings};
 #[doc(hidden)]
 pub use types::Request;
-pub use types::{Action, Fallback, Health, Outcome, Target};
+pub use types::{Action, Evidence, Fallback, Health, Outcome, Target};

@@ -11,8 +11,8 @@ pub const MANIFEST_SECTION: &str = ".pm_plugin";
 pub const SETTINGS_SECTION: &str = ".pm_settings";
 /// The binary interface that this crate speaks; the number in [`crate::abi::ROOT_SYMBOL`].
 pub const INTERFACE: u16 = 1;
-/// Which operations and fields this crate knows; informative, never a reason to refuse.
-pub const API_MINOR: u16 = 0;
+/// Which operations and fields this crate knows; informative, never a reason to refuse. 1: `evidence` of strategies.
+pub const API_MINOR: u16 = 1;
 
 const MAGIC: [u8; 8] = *b"PMPLUGIN";
 const SIZE: usize = 512;

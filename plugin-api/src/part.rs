@@ -5,7 +5,7 @@
 
 use crate::error::{Error, Result};
 use crate::settings::Settings;
-use crate::types::{Health, Outcome, Target};
+use crate::types::{Evidence, Health, Outcome, Target};
 
 /// A way to restart something.
 pub trait Strategy: Send + Sync + Sized + 'static {
@@ -34,6 +34,16 @@ pub trait Strategy: Send + Sync + Sized + 'static {
     /// As [`restart`](Self::restart); "unsupported" by default.
     fn identity(&self, target: &Target) -> Result<Option<String>> {
         Err(Error::unsupported(format!("the strategy has no identity for {:?}", target.name)))
+    }
+
+    /// What can be seen of the target before it is restarted, for whoever asks later why that was necessary. Look and
+    /// change nothing; a restart waits for it, a second or two at the most ([`Target::timeout`]), and happens whatever
+    /// this answers. What cannot be found out is best a fact of its own: `Ok` with `("memory", "not available: …")`.
+    ///
+    /// # Errors
+    /// "Not found" when there is no such target, so that the next strategy of a chain is asked; "unsupported" by default.
+    fn evidence(&self, target: &Target) -> Result<Evidence> {
+        Err(Error::unsupported(format!("the strategy gives no evidence of {:?}", target.name)))
     }
 }
 

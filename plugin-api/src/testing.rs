@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::export::{CheckPart, Part, StrategyPart};
 use crate::part::{HealthCheck, Strategy};
 use crate::settings::Texts;
-use crate::types::{Health, Outcome, Request, Target};
+use crate::types::{Evidence, Health, Outcome, Request, Target};
 use std::sync::{Arc, Mutex, PoisonError};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -64,6 +64,13 @@ impl Tested {
     /// Those of the strategy.
     pub fn identity(&self, target: &Target) -> Result<Option<String>> {
         self.call("identity", target)
+    }
+    /// [`Strategy::evidence`].
+    ///
+    /// # Errors
+    /// Those of the strategy.
+    pub fn evidence(&self, target: &Target) -> Result<Evidence> {
+        self.call("evidence", target)
     }
     /// [`HealthCheck::check`].
     ///

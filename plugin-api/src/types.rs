@@ -185,6 +185,56 @@ impl Health {
     }
 }
 
+/// What a strategy can say of its target before a restart destroys it. pm keeps it with the attempt, within bounds, and
+/// escapes what a terminal would act on; nothing is decided by it.
+///
+/// ```
+/// # use pm_plugin_api::Evidence;
+/// let evidence = Evidence::default().fact("state", "down: 12 s").pid(4711).lines(["last words"]);
+/// ```
+///
+/// Never put a command line, an environment or another text that may hold a secret into it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Pairs of a few words and one line, in the order they are shown: `state`, `down: 12 s`.
+    pub facts: Vec<(String, String)>,
+    /// The processes it consists of, as pm's own pid namespace numbers them; pm looks at them and at what descends from
+    /// them.
+    pub pids: Vec<u32>,
+    /// The last lines of its own log, the oldest first; some 20 are meant.
+    pub log: Vec<String>,
+    /// Names of strategies to ask instead, one after the other until one knows the target: of a strategy that
+    /// [delegates](Outcome::Delegate).
+    pub ask: Vec<String>,
+}
+
+impl Evidence {
+    /// With one more fact.
+    #[must_use]
+    pub fn fact(mut self, what: impl Into<String>, text: impl Into<String>) -> Self {
+        self.facts.push((what.into(), text.into()));
+        self
+    }
+    /// With one more process.
+    #[must_use]
+    pub fn pid(mut self, pid: u32) -> Self {
+        self.pids.push(pid);
+        self
+    }
+    /// With more lines of the log.
+    #[must_use]
+    pub fn lines<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Self {
+        self.log.extend(lines.into_iter().map(Into::into));
+        self
+    }
+    /// Let these strategies say it, one after the other.
+    pub fn of<S: Into<String>>(strategies: impl IntoIterator<Item = S>) -> Self {
+        Self { ask: strategies.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+}
+
 /// The body of every call on the wire.
 #[doc(hidden)]
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -208,5 +258,7 @@ mod tests {
         let request: Request = serde_json::from_str(r#"{"target":{"name":"web","colour":"red"}}"#).unwrap();
         assert_eq!(request.target.name, "web");
         assert_eq!(request.target.timeout(), Duration::from_secs(30));
+        let evidence: Evidence = serde_json::from_str(r#"{"facts":[["a","b"]],"smell":"smoke"}"#).unwrap();
+        assert_eq!(evidence, Evidence::default().fact("a", "b"));
     }
 }

@@ -5,6 +5,7 @@ use crate::chronicle::Statistics;
 use crate::cli::arguments::{Global, NameOptions};
 use crate::cli::compose::Context;
 use crate::cli::{Failure, Terminal, logs};
+use crate::evidence::Processes;
 use crate::exec::SystemExec;
 use crate::policy::model::{Configured, End, Job, Name, Trial, Verify};
 use crate::ports::{Clock as _, Journal as _, Record};
@@ -38,6 +39,7 @@ pub(crate) fn restart(
         exec: &SystemExec,
         journal: &journal,
         chronicle: &Statistics::default(),
+        witness: &Processes::new(clock.clone()),
     };
     let job = Job { name: name.clone(), alarms: Vec::new(), verify: Verify::AfterOnly, trial: Trial::No };
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);

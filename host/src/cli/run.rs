@@ -10,6 +10,7 @@ use crate::clock::{Stop, SystemClock};
 use crate::config::{Config, Loaded};
 use crate::console::Console;
 use crate::daemon::{self, Event, Parts};
+use crate::evidence::Processes;
 use crate::exec::SystemExec;
 use crate::journal;
 use crate::plugins::Registry;
@@ -47,6 +48,7 @@ pub(crate) fn run(global: &Global) -> Result<(), Failure> {
         strategies: registry.clone(),
         exec: Arc::new(SystemExec),
         chronicle: Arc::new(Statistics::new(config.logging.restart_stats.clone())),
+        witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, &console),
         knobs: knobs(&config),
         catalog: catalog(config, registry, environment, telemetry, clock),

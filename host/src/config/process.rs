@@ -40,6 +40,12 @@ pub struct Process {
     pub pre_restart_command: Option<String>,
     /// `pre_restart_timeout` (5 min).
     pub pre_restart_timeout: Duration,
+    /// `evidence` (yes): whether it is looked at before a restart, and what was seen kept.
+    pub evidence: bool,
+    /// `evidence_command`: its output is a part of that.
+    pub evidence_command: Option<String>,
+    /// `evidence_timeout` (3 s): how long a restart may wait for all of that.
+    pub evidence_timeout: Duration,
     /// `restart_timeout` (5 min): how long one attempt may take. The original knew no limit, so this one is wide; a
     /// slow restart holds up nobody else.
     pub restart_timeout: Duration,

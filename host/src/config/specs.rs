@@ -5,7 +5,7 @@ use super::process::Process;
 use super::variables::environment;
 use crate::policy::backoff::Backoff;
 use crate::policy::model::{Checked, Configured, Name, Rules};
-use crate::spec::{PartRef, Spec};
+use crate::spec::{EvidencePlan, PartRef, Spec};
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
 use std::time::Duration;
@@ -85,6 +85,10 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
         restart_timeout: process.restart_timeout,
         pre_restart: process.pre_restart_command.clone(),
         pre_restart_timeout: process.pre_restart_timeout,
+        evidence: process.evidence.then(|| EvidencePlan {
+            command: process.evidence_command.clone(),
+            timeout: process.evidence_timeout,
+        }),
         working_directory: config.monitor.working_directory.clone(),
         environment: environment(config),
     })

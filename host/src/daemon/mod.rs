@@ -25,7 +25,7 @@ use crate::policy::state::State;
 use crate::policy::time::Ticks;
 use crate::ports::{
     AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence, Refresh,
-    Refreshed, Strategies,
+    Refreshed, Strategies, Witness,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -59,6 +59,8 @@ pub struct Parts {
     pub exec: Arc<dyn Exec>,
     /// Who is told of every attempt.
     pub chronicle: Arc<dyn Chronicle>,
+    /// Who looks at processes.
+    pub witness: Arc<dyn Witness>,
     /// The configuration.
     pub catalog: Box<dyn Catalog>,
     /// Signs of life.
@@ -239,7 +241,7 @@ impl Daemon {
         let name = job.name.clone();
         let (clock, strategies) = (Arc::clone(&self.parts.clock), Arc::clone(&self.parts.strategies));
         let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
-        let chronicle = Arc::clone(&self.parts.chronicle);
+        let (chronicle, witness) = (Arc::clone(&self.parts.chronicle), Arc::clone(&self.parts.witness));
         let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
         let work = move || {
             let world = World {
@@ -248,6 +250,7 @@ impl Daemon {
                 exec: &*exec,
                 journal: &*journal,
                 chronicle: &*chronicle,
+                witness: &*witness,
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));

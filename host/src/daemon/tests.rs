@@ -10,16 +10,16 @@ use crate::policy::model::{
 };
 use crate::policy::relations::Relations;
 use crate::policy::testing::rules;
-use crate::policy::time::{Now, Wall};
+use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Attempt, Catalog, Cleared, CommandFailed, CommandLine, Exec, Intent, Journal,
-    JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Stage, StoreError,
-    Strategies, Trouble, Unfinished,
+    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandFailed, CommandLine, Exec, Intent,
+    Journal, JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Sight,
+    Stage, StoreError, Strategies, Trouble, Unfinished, Witness,
 };
 use crate::spec::{PartRef, Spec};
-use pm_plugin_api::{Error, Health, Outcome, Target};
+use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -103,6 +103,7 @@ impl Double {
             restart_timeout: Duration::from_secs(5),
             pre_restart: None,
             pre_restart_timeout: Duration::from_secs(5),
+            evidence: None,
             working_directory: PathBuf::from("/"),
             environment: BTreeMap::new(),
         }
@@ -117,6 +118,7 @@ impl Double {
             strategies: Arc::new(self.clone()),
             exec: Arc::new(self.clone()),
             chronicle: Arc::new(crate::chronicle::Statistics::default()),
+            witness: Arc::new(self.clone()),
             catalog: Box::new(self.clone()),
             presence: Box::new(Signs(said)),
             knobs: Knobs {
@@ -236,6 +238,9 @@ impl Strategies for Double {
     fn identity(&self, _: &PartRef, _: &Target) -> Result<Option<String>, Error> {
         Err(Error::unsupported("none"))
     }
+    fn evidence(&self, _: &PartRef, _: &Target) -> Result<Evidence, Error> {
+        Err(Error::unsupported("none"))
+    }
     fn check(&self, _: &PartRef, _: &Target) -> Result<Health, Error> {
         self.with(|outside| outside.checked += 1);
         Ok(Health::healthy("fine"))
@@ -245,6 +250,15 @@ impl Strategies for Double {
 impl Exec for Double {
     fn run(&self, _: &CommandLine<'_>) -> Result<(), CommandFailed> {
         Ok(())
+    }
+    fn capture(&self, _: &CommandLine<'_>, _: usize) -> Captured {
+        Captured { output: String::new(), end: Ok(()) }
+    }
+}
+
+impl Witness for Double {
+    fn look(&self, _: &[u32], _: Ticks) -> Sight {
+        Sight::default()
     }
 }
 
@@ -288,6 +302,12 @@ impl Journal for Double {
     }
     fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
         Ok(())
+    }
+    fn evidence(&self, _: AttemptId, _: &str) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn evidence_of(&self, _: AttemptId) -> Result<Option<String>, JournalError> {
+        Ok(None)
     }
     fn end(
         &self,

@@ -3,7 +3,7 @@
 //! What is needed to go on after a start is read here once, so that damage shows before anything relies on it.
 
 use super::owner::Owner;
-use super::{FileJournal, Inner, Opened, unusable};
+use super::{FileJournal, Inner, Opened, evidence, unusable};
 use crate::ports::JournalError;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -19,7 +19,8 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-pub(super) const VERSIONS: [&str; 3] = [ATTEMPTS, super::overrides::TABLES, super::decisions::TABLES];
+pub(super) const VERSIONS: [&str; 4] =
+    [ATTEMPTS, super::overrides::TABLES, super::decisions::TABLES, super::evidence::TABLE];
 
 const ATTEMPTS: &str = "
     CREATE TABLE attempts (

@@ -9,6 +9,7 @@ use crate::policy::model::{Alarm, End, Handled, RowId};
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::Boot;
 use rusqlite::OpenFlags;
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
@@ -393,6 +394,84 @@ fn an_end_that_could_not_be_written_does_not_keep_its_name_busy() {
     let ended = journal.attempts(Some(&name("db")), 1).unwrap()[0].ended.clone().unwrap();
     assert_eq!(ended.1, End::Restarted);
     assert!(journal.inner().owed.is_empty());
+}
+
+#[test]
+fn evidence_is_kept_with_its_attempt() {
+    let directory = TempDir::new().unwrap();
+    let journal = opened(&directory);
+    let (web, db) = (journal.begin(&intent("web", 1)).unwrap(), journal.begin(&intent("db", 1)).unwrap());
+    journal.evidence(web, "first\n").unwrap();
+    journal.evidence(web, "seen \u{1b} '; --\n").unwrap();
+    journal.end(web, &name("web"), &record(End::Failed, 2), None).unwrap();
+    assert_eq!(
+        journal.evidence_of(web).unwrap().as_deref(),
+        Some("seen \u{1b} '; --\n"),
+        "the last one counts"
+    );
+    assert_eq!(journal.evidence_of(db).unwrap(), None);
+    let reader = open_read_only(directory.path(), BOOT).unwrap();
+    assert!(reader.evidence_of(web).unwrap().is_some());
+    assert!(reader.evidence(web, "x").is_err());
+    assert_eq!(open_read_only(&directory.path().join("none"), BOOT).unwrap().evidence_of(web).unwrap(), None);
+}
+
+#[test]
+fn the_latest_thousand_capsules_are_kept_and_none_longer_than_its_attempt() {
+    let directory = TempDir::new().unwrap();
+    let journal = opened(&directory);
+    let attempt = |second| {
+        let id = journal.begin(&intent("web", second)).unwrap();
+        journal.evidence(id, "seen").unwrap();
+        journal.end(id, &name("web"), &record(End::Failed, second), None).unwrap();
+        id
+    };
+    let ids: Vec<_> = (0..1003).map(|_| attempt(1)).collect();
+    let kept = |id: &AttemptId| journal.evidence_of(*id).unwrap().is_some();
+    assert_eq!(ids.iter().filter(|id| kept(id)).count(), 1000);
+    assert!(!kept(&ids[2]) && kept(&ids[3]));
+    assert_eq!(
+        journal.attempts(Some(&name("web")), 2000).unwrap().len(),
+        1003,
+        "the history goes further back"
+    );
+    let much_later = 91 * 86_400;
+    (0..64).for_each(|_| drop(attempt(much_later)));
+    let there: BTreeSet<_> =
+        journal.attempts(Some(&name("web")), 2000).unwrap().iter().map(|attempt| attempt.id).collect();
+    assert!(there.len() < 1000);
+    assert!(
+        ids.iter().all(|id| kept(id) == (there.contains(id) && *id >= ids[67])),
+        "those of dropped attempts go"
+    );
+}
+
+#[test]
+fn a_journal_of_an_older_pm_is_read_without_evidence_and_brought_up_to_date() {
+    let directory = TempDir::new().unwrap();
+    let id = {
+        let journal = opened(&directory);
+        let conn = &journal.inner().conn;
+        conn.execute_batch("DROP TABLE evidence; PRAGMA user_version = 1").unwrap();
+        AttemptId(1)
+    };
+    assert_eq!(open_read_only(directory.path(), BOOT).unwrap().evidence_of(id).unwrap(), None);
+    let journal = opened(&directory);
+    journal.evidence(id, "seen").unwrap();
+    assert_eq!(journal.evidence_of(id).unwrap().as_deref(), Some("seen"));
+}
+
+#[test]
+fn evidence_that_does_not_fit_on_the_disk_stops_nothing() {
+    let directory = TempDir::new().unwrap();
+    let journal = opened(&directory);
+    let web = journal.begin(&intent("web", 1)).unwrap();
+    let pages: i64 = journal.inner().conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    journal.inner().conn.pragma_update(None, "max_page_count", pages).unwrap();
+    assert!(journal.evidence(web, &"x".repeat(65_536)).is_err());
+    journal.stage(web, Stage::Acting, None).unwrap();
+    journal.end(web, &name("web"), &record(End::Restarted, 2), None).unwrap();
+    assert_eq!(journal.evidence_of(web).unwrap(), None);
 }
 
 #[test]

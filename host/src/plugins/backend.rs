@@ -17,7 +17,7 @@ pub(super) struct Call<'a> {
     pub(super) name: &'a str,
     /// The part's settings.
     pub(super) settings: &'a Texts,
-    /// `restart`, `identity`, `check`.
+    /// `restart`, `identity`, `evidence`, `check`.
     pub(super) op: &'a str,
     /// Whom it is about, for messages.
     pub(super) subject: &'a str,

@@ -2,9 +2,11 @@
 //!
 //! Everything that runs code of the library (loading, making a part, calling it, dropping it) runs on a thread of
 //! the pool, so the caller's time limit always holds. What it cannot do is end a call that hangs: the thread is
-//! lost, and after [`MOST_LOST`] of them the library gets no new calls until one comes back. An abort, an `exit` or
-//! a wild write of the library is one of this process.
+//! lost, and after [`MOST_LOST`] of them the library gets no new calls until one comes back. Looks before a restart are
+//! counted by themselves, so that they never stand in the way of a restart. An abort, an `exit` or a wild write of the
+//! library is one of this process.
 
+use super::EVIDENCE;
 use super::backend::{Backend, Call, Standing};
 use super::examine::{Examined, unchanged};
 use super::instances::{Instances, Key};
@@ -25,6 +27,8 @@ pub(super) struct InProcess {
     library: Arc<Library>,
     pool: Arc<Pool>,
     lost: Arc<Lost>,
+    /// Calls for evidence that never came back.
+    lost_looks: Arc<Lost>,
 }
 
 struct Library {
@@ -53,6 +57,7 @@ impl InProcess {
             }),
             pool: Arc::clone(pool),
             lost: Arc::default(),
+            lost_looks: Arc::default(),
         }
     }
 
@@ -79,7 +84,8 @@ impl InProcess {
 
 impl Backend for InProcess {
     fn call(&self, call: &Call<'_>) -> Result<Vec<u8>, Error> {
-        let lost = self.lost.count();
+        let losses = if call.op == EVIDENCE { &self.lost_looks } else { &self.lost };
+        let lost = losses.count();
         if lost >= MOST_LOST {
             return Err(Error::unavailable(format!(
                 "plugin \"{}\": {lost} calls never came back, so it gets no new ones until one does; restart pm \
@@ -91,7 +97,7 @@ impl Backend for InProcess {
         let key = Key { kind: call.kind.into(), name: call.name.into(), settings: call.settings.clone() };
         let (op, body, span) = (call.op.to_owned(), call.body.to_vec(), tracing::Span::current());
         let work = move || span.in_scope(|| library.run(key, &op, &body));
-        match self.pool.run(call.timeout, &self.lost, work) {
+        match self.pool.run(call.timeout, losses, work) {
             Ok(answer) => answer,
             Err(none) => Err(self.explain(call, &none)),
         }

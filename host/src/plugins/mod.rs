@@ -28,13 +28,15 @@ pub use unknown::nearest;
 use crate::ports::Strategies;
 use crate::spec::PartRef;
 use backend::{Backend, Call};
-use pm_plugin_api::{Error, Health, Outcome, Target};
+use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
 const STRATEGY: &str = "strategy";
 const CHECK: &str = "check";
+/// The operation that a restart can do without.
+const EVIDENCE: &str = "evidence";
 
 /// The body of every call.
 #[derive(Serialize)]
@@ -49,6 +51,10 @@ impl Strategies for Registry {
 
     fn identity(&self, part: &PartRef, target: &Target) -> Result<Option<String>, Error> {
         self.ask(STRATEGY, part, "identity", target)
+    }
+
+    fn evidence(&self, part: &PartRef, target: &Target) -> Result<Evidence, Error> {
+        self.ask(STRATEGY, part, EVIDENCE, target)
     }
 
     fn check(&self, part: &PartRef, target: &Target) -> Result<Health, Error> {

@@ -229,6 +229,17 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError>;
+    /// Keeps what was seen before the restart with the entry; a second text takes the place of the first. Only the
+    /// latest thousand are kept, and none longer than its entry.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn evidence(&self, id: AttemptId, text: &str) -> Result<(), JournalError>;
+    /// What was seen before the restart of this entry: lines of text, fit to be shown; none when nothing is kept.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn evidence_of(&self, id: AttemptId) -> Result<Option<String>, JournalError>;
     /// Ends the entry and stores, in the same transaction, the standing and the clearings that follow from it.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! A job against a scripted world: no thread, no process, no sleep.
 
+mod evidence;
+
 use super::{Claim, Report, World, respond};
 use crate::policy::backoff::Backoff;
 use crate::policy::model::{Alarm, AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
@@ -8,11 +10,11 @@ use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    Attempt, Boot, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal, JournalError,
-    Pending, Record, Stage, Strategies, Tried, Unfinished, Waited,
+    Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal,
+    JournalError, Pending, Record, Sight, Stage, Strategies, Tried, Unfinished, Waited, Witness,
 };
 use crate::spec::{PartRef, Spec};
-use pm_plugin_api::{Error, ErrorKind, Fallback, Health, Outcome, Target};
+use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Health, Outcome, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -33,6 +35,7 @@ struct Scripted {
     held_after: Option<usize>,
     /// How long ago the last attempt ended, in milliseconds, and how.
     last: Option<(i64, End)>,
+    evidence: evidence::Script,
 }
 
 impl Scripted {
@@ -49,6 +52,7 @@ impl Scripted {
             stop_after: None,
             held_after: None,
             last: None,
+            evidence: evidence::Script::default(),
         }
     }
     fn restarting(self, answers: Vec<Result<Outcome, Error>>) -> Self {
@@ -63,7 +67,14 @@ impl Scripted {
         self.log.lock().unwrap().push(line.into());
     }
     fn run(&self, job: &Job, spec: &Spec, claim: &Claim) -> (End, u32, Vec<String>) {
-        let world = World { clock: self, strategies: self, exec: self, journal: self, chronicle: self };
+        let world = World {
+            clock: self,
+            strategies: self,
+            exec: self,
+            journal: self,
+            chronicle: self,
+            witness: self,
+        };
         let Report { outcome, .. } = respond(job, spec, claim, &world);
         self.say(format!("= {}", outcome.detail));
         (outcome.end, outcome.attempts, std::mem::take(&mut *self.log.lock().unwrap()))
@@ -107,6 +118,9 @@ impl Strategies for Scripted {
             _ => Ok(self.identity.lock().unwrap().clone()),
         }
     }
+    fn evidence(&self, part: &PartRef, target: &Target) -> Result<Evidence, Error> {
+        self.evidence.answer(self, part, target)
+    }
     fn check(&self, part: &PartRef, _: &Target) -> Result<Health, Error> {
         self.say(format!("check {}", part.name));
         self.checks.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Health::healthy("fine")))
@@ -124,6 +138,15 @@ impl Exec for Scripted {
     fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed> {
         self.say(format!("exec {} for {}", command.line, command.environment["process_name"]));
         self.pre_restart.clone()
+    }
+    fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured {
+        self.evidence.capture(self, command, most)
+    }
+}
+
+impl Witness for Scripted {
+    fn look(&self, pids: &[u32], until: Ticks) -> Sight {
+        self.evidence.look(self, pids, until)
     }
 }
 
@@ -152,6 +175,12 @@ impl Journal for Scripted {
     fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
         Ok(())
+    }
+    fn evidence(&self, _: AttemptId, text: &str) -> Result<(), JournalError> {
+        self.evidence.keep(self, text)
+    }
+    fn evidence_of(&self, _: AttemptId) -> Result<Option<String>, JournalError> {
+        Ok(None)
     }
     fn end(
         &self,
@@ -239,6 +268,7 @@ fn spec(strategy: &str) -> Spec {
         restart_timeout: Duration::from_secs(30),
         pre_restart: None,
         pre_restart_timeout: Duration::from_secs(30),
+        evidence: None,
         working_directory: PathBuf::from("/"),
         environment: BTreeMap::new(),
     }

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use pm_plugin_api::{Fallback, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Evidence, Fallback, Outcome, Result, Strategy, Target};
 
 pm_plugin_api::settings! {
     /// Settings of the strategy "auto".
@@ -15,6 +15,9 @@ pm_plugin_api::settings! {
         pub auto_fallback: String = "not-found",
     }
 }
+
+/// Who does it, first choice first.
+const LINKS: [&str; 2] = ["service", "process"];
 
 struct Auto {
     fallback: Fallback,
@@ -37,7 +40,11 @@ impl Strategy for Auto {
     }
 
     fn restart(&self, _: &Target) -> Result<Outcome> {
-        Ok(Outcome::delegate(["service", "process"], self.fallback))
+        Ok(Outcome::delegate(LINKS, self.fallback))
+    }
+
+    fn evidence(&self, _: &Target) -> Result<Evidence> {
+        Ok(Evidence::of(LINKS))
     }
 }
 
@@ -53,6 +60,7 @@ mod tests {
         let auto = testing::strategy::<Auto>(&[("auto_fallback", "always")]).unwrap();
         let expected = Outcome::delegate(["service", "process"], Fallback::Always);
         assert_eq!(auto.restart(&Target::named("web")).unwrap(), expected);
+        assert_eq!(auto.evidence(&Target::named("web")).unwrap().ask, ["service", "process"]);
     }
 
     #[test]

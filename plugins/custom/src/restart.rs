@@ -3,7 +3,7 @@
 use crate::run_line;
 use crate::source::Source;
 use pm_plugin_api::command::{End, Leftovers, lines, printable};
-use pm_plugin_api::{Error, ErrorKind, Fallback, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Outcome, Result, Strategy, Target};
 
 /// So many lines from the beginning, and so many from the end, of the output go to the log.
 const SHOWN: usize = 25;
@@ -63,6 +63,17 @@ impl Strategy for Custom {
                 ),
             )),
             _ => Err(Error::failed(why())),
+        }
+    }
+
+    /// Nobody but the operator knows what the commands are about: `evidence_command` can say it.
+    fn evidence(&self, _: &Target) -> Result<Evidence> {
+        match &self.source {
+            None => Ok(Evidence::of(["service"])),
+            Some(source) => Err(Error::unsupported(format!(
+                "{} does not tell what it restarts; write an evidence_command",
+                source.key()
+            ))),
         }
     }
 }
@@ -167,6 +178,13 @@ mod tests {
     fn without_a_command_it_is_the_service_strategy() {
         let outcome = restart(&[("restart_command", "")], &Target::named("web")).unwrap();
         assert_eq!(outcome, Outcome::delegate(["service"], Fallback::NotFound));
+        let evidence = |section: &[(&str, &str)]| {
+            testing::strategy::<Custom>(section).unwrap().evidence(&Target::named("web"))
+        };
+        assert_eq!(evidence(&[]).unwrap().ask, ["service"]);
+        let error = evidence(&[("restart_command", "true")]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unsupported);
+        assert!(error.message.starts_with("restart_command does not tell"), "{error}");
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub(crate) struct Container {
     pub(crate) name: String,
     /// What it does at the moment.
     pub(crate) phase: Phase,
-    state: ContainerState,
+    /// How often the daemon has started it again by itself.
+    pub(crate) restarts: Option<i64>,
+    pub(crate) state: ContainerState,
 }
 
 /// What a container does, as far as a restart cares.
@@ -51,7 +53,7 @@ impl Container {
             Status::CREATED | Status::EXITED | Status::EMPTY => Phase::Stopped,
             Status::REMOVING | Status::DEAD => Phase::Gone,
         };
-        Some(Self { id, name, phase, state })
+        Some(Self { id, name, phase, restarts: answer.restart_count, state })
     }
 
     /// Changes with every start; none when it does not run.

@@ -10,6 +10,7 @@
 
 mod check;
 mod container;
+mod evidence;
 mod failure;
 mod restart;
 mod select;

@@ -5,9 +5,10 @@
 //! which serves together is never away as a whole.
 
 use crate::container::{Container, Phase};
+use crate::evidence;
 use crate::select::{Selector, Wanted};
 use crate::session::Session;
-use pm_plugin_api::{Error, ErrorKind, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Error, ErrorKind, Evidence, Outcome, Result, Strategy, Target};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +76,15 @@ impl Strategy for Docker {
                 Ok((!running.is_empty()).then(|| running.join(",")))
             }
         }
+    }
+
+    fn evidence(&self, target: &Target) -> Result<Evidence> {
+        let wanted = self.selector.wanted(target)?;
+        let session = Session::open(self.socket.as_deref(), target)?;
+        Ok(match wanted {
+            Wanted::Container(name) => evidence::look(&session, &[session.inspect(name)?]),
+            Wanted::Label(label) => evidence::look(&session, &present(&session, label)?),
+        })
     }
 }
 

@@ -9,13 +9,17 @@ use crate::select::means;
 use crate::socket;
 use bollard::errors::Error as Bollard;
 use bollard::query_parameters::{
-    InspectContainerOptions, ListContainersOptionsBuilder, RestartContainerOptionsBuilder,
-    StartContainerOptions,
+    InspectContainerOptions, ListContainersOptionsBuilder, LogsOptionsBuilder,
+    RestartContainerOptionsBuilder, StartContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_core::Stream as _;
+use pm_plugin_api::command::lines;
 use pm_plugin_api::{Error, Result, Target};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, timeout_at};
@@ -23,6 +27,8 @@ use tokio::time::{Instant, timeout_at};
 /// How long a daemon may take to tell something. What it does may take as long as pm waits, but one that hangs is not to
 /// keep a restart busy for minutes before anything was even begun.
 const LOOKING: Duration = Duration::from_secs(30);
+/// The most of a container's output that is read, in bytes; a line of it may be long.
+const MOST_OUTPUT: usize = 256 * 1024;
 
 /// See the module.
 pub(crate) struct Session {
@@ -86,6 +92,29 @@ impl Session {
             .collect();
         named.sort();
         Ok(named.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// The last `count` lines that a container has written, with their times, fit to be shown.
+    pub(crate) fn output(&self, container: &Container, count: usize) -> Result<Vec<String>> {
+        let options =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).tail(&count.to_string());
+        let request = async {
+            let mut parts = pin!(self.docker.logs(&container.id, Some(options.build())));
+            let mut text = Vec::new();
+            while let Some(part) = poll_fn(|cx| parts.as_mut().poll_next(cx)).await {
+                text.extend_from_slice(part?.as_ref());
+                if text.len() >= MOST_OUTPUT {
+                    break;
+                }
+            }
+            Ok(text)
+        };
+        let text = self.block_on(Intent::Read, request).map_err(|failure| {
+            self.explain(failure, Intent::Read).context(format_args!("reading the output of {container}"))
+        })?;
+        let mut last: Vec<String> = lines(&String::from_utf8_lossy(&text)).rev().take(count).collect();
+        last.reverse();
+        Ok(last)
     }
 
     /// Starts a container that does not run; one that meanwhile runs is left alone.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod evidence;
 mod find;
 mod launch;
 mod name;

@@ -1,12 +1,13 @@
 //! The strategy "process": find, decide what to start, stop, start, look whether it stays.
 
+use crate::evidence;
 use crate::find::{Finder, Found, members_of_sessions};
 use crate::launch::{Launch, Plan};
 use crate::proc::{self, Process};
 use crate::stop::{Stopped, stop};
 use pm_plugin_api::command::{End, last_line, signal_name};
 use pm_plugin_api::detach::{Started, spawn_and_watch};
-use pm_plugin_api::{Error, ErrorKind, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Error, ErrorKind, Evidence, Outcome, Result, Strategy, Target};
 use rustix::process::Signal;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -99,6 +100,10 @@ impl Strategy for Restart {
         let Some(main) = found.main() else { return Ok(None) };
         let boot_id = proc::boot_id().map_err(|error| Error::from(error).context("reading the boot id"))?;
         Ok(Some(format!("{}:{}:{boot_id}", main.pid, main.start_ticks)))
+    }
+
+    fn evidence(&self, target: &Target) -> Result<Evidence> {
+        evidence::look(&self.finder, self.launch.output.as_deref(), &target.system_name)
     }
 }
 

@@ -4,7 +4,7 @@
 //! it. A job is submitted once: a kept link that proves dead *while sending* is replaced, since the request has not left
 //! then; after that nothing is sent again, and a lost connection is answered by looking whether the job is over.
 
-use crate::answer::{self, REPORTED, Report};
+use crate::answer::{self, Report};
 use crate::driver::{Driver, Ended};
 use crate::link::{Link, Trouble};
 use crate::message::{self, Removed, UNIT};
@@ -18,6 +18,9 @@ use zbus::Message;
 /// How long the bus, or systemd, may take for one answer: as long as `systemctl` would wait. A job may take as long as pm
 /// waits, but a frozen bus is not to keep a restart busy for minutes before anything was even begun.
 const ANSWERING: Duration = Duration::from_secs(25);
+/// The properties that are asked for and belong to units of every kind.
+const OF_ALL_KINDS: [&str; 4] =
+    ["ConditionResult", "ConditionTimestamp", "InvocationID", "StateChangeTimestamp"];
 
 #[cfg(test)]
 mod tests;
@@ -205,16 +208,16 @@ impl Driver for Bus {
         }
     }
 
-    fn report(&mut self, subject: &Subject) -> Result<Report> {
+    fn properties(&mut self, subject: &Subject, names: &[&str]) -> Result<Report> {
         let unit = subject.unit.as_str();
-        let questions = REPORTED.map(|name| {
-            let of_all_kinds = name.starts_with("Condition") || name == "InvocationID";
-            let interface = if of_all_kinds { UNIT } else { subject.unit.interface() };
+        let question = |name: &&str| {
+            let interface = if OF_ALL_KINDS.contains(name) { UNIT } else { subject.unit.interface() };
             message::property(unit, interface, name)
-        });
+        };
+        let questions: Vec<_> = names.iter().map(question).collect();
         let answers = self.ask(&questions).map_err(|trouble| unreachable(subject, "look at", trouble))?;
         // Not every kind of unit has every one of them.
-        let texts = REPORTED.iter().zip(answers).filter_map(|(name, answer)| {
+        let texts = names.iter().zip(answers).filter_map(|(name, answer)| {
             let text = message::value(&answer.ok()?)?;
             Some(((*name).to_owned(), text))
         });

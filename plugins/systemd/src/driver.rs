@@ -3,7 +3,7 @@
 //! A request is made at most once per call, twice only when systemd has refused the first one because of its start limit
 //! and the operator asked for `reset_failed`. It must not know D-Bus or `systemctl`: those are the [`Driver`]s.
 
-use crate::answer::{self, Report};
+use crate::answer::{self, REPORTED, Report};
 use crate::names::Unit;
 use crate::state::{Step, Subject, UnitState};
 use pm_plugin_api::{Error, Health, Outcome, Result};
@@ -29,8 +29,12 @@ pub(crate) trait Driver {
     fn invocation(&mut self, subject: &Subject) -> Result<UnitState>;
     /// Queues a job and waits for its end.
     fn run(&mut self, subject: &Subject, step: Step) -> Result<Ended>;
+    /// These properties of the unit, by systemd's names for them, as far as its kind has them.
+    fn properties(&mut self, subject: &Subject, names: &[&str]) -> Result<Report>;
     /// Why the unit is as it is.
-    fn report(&mut self, subject: &Subject) -> Result<Report>;
+    fn report(&mut self, subject: &Subject) -> Result<Report> {
+        self.properties(subject, &REPORTED)
+    }
     /// Forgets the failures of the unit, so that its start limit begins anew.
     fn reset_failed(&mut self, subject: &Subject) -> Result<()>;
 }

@@ -11,6 +11,8 @@ mod answer;
 mod bus;
 mod codes;
 mod driver;
+mod evidence;
+mod journal;
 mod link;
 mod message;
 mod names;
@@ -24,7 +26,7 @@ use bus::Bus;
 use driver::{Driver, Rules, StartLimit};
 use link::Trouble;
 use names::Unit;
-use pm_plugin_api::{Error, Health, HealthCheck, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Error, ErrorKind, Evidence, Health, HealthCheck, Outcome, Result, Strategy, Target};
 use recent::Recent;
 use scope::Scope;
 use state::Subject;
@@ -113,6 +115,29 @@ impl Strategy for Service {
         self.recent.put(subject.unit, state, Instant::now());
         Ok(id)
     }
+
+    fn evidence(&self, target: &Target) -> Result<Evidence> {
+        let subject = self.place.subject(target)?;
+        let deadline = Instant::now() + target.timeout() - reserve(target.timeout());
+        // A bus that hangs leaves time for the journal, which needs none.
+        let mut brief = target.clone();
+        brief.timeout_ms /= 2;
+        let looked = reach(&subject, &brief).and_then(|mut driver| evidence::look(&mut *driver, &subject));
+        let (subject, evidence) = match looked {
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unsupported) => {
+                return Err(error);
+            }
+            Err(error) => {
+                let evidence = evidence::unknown(&subject, &error);
+                (subject, evidence)
+            }
+            Ok(looked) => looked,
+        };
+        Ok(match journal::last_lines(&subject, deadline) {
+            Ok(lines) => evidence.lines(lines),
+            Err(error) => evidence.fact("journal", format!("not available: {error}")),
+        })
+    }
 }
 
 /// Looks at units.
@@ -164,7 +189,7 @@ fn reserve(timeout: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pm_plugin_api::{ErrorKind, testing};
+    use pm_plugin_api::testing;
 
     #[test]
     fn settings_are_refused_before_anything_is_connected() {

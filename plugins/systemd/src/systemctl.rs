@@ -4,7 +4,7 @@
 //! status, so it comes second. Arguments of `systemctl` are patterns: only names that have passed
 //! [`names`](crate::names) get here, and they stand behind `--`.
 
-use crate::answer::{self, REPORTED, Report};
+use crate::answer::{self, Report};
 use crate::driver::{Driver, Ended};
 use crate::scope::{self, Scope};
 use crate::state::{Step, Subject, UnitState};
@@ -82,8 +82,8 @@ impl Driver for Systemctl {
         }
     }
 
-    fn report(&mut self, subject: &Subject) -> Result<Report> {
-        self.show(subject, &REPORTED).map(Report)
+    fn properties(&mut self, subject: &Subject, names: &[&str]) -> Result<Report> {
+        self.show(subject, names).map(Report)
     }
 
     fn reset_failed(&mut self, subject: &Subject) -> Result<()> {

@@ -21,6 +21,8 @@ pub(in crate::config) struct Context<'a> {
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// The longest `evidence_timeout`.
+const EVIDENCE_MOST: Duration = Duration::from_secs(60);
 
 /// Reads `[process.default]` and all processes.
 pub(in crate::config) fn processes(
@@ -55,6 +57,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
     let strategies =
         listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let pre_restart_command = reader.command("pre_restart_command");
+    let evidence_command = reader.command("evidence_command");
     let mut process = Process {
         name: name.to_owned(),
         line: reader.keys.line,
@@ -74,6 +77,9 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         },
         pre_restart_command,
         pre_restart_timeout: reader.duration("pre_restart_timeout", DAY).unwrap_or(seconds(300)),
+        evidence: reader.value("evidence").unwrap_or(true),
+        evidence_command,
+        evidence_timeout: evidence_timeout(&mut reader),
         restart_timeout: reader.duration("restart_timeout", DAY).unwrap_or(seconds(300)),
         max_restart_failures: reader
             .value("max_restart_failures")
@@ -87,6 +93,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
     if process.max_attempts == 0 {
         process.unusable = Some("max_attempts is 0".to_owned());
     }
+    evidence(&mut reader, &process);
     commands(&mut reader, &mut process);
     parts::judge(&mut reader, &mut process, context.catalogue);
     process
@@ -127,6 +134,23 @@ fn interval(reader: &mut Reader<'_>) -> Duration {
         reader.warning("health_check_interval", message, "write 1, or 500ms");
     }
     interval.max(shortest)
+}
+
+/// Every restart waits for it, so it is kept short: a look that takes minutes would be an outage of its own.
+fn evidence_timeout(reader: &mut Reader<'_>) -> Duration {
+    let timeout = reader.duration("evidence_timeout", EVIDENCE_MOST).unwrap_or(Duration::from_secs(3));
+    if timeout.is_zero() {
+        let message = "with 0 there is no time to look, so nothing is kept";
+        reader.warning("evidence_timeout", message, "write evidence = no, or at least 1");
+    }
+    timeout
+}
+
+fn evidence(reader: &mut Reader<'_>, process: &Process) {
+    if !process.evidence && reader.is_own("evidence_command") {
+        let hint = "delete it, or write evidence = yes";
+        reader.warning("evidence_command", "is not run, because evidence = no", hint);
+    }
 }
 
 fn factor(reader: &mut Reader<'_>) -> f64 {

@@ -26,7 +26,7 @@ impl Driver for Script {
         self.asked.push(format!("{} {}", step.verb(), subject.unit.as_str()));
         self.jobs.pop_front().expect("the script has a job left")
     }
-    fn report(&mut self, _: &Subject) -> Result<Report> {
+    fn properties(&mut self, _: &Subject, _: &[&str]) -> Result<Report> {
         self.asked.push("report".to_owned());
         Ok(Report(self.report.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()))
     }
@@ -110,6 +110,18 @@ fn nothing_is_asked_for_what_cannot_be_started() {
         assert_eq!(restart(&mut systemd, &web(), None, &RESPECT).unwrap_err().kind, kind);
         assert_eq!(systemd.asked, ["look web.service"]);
     }
+}
+
+#[test]
+fn evidence_is_that_of_the_unit_behind_an_alias_and_of_no_missing_one() {
+    let masked =
+        UnitState { id: "shop.service".to_owned(), load: "masked".to_owned(), ..state("active", "running") };
+    let mut systemd = Script { report: vec![("MainPID", "7")], ..script(&[masked], &[]) };
+    let (subject, evidence) = crate::evidence::look(&mut systemd, &web()).unwrap();
+    assert_eq!((subject.name(), evidence.pids.as_slice()), ("shop.service", &[7][..]));
+    let mut systemd = script(&[UnitState { load: "not-found".to_owned(), ..state("inactive", "dead") }], &[]);
+    let error = crate::evidence::look(&mut systemd, &web()).unwrap_err();
+    assert_eq!((error.kind, systemd.asked.len()), (ErrorKind::NotFound, 1));
 }
 
 #[test]

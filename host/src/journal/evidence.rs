@@ -1,0 +1,52 @@
+//! Evidence: what was seen of a process before its restart, one text per attempt, the latest thousand.
+//!
+//! It is a table of its own, so that the history is read without it. It must not interpret the texts.
+
+use crate::policy::model::AttemptId;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+/// The table, as a step of the versions.
+pub(super) const TABLE: &str = "
+    CREATE TABLE evidence (
+        attempt INTEGER PRIMARY KEY,
+        text TEXT NOT NULL
+    ) STRICT;
+";
+
+/// So many texts are kept; a history that is asked for evidence seldom goes back further.
+const MOST: i64 = 1_000;
+/// Every so many attempts the texts without an attempt are dropped.
+const PRUNE_EVERY: i64 = 64;
+
+/// Keeps a text, and drops those that are too many by it.
+pub(super) fn keep(tx: &Transaction<'_>, id: AttemptId, text: &str) -> rusqlite::Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO evidence (attempt, text) VALUES (?1, ?2)")?
+        .execute(params![id.0, text])?;
+    tx.prepare_cached(
+        "DELETE FROM evidence WHERE attempt <= \
+         (SELECT attempt FROM evidence ORDER BY attempt DESC LIMIT 1 OFFSET ?1)",
+    )?
+    .execute([MOST])
+    .map(drop)
+}
+
+/// The text of an attempt. A journal that an older pm has written has none.
+pub(super) fn of(conn: &Connection, id: AttemptId) -> rusqlite::Result<Option<String>> {
+    let there = "SELECT 1 FROM sqlite_schema WHERE name = 'evidence'";
+    if conn.prepare_cached(there)?.query_row([], |_| Ok(())).optional()?.is_none() {
+        return Ok(None);
+    }
+    conn.prepare_cached("SELECT text FROM evidence WHERE attempt = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()
+}
+
+/// Now and then drops the texts whose attempts have been dropped; `newest` is the attempt that ends now.
+pub(super) fn prune(tx: &Transaction<'_>, newest: AttemptId) -> rusqlite::Result<()> {
+    if newest.0 % PRUNE_EVERY != 0 {
+        return Ok(());
+    }
+    tx.prepare_cached("DELETE FROM evidence WHERE attempt NOT IN (SELECT id FROM attempts)")?
+        .execute([])
+        .map(drop)
+}
