@@ -296,6 +296,11 @@ impl Journal for FileJournal {
         self.read("reading why an attempt was begun from", |conn| decisions::of_attempt(conn, id))
     }
 
+    fn last_before(&self, name: &Name, at: Wall) -> Result<Option<Attempt>, JournalError> {
+        let boot = &self.owner.boot;
+        self.read("reading the history from", |conn| attempts::last_before(conn, name, at, boot))
+    }
+
     fn history(&self, of: Option<&Name>, since: Wall, limit: usize) -> Result<Vec<Attempt>, JournalError> {
         let boot = &self.owner.boot;
         self.read("reading the history from", |conn| attempts::history(conn, of, since, limit, boot))

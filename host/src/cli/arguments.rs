@@ -33,6 +33,10 @@ const AFTER_LOOK: &str = "\
 Works whether or not the daemon runs and the database answers.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 the database does not answer.";
+const AFTER_HISTORY: &str = "\
+Works whether or not the daemon runs and the database answers.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.";
 const AFTER_RESTART: &str = "\
 Exit codes: 0 restarted and verified, 1 not restarted, or a restart is under way already,
 2 wrong usage or configuration, or the process is not configured.";
@@ -83,7 +87,7 @@ pub struct Global {
 pub enum Command {
     /// Run the daemon in the foreground.
     #[command(after_help = AFTER_RUN)]
-    Run,
+    Run(RunOptions),
     /// Show on a small stage how an alarm becomes a verified restart, and how the breaker opens.
     #[command(after_help = AFTER_DEMO)]
     Demo,
@@ -99,6 +103,12 @@ pub enum Command {
     /// Tell what would happen to an alarm of a process now, and why.
     #[command(after_help = AFTER_LOOK)]
     Why(WhyOptions),
+    /// Tell what the next round would begin and hold, without doing any of it.
+    #[command(after_help = AFTER_LOOK)]
+    Plan(FormatOptions),
+    /// Show past restarts: cause, strategy, outcome, and whether they helped.
+    #[command(after_help = AFTER_HISTORY)]
+    History(HistoryOptions),
     /// Look at the plugins: strategies and checks.
     #[command(subcommand, after_help = AFTER_PLUGINS)]
     Plugins(PluginsVerb),
@@ -142,12 +152,47 @@ pub struct NameOptions {
     pub name: String,
 }
 
+/// Options of `pm run`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct RunOptions {
+    /// Decide and log, touch nothing: no restart, no command, no write to the alarm table or the state directory. Can
+    /// run beside another pm, or beside the service that pm is to replace.
+    #[arg(long)]
+    pub observe: bool,
+}
+
+/// Options of `pm history`.
+#[derive(Debug, Clone, Args)]
+pub struct HistoryOptions {
+    /// Only this process.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Tell per process and strategy how often a restart lasted, relapsed or failed, instead of each one.
+    #[arg(long)]
+    pub effect: bool,
+    /// Only what began then or later: "2026-12-01 22:00", 22:00 (the last one), -2h.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub since: Option<String>,
+    /// How many, the newest first.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Show what was seen of the process before the restart with this ID.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["name", "effect", "since"])]
+    pub evidence: Option<i64>,
+    /// How to print the result: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub format: Format,
+}
+
 /// Options of `pm why`.
 #[derive(Debug, Clone, Args)]
 pub struct WhyOptions {
     /// The process: NAME of [process.NAME], process_name in the table.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// What happened then, instead of now: "2026-12-01 22:00", 22:00 (the last one), -2h.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
     /// How to print the result: text for people, json for programs.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,

@@ -156,6 +156,12 @@ impl Context {
         opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
     }
 
+    /// The journal, for reading; empty when there is none.
+    pub(crate) fn journal_read_only(&self) -> Result<journal::FileJournal, Failure> {
+        journal::open_read_only(&self.config.monitor.state_dir, self.clock.boot_id())
+            .map_err(|error| Failure::failed(&error))
+    }
+
     pub(crate) fn look_up(&self, name: &Name) -> (Configured, Option<Spec>) {
         config::look_up(&self.config, &self.registry.offers(), name)
     }
@@ -170,7 +176,7 @@ impl Context {
     pub(crate) fn picture_with(&self, supposed: impl FnOnce(&[Row]) -> Option<Alarm>) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
         let failed = |error: JournalError| Failure::failed(&error);
-        let journal = journal::open_read_only(state_dir, self.clock.boot_id()).map_err(failed)?;
+        let journal = self.journal_read_only()?;
         let HostMemory { groups, due, storm, mass, windows } = journal.host().map_err(failed)?;
         let standings = journal.standings().map_err(failed)?.into_iter().collect();
         let mut state = State { standings, groups, due, storm, mass, windows, ..State::default() };

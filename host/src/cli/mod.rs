@@ -13,8 +13,11 @@ mod compose;
 mod db;
 mod demo;
 mod failure;
+mod history;
 mod json;
 mod logs;
+mod moment;
+mod plan;
 mod plugins;
 mod restart;
 mod run;
@@ -64,12 +67,14 @@ fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
 fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let Arguments { global, command } = parsed;
     match command {
-        Command::Run => run::run(&global),
+        Command::Run(options) => run::run(&global, options),
         Command::Demo => demo::demo(&global, terminal),
         Command::Check(options) => check::check(&global, &options, terminal),
         Command::Status(options) => status::status(&global, &options, terminal),
         Command::Restart(options) => restart::restart(&global, &options, terminal),
         Command::Why(options) => why::why(&global, &options, terminal),
+        Command::Plan(options) => plan::plan(&global, &options, terminal),
+        Command::History(options) => history::history(&global, &options, terminal),
         Command::Plugins(verb) => plugins::plugins(&global, &verb, terminal),
         Command::Alarm(verb) => alarm::alarm(&global, &verb, terminal),
         Command::Db(verb) => db::db(&global, &verb, terminal),

@@ -5,8 +5,10 @@ use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::compose::{Context, Picture};
 use crate::cli::table::{local, table};
 use crate::cli::{Failure, Terminal, json};
-use crate::policy::breaker::{Admission, Breaker};
+use crate::policy::breaker::{Probe, State};
 use crate::policy::model::{End, Name, Standing};
+use crate::policy::sentence::lasting;
+use crate::policy::time::Now;
 use crate::ports::{Attempt, Row};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -32,7 +34,7 @@ pub(crate) fn status(
 fn names(context: &Context, picture: &Picture) -> BTreeSet<Name> {
     let configured = context.config.processes.keys().map(|name| Name::new(name));
     let rows = picture.rows.iter().map(|row| row.name.clone());
-    configured.chain(rows).chain(picture.standings.keys().cloned()).filter(|name| !name.is_blank()).collect()
+    configured.chain(rows).chain(picture.state.standings.keys().cloned()).filter(|name| !name.is_blank()).collect()
 }
 
 fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -47,9 +49,9 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
     let rows: Vec<_> = names(context, picture)
         .iter()
         .map(|name| {
-            let standing = picture.standings.get(name).cloned().unwrap_or_default();
+            let standing = picture.standing(name);
             let last = picture.last(name).map_or_else(|| "-".to_owned(), last_attempt);
-            vec![name.to_string(), alarm(context, picture, name), breaker(context, &standing), last]
+            vec![name.to_string(), alarm(context, picture, name), breaker(&standing, picture.now), last]
         })
         .collect();
     if rows.is_empty() {
@@ -77,15 +79,17 @@ fn alarm(context: &Context, picture: &Picture, name: &Name) -> String {
     text
 }
 
-fn breaker(context: &Context, standing: &Standing) -> String {
-    let now = context.now().boot;
-    match standing.breaker.admits(now) {
+fn breaker(standing: &Standing, now: Now) -> String {
+    let breaker = &standing.breaker;
+    match breaker.state {
         _ if standing.in_flight.is_some() => "restarting".to_owned(),
-        Admission::Refused { until, .. } => format!("open, {} s", until.since(now).as_secs()),
-        Admission::Probe => "half-open".to_owned(),
-        Admission::Allowed => match standing.breaker.failures() {
-            0 => "closed".to_owned(),
-            failures => format!("closed, {failures} failed"),
+        State::Open { until } if now.boot < until => format!("open, {}", lasting(until.since(now.boot))),
+        State::Open { .. } | State::HalfOpen(Probe::Due) => "half-open".to_owned(),
+        State::HalfOpen(Probe::Used) => "half-open, on trial".to_owned(),
+        State::Closed => match (breaker.failures, breaker.useless.len()) {
+            (0, 0) => "closed".to_owned(),
+            (0, _) if standing.trial.is_some() => "closed, on trial".to_owned(),
+            (failures, recent) => format!("closed, {} did not help", recent.max(failures as usize)),
         },
     }
 }
@@ -103,6 +107,7 @@ pub(crate) fn word(end: End) -> &'static str {
     match end {
         End::Restarted => "restarted",
         End::AlreadyHealthy => "healthy",
+        End::Unhealthy => "not healthy",
         End::Failed => "failed",
         End::Infrastructure => "driver failed",
         End::HandedOver => "handed over",
@@ -111,14 +116,14 @@ pub(crate) fn word(end: End) -> &'static str {
 }
 
 fn as_json(context: &Context, picture: &Picture) -> Value {
-    let now = context.now();
+    let now = picture.now;
     let processes: Vec<_> = names(context, picture)
         .iter()
         .map(|name| {
-            let standing = picture.standings.get(name).cloned().unwrap_or_default();
-            let until = match standing.breaker {
-                Breaker::Open { until, .. } => Some(now.wall_at(until).0),
-                Breaker::Closed { .. } => None,
+            let standing = picture.standing(name);
+            let until = match standing.breaker.state {
+                State::Open { until } => Some(now.wall_at(until).0),
+                State::Closed | State::HalfOpen(_) => None,
             };
             let rows = picture.rows.iter().filter(|row| row.name == *name);
             json!({
@@ -129,7 +134,9 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
                 })).collect::<Vec<_>>(),
                 "breaker": {
                     "state": standing.breaker.word(now.boot),
-                    "failures": standing.breaker.failures(),
+                    "failures": standing.breaker.failures,
+                    "level": standing.breaker.level,
+                    "did_not_help": standing.breaker.useless.len(),
                     "open_until_ms": until,
                 },
                 "in_flight": standing.in_flight.is_some(),

@@ -142,6 +142,13 @@ pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Res
         .optional()
 }
 
+/// The last attempt of a name that began at `at` or before.
+pub(super) fn last_before(conn: &Connection, name: &Name, at: Wall, boot: &str) -> rusqlite::Result<Option<Attempt>> {
+    conn.prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND began_wall <= ?2 ORDER BY id DESC LIMIT 1"))?
+        .query_row(params![name.as_str(), at.0], |row| attempt(row, boot))
+        .optional()
+}
+
 /// The last attempts, newest first: of one name, or the last one of each. `boot` tells whose owner may be alive.
 pub(super) fn last(
     conn: &Connection,

@@ -3,7 +3,7 @@
 //! What is needed to go on after a start is read here once, so that damage shows before anything relies on it.
 
 use super::owner::Owner;
-use super::{FileJournal, Inner, Opened, evidence, unusable};
+use super::{FileJournal, Inner, Opened, unusable};
 use crate::ports::JournalError;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};

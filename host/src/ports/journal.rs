@@ -296,6 +296,11 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn explanation(&self, id: AttemptId) -> Result<Vec<Asked>, JournalError>;
+    /// The last attempt of `name` that began at `at` or before.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn last_before(&self, name: &Name, at: Wall) -> Result<Option<Attempt>, JournalError>;
     /// Attempts of one name, or of all, that began at `since` or later, newest first.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 //! became of them. Everything that was started is ended when the stage is dropped, also after Ctrl-C.
 
 use crate::cli::arguments::Global;
-use crate::cli::compose::{self, Context, Picture};
+use crate::cli::compose::{self, Context};
 use crate::cli::{Arguments, Failure};
 use crate::clock::{Stop, SystemClock};
-use crate::policy::breaker::{Admission, Breaker};
+use crate::policy::breaker::State;
 use crate::policy::model::Name;
 use crate::policy::time::Ticks;
 use crate::ports::{AlarmStore, Clock, Rows, Strategies};
@@ -206,11 +206,10 @@ impl Stage {
     pub(super) fn breaker_open(&mut self, name: &str) -> Result<u64, Failure> {
         let key = Name::new(name);
         self.wait_for("the breaker to be stored as open", move |stage| {
-            let Picture { standings, .. } = stage.context.picture()?;
-            let now = stage.clock.now().boot;
-            let breaker = standings.get(&key).map_or_else(Breaker::default, |standing| standing.breaker);
-            Ok(match breaker.admits(now) {
-                Admission::Refused { until, .. } => Some(until.since(now).as_secs()),
+            let picture = stage.context.picture()?;
+            let now = picture.now.boot;
+            Ok(match picture.standing(&key).breaker.state {
+                State::Open { until } if now < until => Some(until.since(now).as_secs()),
                 _ => None,
             })
         })
