@@ -60,11 +60,11 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
     Some(Spec {
         system_name: process.system_name().to_owned(),
         rules: Rules {
-            max_failures: process.max_restart_failures,
-            open_time: process.circuit_reset_time,
+            max_failures: process.control.max_restart_failures,
+            open_time: process.control.circuit_reset_time,
             check: if check.is_some() { Checked::ByCheck } else { Checked::Unchecked },
             verify: process.verify_before,
-            stable: config.monitor.stable_time,
+            stable: process.control.doubt(),
             grace,
         },
         strategy_text: match process.strategies.as_slice() {
