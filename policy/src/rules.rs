@@ -54,9 +54,12 @@ pub enum Criticality {
 }
 
 impl Criticality {
+    /// All levels, the most important first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Normal, Self::Low];
+
     /// The word in the configuration, in logs and JSON.
     #[must_use]
-    pub fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Critical => "critical",
             Self::High => "high",

@@ -67,13 +67,18 @@ impl Current {
             self.refuse(&loaded);
             return if plugins_changed { Refreshed::Processes } else { Refreshed::Unchanged };
         };
-        let changed = self.config.changed_processes(newer);
+        let processes = self.config.changed_processes(newer);
+        let groups = self.config.changed_groups(newer);
+        let changed: Vec<String> = processes
+            .iter()
+            .map(|name| format!("[process.{name}]"))
+            .chain(groups.iter().map(|name| format!("[group.{name}]")))
+            .collect();
         if changed.is_empty() && !plugins_changed {
             return Refreshed::Unchanged;
         }
         if !changed.is_empty() {
-            let names: Vec<_> = changed.iter().map(|name| format!("[process.{name}]")).collect();
-            info!("Configuration changed, in effect now: {}", names.join(", "));
+            info!("Configuration changed, in effect now: {}", changed.join(", "));
         }
         self.config = self.config.with_processes_of(newer);
         Refreshed::Processes

@@ -3,7 +3,9 @@
 use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::table::table;
 use crate::cli::{Failure, Terminal, addresses, compose, json};
-use crate::config::{Config, Dialect, Loaded, effective};
+use crate::config::{Config, Criticality, Dialect, Loaded, Process, effective};
+use crate::policy::model::Name;
+use crate::policy::relations::{Related, Relations};
 
 pub(crate) fn check(
     global: &Global,
@@ -73,5 +75,25 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     if !rows.is_empty() {
         writeln!(out, "{}", table(&["PROCESS", "SYSTEM NAME", "STRATEGY", "ATTEMPTS", "CHECK"], rows))?;
     }
+    let rows = related(config);
+    if !rows.is_empty() {
+        writeln!(out, "{}", table(&["PROCESS", "CRITICALITY", "GROUP", "WAVE", "DEPENDS ON"], rows))?;
+    }
     Ok(())
+}
+
+/// The processes that are not ordinary or not alone. The tables may add groups and dependencies: `pm db status`.
+fn related(config: &Config) -> Vec<Vec<String>> {
+    let related = Related::merge(&config.declared(), &Relations::default());
+    let row = |process: &Process, shown: &str| {
+        let name = Name::new(&process.name);
+        let group = related.group_of(&name).map_or_else(|| "-".to_owned(), Name::to_string);
+        let needs: Vec<String> = related.depends_on(&name).into_iter().map(Name::to_string).collect();
+        let ordinary = process.criticality == Criticality::Normal && group == "-" && needs.is_empty();
+        let needs = if needs.is_empty() { "-".to_owned() } else { needs.join(", ") };
+        let wave = related.depth(&name).to_string();
+        (!ordinary).then(|| vec![shown.to_owned(), process.criticality.word().to_owned(), group, wave, needs])
+    };
+    let own = config.processes.values().filter_map(|process| row(process, &process.name));
+    own.chain(config.default.iter().filter_map(|default| row(default, "all others"))).collect()
 }

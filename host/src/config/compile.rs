@@ -5,6 +5,7 @@
 //! so that case ends without a configuration.
 
 pub(in crate::config) mod commands;
+mod control;
 mod database;
 mod globals;
 mod logging;
@@ -13,24 +14,28 @@ mod parts;
 mod password;
 mod process;
 pub(in crate::config) mod reader;
+mod relations;
 
 use self::parts::plugin_settings;
 use self::password::Source;
 use self::process::{Context, processes};
 use self::reader::Reader;
+use super::control::Levels;
 use super::database::Database;
 use super::environment::{Catalogue, Environment};
 use super::ini::{self, Document, LARGEST_FILE};
 use super::loaded::Loaded;
 use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
-use super::process::Setting;
-use super::sections::{DEFAULT, Keys, PLUGIN, PROCESS, Sections, unify};
+use super::process::{Setting, declared};
+use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, PLUGIN, PROCESS, Sections, unify};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const GLOBAL: [&str; 7] =
     ["database", "monitor", "logging", "host", "self_recovery", "predictive", "plugins"];
+/// Sections that go on with a name.
+const NAMED: [&str; 4] = [PROCESS, PLUGIN, GROUP, CRITICALITY];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -114,9 +119,12 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         globals::require_monitor(sheet.read("monitor", problems));
     }
 
-    let context = Context { base: world.base, monitor: &monitor, catalogue: world.catalogue };
+    let levels = control::levels(&sheet, &monitor, problems);
+    let context = Context { base: world.base, levels: &levels, catalogue: world.catalogue };
     let (default, processes) = processes(&sections, &context, problems);
     let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
+    let groups = control::groups(&sheet, problems);
+    relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);
     Some(Config {
         file: world.path.to_owned(),
         dialect: if default.is_some() { Dialect::WithDefault } else { Dialect::SectionsOnly },
@@ -129,6 +137,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         plugins,
         default,
         processes,
+        levels: Levels::from(|level| levels.of(level).clone().settled()),
+        groups,
     })
 }
 
@@ -145,9 +155,9 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
         if GLOBAL.contains(&name.as_str()) {
             continue;
         }
-        if matches!(name.as_str(), PROCESS | PLUGIN) {
+        if NAMED.contains(&name.as_str()) {
             problems.warning(&at, "the section names nothing and is ignored", "write a name after the dot");
-        } else if name.starts_with(PROCESS) || name.starts_with(PLUGIN) {
+        } else if NAMED.iter().any(|kind| name.starts_with(kind)) {
             continue;
         } else if looks_like_database(name) {
             lost = true;

@@ -4,7 +4,8 @@
 //! { "file": "config.ini", "usable": true, "dialect": "with_default | sections_only",
 //!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
 //!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
-//!   "default": null, "processes": [ { "name": "web", … } ],
+//!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
+//!   "default": null, "processes": [ { "name": "web", "group": null, "depends_on": [ "db" ], … } ],
 //!   "problems": [ { "severity": "error | warning", "file": "…", "line": 12, "section": "process.web",
 //!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
 //! ```
@@ -12,13 +13,16 @@
 //! Durations are seconds as numbers, absent things are `null`, and without a configuration everything but `file`,
 //! `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
 
+use super::control::{Control, Criticality};
 use super::database::{Address, Database, Mysql, TlsMode};
+use super::group::Group;
 use super::loaded::Loaded;
 use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor};
 use super::problem::Problem;
 use super::process::{Process, Setting};
 use super::secret::{MASK, masked, names_a_secret};
-use crate::policy::model::Verify;
+use crate::policy::model::{Name, Verify};
+use crate::policy::relations::{Related, Relations};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,6 +38,7 @@ pub fn to_json(loaded: &Loaded) -> Value {
 }
 
 fn config(config: &Config) -> Value {
+    let related = Related::merge(&config.declared(), &Relations::default());
     json!({
         "dialect": match config.dialect {
             Dialect::WithDefault => "with_default",
@@ -56,11 +61,15 @@ fn config(config: &Config) -> Value {
                 .collect::<BTreeMap<_, _>>(),
         },
         "default": config.default.as_ref().map(|default| {
-            let mut shown = process(default);
+            let mut shown = process(default, &related);
             shown["system_name"] = json!(default.system_name);
             shown
         }),
-        "processes": config.processes.values().map(process).collect::<Vec<_>>(),
+        "processes": config.processes.values().map(|own| process(own, &related)).collect::<Vec<_>>(),
+        "criticality": Criticality::ALL.iter()
+            .map(|level| (level.word(), control(config.levels.of(*level))))
+            .collect::<BTreeMap<_, _>>(),
+        "groups": config.groups.iter().map(|(name, own)| (name, group(own))).collect::<BTreeMap<_, _>>(),
     })
 }
 
@@ -106,6 +115,10 @@ fn monitor(monitor: &Monitor) -> Value {
         "check_interval": seconds(monitor.check_interval),
         "max_restart_failures": monitor.max_restart_failures,
         "circuit_reset_time": seconds(monitor.circuit_reset_time),
+        "storm_limit": monitor.storm_limit,
+        "storm_refill": seconds(monitor.storm_refill),
+        "mass_alarm_min": monitor.mass_alarm_min,
+        "mass_alarm_share": monitor.mass_alarm_share,
         "max_parallel_restarts": monitor.max_parallel_restarts,
         "shutdown_timeout": seconds(monitor.shutdown_timeout),
         "stable_time": seconds(monitor.stable_time),
@@ -139,8 +152,38 @@ fn logging(logging: &Logging) -> Value {
     })
 }
 
-fn process(process: &Process) -> Value {
+fn group(group: &Group) -> Value {
     json!({
+        "budget": group.budget,
+        "budget_refill": seconds(group.budget_refill),
+        "correlation": group.correlation,
+        "correlation_share": group.correlation_share,
+        "window": seconds(group.window),
+        "circuit_reset_time": seconds(group.circuit_reset_time),
+        "circuit_reset_max": seconds(group.circuit_reset_max),
+        "stable_time": seconds(group.stable_time),
+    })
+}
+
+fn control(control: &Control) -> Value {
+    json!({
+        "max_restart_failures": control.max_restart_failures,
+        "restart_window": seconds(control.restart_window),
+        "circuit_reset_time": seconds(control.circuit_reset_time),
+        "circuit_reset_max": seconds(control.circuit_reset_max),
+        "circuit_jitter": control.circuit_jitter,
+        "stable_time": seconds(control.stable_time),
+        "backoff": seconds(control.backoff),
+        "backoff_factor": control.backoff_factor,
+        "backoff_max": seconds(control.backoff_max),
+        "backoff_jitter": control.backoff_jitter,
+    })
+}
+
+/// Groups and dependencies as the file has them; the tables may add to them.
+fn process(process: &Process, related: &Related) -> Value {
+    let name = Name::new(&process.name);
+    let mut shown = json!({
         "name": process.name,
         "line": process.line,
         "unusable": process.unusable,
@@ -161,10 +204,16 @@ fn process(process: &Process) -> Value {
         "evidence_command": process.evidence_command.as_deref().map(masked),
         "evidence_timeout": seconds(process.evidence_timeout),
         "restart_timeout": seconds(process.restart_timeout),
-        "max_restart_failures": process.max_restart_failures,
-        "circuit_reset_time": seconds(process.circuit_reset_time),
+        "criticality": process.criticality.word(),
+        "group": related.group_of(&name).map(Name::as_str),
+        "depends_on": related.depends_on(&name).into_iter().map(Name::as_str).collect::<Vec<_>>(),
+        "restart_dependents": process.restart_dependents,
         "settings": texts(&process.settings),
-    })
+    });
+    if let (Value::Object(all), Value::Object(numbers)) = (&mut shown, control(&process.control)) {
+        all.extend(numbers);
+    }
+    shown
 }
 
 fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<&str, String> {

@@ -6,9 +6,11 @@
 //! and reads no clock: what it must know of plugins comes as a [`Catalogue`], of the world as an [`Environment`].
 
 mod compile;
+pub mod control;
 pub mod database;
 pub mod effective;
 pub mod environment;
+pub mod group;
 mod ini;
 pub mod loaded;
 pub mod model;
@@ -22,8 +24,10 @@ mod tests;
 mod variables;
 
 pub use compile::load;
+pub use control::{Control, Criticality, Levels};
 pub use database::Database;
 pub use environment::{Catalogue, Environment, Files, Refused};
+pub use group::Group;
 pub use loaded::Loaded;
 pub use model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor, Plugins, SelfRecovery};
 pub use problem::{Problem, Severity};

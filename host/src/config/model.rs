@@ -4,8 +4,11 @@
 //! module ever sees the text of a key. A changed file makes a new [`Config`]; nothing is changed in place.
 //! The texts of plugin settings stay texts, because only the plugin knows what they mean.
 
+use super::control::Levels;
 use super::database::Database;
-use super::process::{Process, Setting};
+use super::group::Group;
+use super::process::{self, Process, Setting};
+use crate::policy::relations::Declared;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
 use std::borrow::Cow;
@@ -36,6 +39,10 @@ pub struct Config {
     pub default: Option<Process>,
     /// `[process.NAME]` by NAME, with the fallback to `[process.default]` already applied.
     pub processes: BTreeMap<String, Process>,
+    /// The numbers of every criticality. Processes hold their own copy.
+    pub levels: Levels,
+    /// `[group.NAME]` by NAME; see [`group`](Self::group).
+    pub groups: BTreeMap<String, Group>,
 }
 
 /// Which of the two file dialects it is; the presence of `[process.default]` decides.
@@ -52,15 +59,23 @@ pub enum Dialect {
 pub struct Monitor {
     /// `check_interval`: pause between two polls; at least 100 ms.
     pub check_interval: Duration,
-    /// `max_restart_failures`: failures in a row that open a breaker. Processes hold their own copy.
+    /// `max_restart_failures` (3), for the criticality `normal`. Processes hold their own copy.
     pub max_restart_failures: u32,
-    /// `circuit_reset_time`: how long a breaker stays open. Processes hold their own copy.
+    /// `circuit_reset_time` (5 min), for the criticality `normal`. Processes hold their own copy.
     pub circuit_reset_time: Duration,
     /// `max_parallel_restarts` (4): jobs at the same time; 1 to 256.
     pub max_parallel_restarts: u16,
+    /// `storm_limit` (10): so many restarts of this host may follow one another at once; 0 means no limit; to 1000.
+    pub storm_limit: u32,
+    /// `storm_refill` (6 s): after each such time one more is allowed; at least 100 ms.
+    pub storm_refill: Duration,
+    /// `mass_alarm_min` (10): fewer alarms are no mass alarm; 0 means that nothing is one.
+    pub mass_alarm_min: u32,
+    /// `mass_alarm_share` (50): alarms of more than so many percent of the known rows are a mass alarm; 1 to 100.
+    pub mass_alarm_share: u32,
     /// `shutdown_timeout` (30 s): how long running jobs may finish when pm is asked to stop.
     pub shutdown_timeout: Duration,
-    /// `stable_time` (60 s): an alarm this soon after a verified restart is verified before it is believed.
+    /// `stable_time` (10 min), for the criticality `normal`. Processes hold their own copy.
     pub stable_time: Duration,
     /// `handled_grace` (5 min): how long a handled alarm that could not be cleared is left alone.
     pub handled_grace: Duration,
@@ -161,14 +176,28 @@ impl Config {
         part.keys.iter().filter_map(|key| Some((key.name.clone(), find(&key.name)?.value.clone()))).collect()
     }
 
-    /// This configuration with the process sections of a newer reading of the file. Process sections take effect
-    /// when the file changes, everything else when pm is told to reload.
+    /// The settings of a group; the defaults when it has no section.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Cow<'_, Group> {
+        self.groups.get(name).map_or_else(|| Cow::Owned(Group::default()), Cow::Borrowed)
+    }
+
+    /// What the file says of groups and dependencies, to be merged with what the tables say.
+    #[must_use]
+    pub fn declared(&self) -> Declared {
+        process::declared(self.default.as_ref(), &self.processes)
+    }
+
+    /// This configuration with the process sections of a newer reading of the file, and what belongs to them: levels
+    /// of criticality and groups. These take effect when the file changes, everything else when pm is told to reload.
     #[must_use]
     pub fn with_processes_of(&self, newer: &Self) -> Self {
         Self {
             dialect: newer.dialect,
             default: newer.default.clone(),
             processes: newer.processes.clone(),
+            levels: newer.levels.clone(),
+            groups: newer.groups.clone(),
             ..self.clone()
         }
     }
@@ -184,7 +213,17 @@ impl Config {
                 .map(|p| (p.name.clone(), p.without_lines()))
                 .collect()
         };
-        let (old, new) = (all(self), all(newer));
-        old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
+        changed(&all(self), &all(newer))
     }
+
+    /// Names of the groups whose section `newer` adds, removes or changes.
+    #[must_use]
+    pub fn changed_groups(&self, newer: &Self) -> BTreeSet<String> {
+        changed(&self.groups, &newer.groups)
+    }
+}
+
+/// The keys whose value is another one, or only in one of the two.
+fn changed<T: PartialEq>(old: &BTreeMap<String, T>, new: &BTreeMap<String, T>) -> BTreeSet<String> {
+    old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
 }

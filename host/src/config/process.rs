@@ -3,7 +3,9 @@
 //! The host's own keys are typed; everything else stays in `settings` with its line, for the plugin that declares
 //! it. A `Process` is complete: the fallback to `[process.default]` and the defaults are applied.
 
-use crate::policy::model::Verify;
+use super::control::{Control, Criticality};
+use crate::policy::model::{Name, Verify};
+use crate::policy::relations::{Declaration, Declared};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -49,10 +51,15 @@ pub struct Process {
     /// `restart_timeout` (5 min): how long one attempt may take. The original knew no limit, so this one is wide; a
     /// slow restart holds up nobody else.
     pub restart_timeout: Duration,
-    /// `max_restart_failures`, here or from `[monitor]`.
-    pub max_restart_failures: u32,
-    /// `circuit_reset_time`, here or from `[monitor]`.
-    pub circuit_reset_time: Duration,
+    /// `criticality` (`normal`): which level its numbers come from.
+    pub criticality: Criticality,
+    /// The numbers of restart control: each from this section or `[process.default]`, else from the level.
+    pub control: Control,
+    /// `group` and `depends_on` in this section's own words. What is in force comes from
+    /// [`Config::declared`](super::Config::declared) and the tables together.
+    pub declaration: Declaration,
+    /// `restart_dependents` (no): what depends on it is restarted after it.
+    pub restart_dependents: bool,
     /// All other keys, for the plugins: `restart_command`, `health_check_command`, and what their parts declare.
     pub settings: BTreeMap<String, Setting>,
 }
@@ -70,6 +77,16 @@ pub struct Setting {
 pub const RESTART_COMMANDS: [&str; 3] = ["restart_block_b64", "restart_script_path", "restart_command"];
 /// The key that is the short form of the check `command`.
 pub const CHECK_COMMAND: &str = "health_check_command";
+
+/// What all sections say of groups and dependencies, in their own words.
+#[must_use]
+pub(super) fn declared(default: Option<&Process>, processes: &BTreeMap<String, Process>) -> Declared {
+    let of = |process: &Process| (Name::new(&process.name), process.declaration.clone());
+    Declared {
+        processes: processes.values().map(of).collect(),
+        default: default.map(|default| default.declaration.clone()),
+    }
+}
 
 impl Process {
     /// The name the system knows it by: unit, program, container.

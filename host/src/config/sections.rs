@@ -34,6 +34,11 @@ pub(super) const PROCESS: &str = "process.";
 /// What the section of a plugin begins with.
 pub(super) const PLUGIN: &str = "plugin.";
 
+/// What the section of a group begins with.
+pub(super) const GROUP: &str = "group.";
+/// What the section of a level of criticality begins with.
+pub(super) const CRITICALITY: &str = "criticality.";
+
 /// Limits that no real file reaches; without them a file of 1 MiB could take minutes, because every process gets a
 /// copy of the keys of `[process.default]`.
 const MOST_SECTIONS: usize = 10_000;

@@ -4,7 +4,7 @@ use super::model::Config;
 use super::process::Process;
 use super::variables::environment;
 use crate::policy::backoff::Backoff;
-use crate::policy::model::{Checked, Configured, Name, Rules};
+use crate::policy::model::{Checked, Configured, Dependents, Name, Rules};
 use crate::spec::{EvidencePlan, PartRef, Spec};
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
@@ -59,14 +59,8 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
     };
     Some(Spec {
         system_name: process.system_name().to_owned(),
-        rules: Rules {
-            max_failures: process.max_restart_failures,
-            open_time: process.circuit_reset_time,
-            check: if check.is_some() { Checked::ByCheck } else { Checked::Unchecked },
-            verify: process.verify_before,
-            stable: config.monitor.stable_time,
-            grace,
-        },
+        group: None,
+        rules: rules(config, process, &chain, check.is_some(), grace),
         strategy_text: match process.strategies.as_slice() {
             [] => "custom".to_owned(),
             names => names.join(", "),
@@ -92,6 +86,28 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
         working_directory: config.monitor.working_directory.clone(),
         environment: environment(config),
     })
+}
+
+fn rules(config: &Config, process: &Process, chain: &[PartRef], checked: bool, grace: Duration) -> Rules {
+    let control = &process.control;
+    let percent = |number: u32| u8::try_from(number.min(100)).unwrap_or(100);
+    Rules {
+        criticality: process.criticality,
+        threshold: control.max_restart_failures,
+        window: control.restart_window,
+        open_time: control.circuit_reset_time,
+        open_max: control.circuit_reset_max,
+        open_jitter: percent(control.circuit_jitter),
+        stable: control.stable_time,
+        doubt: control.doubt(),
+        pause: Backoff { base: control.backoff, factor: control.backoff_factor, cap: control.backoff_max },
+        pause_jitter: percent(control.backoff_jitter),
+        check: if checked { Checked::ByCheck } else { Checked::Unchecked },
+        verify: process.verify_before,
+        grace,
+        ladder: chain.iter().map(|link| Name::new(&link.name)).collect(),
+        dependents: if process.restart_dependents { Dependents::Restart } else { Dependents::Leave },
+    }
 }
 
 /// The settings of a part; a part that is not installed gets none, and its call will say that it is missing.

@@ -317,6 +317,74 @@ fn changed_processes_are_named_and_moved_lines_are_no_change() {
     assert_eq!((adopted.host_id, adopted.processes), (None, newer.processes));
 }
 
+#[test]
+fn each_number_comes_from_the_nearest_place_that_says_it() {
+    let failures = |text: &str, name: &str| {
+        let config = load_text(text).config.unwrap();
+        config.process(name).unwrap().control.max_restart_failures
+    };
+    let key = "max_restart_failures";
+    let monitor = format!("[monitor]\n{key}=11\n");
+    let levels = format!("[criticality.normal]\n{key}=12\n[criticality.low]\n{key}=13\n");
+    let default = format!("[process.default]\n{key}=14\n");
+    let plain = "[process.default]\n[process.a]\n[process.l]\ncriticality=low\n";
+    let own = format!("[process.a]\n{key}=15\n[process.l]\ncriticality=low\n");
+    for (text, expected) in [
+        (plain.to_owned(), [3, 2, 3]),
+        (format!("{monitor}{plain}"), [11, 2, 11]),
+        (format!("{monitor}{levels}{plain}"), [12, 13, 12]),
+        (format!("{monitor}{levels}{default}{own}"), [15, 14, 14]),
+    ] {
+        assert_eq!(["a", "l", "rest"].map(|name| failures(&text, name)), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_longest_time_is_never_less_than_the_first_one() {
+    let config = load_text(
+        "[monitor]\ncircuit_reset_time=3h\n[process.default]\n[process.a]\ncircuit_reset_time=1m\nbackoff=20m\n\
+         [process.b]\ncircuit_reset_max=4h\n",
+    );
+    let config = config.config.unwrap();
+    let open = |name: &str| {
+        let control = config.process(name).unwrap().control.clone();
+        (control.circuit_reset_time.as_secs() / 60, control.circuit_reset_max.as_secs() / 60)
+    };
+    assert_eq!((open("a"), open("b"), open("rest")), ((1, 60), (180, 240), (180, 180)));
+    assert_eq!(config.process("a").unwrap().control.backoff_max.as_secs(), 20 * 60);
+    assert_eq!(config.levels.of(Criticality::Normal).circuit_reset_max.as_secs(), 3 * 3600);
+}
+
+#[test]
+fn an_alarm_after_a_restart_is_doubted_for_a_minute_at_the_most() {
+    let doubt = |text: &str| load_text(text).config.unwrap().process("a").unwrap().control.doubt().as_secs();
+    assert_eq!(doubt("[process.default]\n"), 60);
+    assert_eq!(doubt("[monitor]\nstable_time=20\n[process.default]\n"), 20);
+    assert_eq!(doubt("[process.default]\nstable_time=0\n"), 0);
+}
+
+#[test]
+fn a_list_of_dependencies_has_an_end() {
+    let names = |count: usize| (0..count).map(|number| format!("n{number}")).collect::<Vec<_>>().join(",");
+    let load = |count| load_text(&format!("[process.default]\n[process.a]\ndepends_on={}\n", names(count)));
+    assert!(load(100).usable());
+    let long = load(101);
+    assert_eq!(long.errors().map(|problem| problem.line).collect::<Vec<_>>(), [Some(3)]);
+    let declared = long.config.unwrap().declared();
+    assert_eq!(declared.depends_on(&Name::new("a")).len(), 100);
+}
+
+#[test]
+fn groups_change_together_with_the_processes() {
+    let read = |text: &str| load_text(&format!("[process.default]\ngroup=g\n{text}")).config.unwrap();
+    let (old, new) = (read("[group.g]\nbudget=1\n[group.h]\n"), read("[group.g]\nbudget=2\n"));
+    assert!(old.changed_processes(&new).is_empty());
+    assert_eq!(old.changed_groups(&new).into_iter().collect::<Vec<_>>(), ["g", "h"]);
+    let adopted = old.with_processes_of(&new);
+    assert_eq!((adopted.group("g").budget, adopted.group("unheard-of").budget), (2, 5));
+    assert!(new.changed_groups(&new).is_empty());
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
@@ -326,9 +394,12 @@ proptest! {
 
     #[test]
     fn arbitrary_values_of_known_keys_never_panic(
-        section in "database|monitor|logging|host|self_recovery|process\\.default|process\\.a|plugin\\.docker|x{0,9}",
+        section in "database|monitor|logging|host|self_recovery|process\\.default|process\\.a|plugin\\.docker|\
+                   group\\.a|criticality\\.(high|normal|x)|x{0,9}",
         key in "engine|host|password|port|check_interval|max_log_size|host_id|restart_strategy|restart_delay|\
-                restart_delay_factor|restart_block_b64|restart_command|health_check|socket|path|[a-z_]{1,9}",
+                restart_delay_factor|restart_block_b64|restart_command|health_check|socket|path|group|depends_on|criticality|\
+                backoff|backoff_factor|circuit_reset_max|circuit_jitter|restart_window|stable_time|budget|\
+                correlation_share|storm_refill|[a-z_]{1,9}",
         value in "\\PC{0,20}|[0-9a-z.<>=;# ${}\\\\\"'-]{0,20}",
     ) {
         let loaded = load_text(&format!("[process.default]\n[{section}]\n{key} = {value}\n"));

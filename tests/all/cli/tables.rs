@@ -35,6 +35,51 @@ fn migrating_twice_is_as_good_as_once_and_takes_nothing_away() {
 }
 
 #[test]
+fn what_the_tables_say_of_groups_and_dependencies_is_judged_together_with_the_file() {
+    let sandbox = Sandbox::sqlite(
+        "[process.web]\nrestart_strategy = custom\nrestart_command = true\ndepends_on = db\n\
+         [process.db]\nrestart_strategy = custom\nrestart_command = true\ncriticality = high\n",
+    );
+    sandbox.ok(&["db", "migrate"]);
+    let quiet = sandbox.ok(&["db", "status"]);
+    assert!(!quiet.contains("Relations") && !quiet.contains("Problem"), "{quiet}");
+    let table = rusqlite::Connection::open(sandbox.dir().join("alarms.db")).unwrap();
+    table
+        .execute_batch(
+            "INSERT INTO pm_group VALUES ('web', 'shop'), ('mail', 'shop'); \
+             INSERT INTO pm_dependency VALUES ('db', 'web'), ('db', 'disk')",
+        )
+        .unwrap();
+    let shown = sandbox.ok(&["db", "status"]);
+    fits(&shown, 140);
+    for line in [
+        "Relations 2 in pm_group, 2 in pm_dependency",
+        "Problem   db → web → db is a cycle (in pm_dependency and the file); until one of these is deleted, web does",
+        "Problem   db → disk: disk is not configured here (in pm_dependency); db does not wait for it",
+        "Elsewhere mail: in these tables, not configured here",
+    ] {
+        assert!(shown.lines().any(|shown| shown.starts_with(line)), "{line}\n{shown}");
+    }
+    let value = json(&sandbox.ok(&["db", "status", "--format", "json"]));
+    assert_eq!((&value["groups"], &value["dependencies"]), (&2.into(), &2.into()));
+    assert_eq!(value["problems"].as_array().unwrap().len(), 2);
+    assert_eq!(value["not_configured"], serde_json::json!(["mail"]));
+    // Another table by that name is a finding, not a failure.
+    table.execute_batch("DROP TABLE pm_group; CREATE TABLE pm_group (a TEXT, b TEXT)").unwrap();
+    let odd = sandbox.ok(&["db", "status"]);
+    assert!(
+        odd.contains("Problem   reading the groups from pm_group at ") && odd.contains("Missing"),
+        "{odd}"
+    );
+    // The file is told of by pm check.
+    let check = sandbox.ok(&["check"]);
+    let row =
+        |name: &str| check.lines().rfind(|line| line.starts_with(name)).unwrap().split_whitespace().collect();
+    let (web, db): (Vec<_>, Vec<_>) = (row("web "), row("db "));
+    assert_eq!((web, db), (vec!["web", "normal", "-", "1", "db"], vec!["db", "high", "-", "0", "-"]));
+}
+
+#[test]
 fn plugins_are_listed_and_explained_and_a_refused_one_is_status_4() {
     let sandbox = shop();
     let listed = sandbox.ok(&["plugins", "list"]);

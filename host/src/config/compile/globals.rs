@@ -1,7 +1,9 @@
 //! The short global sections: `[monitor]`, `[host]`, `[self_recovery]`, `[plugins]`.
 
 use super::commands::state_directory;
+use super::control::REFILL;
 use super::reader::Reader;
+use crate::config::control::{Control, Criticality};
 use crate::config::environment::Environment;
 use crate::config::model::{Monitor, SelfRecovery};
 use pm_plugin_api::value::Value as _;
@@ -23,13 +25,20 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
     let state_dir = reader
         .path("state_dir")
         .unwrap_or_else(|| PathBuf::from(state_directory(environment).unwrap_or("/var/lib/pm")));
+    let normal = Control::built_in(Criticality::Normal);
     let monitor = Monitor {
         check_interval,
-        max_restart_failures: reader.value("max_restart_failures").unwrap_or(3),
-        circuit_reset_time: reader.duration("circuit_reset_time", 366 * DAY).unwrap_or(seconds(600)),
+        max_restart_failures: reader.value("max_restart_failures").unwrap_or(normal.max_restart_failures),
+        circuit_reset_time: reader
+            .duration("circuit_reset_time", 366 * DAY)
+            .unwrap_or(normal.circuit_reset_time),
         max_parallel_restarts: reader.number("max_parallel_restarts", 1..=256).map_or(4, |n| n as u16),
         shutdown_timeout: reader.duration("shutdown_timeout", DAY).unwrap_or(seconds(30)),
-        stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(seconds(60)),
+        stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(normal.stable_time),
+        storm_limit: reader.number("storm_limit", 0..=1000).unwrap_or(10),
+        storm_refill: reader.duration_within("storm_refill", REFILL).unwrap_or(seconds(6)),
+        mass_alarm_min: reader.number("mass_alarm_min", 0..=1_000_000).unwrap_or(10),
+        mass_alarm_share: reader.number("mass_alarm_share", 1..=100).unwrap_or(50),
         handled_grace: reader.duration("handled_grace", 7 * DAY).unwrap_or(seconds(300)),
         state_dir,
         working_directory: reader.path("working_directory").unwrap_or_else(|| base.to_owned()),
@@ -41,7 +50,7 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
 /// The keys that a file for a server has always had to have. Without a server there are defaults.
 pub(super) fn require_monitor(mut reader: Reader<'_>) {
     for (key, used) in
-        [("check_interval", "30"), ("max_restart_failures", "3"), ("circuit_reset_time", "600")]
+        [("check_interval", "30"), ("max_restart_failures", "3"), ("circuit_reset_time", "300")]
     {
         if reader.raw(key).is_none() {
             reader.error(key, "is required", format!("write {key} = {used}, which is used until then"));

@@ -1,10 +1,12 @@
 //! `[process.NAME]` to [`Process`], with the fallback to `[process.default]`.
 
 use super::commands::{is_placeholder, not_base64};
+use super::control::{LEVELS, control};
 use super::parts;
 use super::reader::Reader;
+use super::relations::declaration;
+use crate::config::control::Levels;
 use crate::config::environment::Catalogue;
-use crate::config::model::Monitor;
 use crate::config::problem::{At, Problems};
 use crate::config::process::{CHECK_COMMAND, Process, RESTART_COMMANDS, Setting};
 use crate::config::sections::{DEFAULT, Keys, PROCESS, Sections};
@@ -16,7 +18,7 @@ use std::time::Duration;
 /// What a process section depends on besides its keys.
 pub(in crate::config) struct Context<'a> {
     pub(in crate::config) base: &'a Path,
-    pub(in crate::config) monitor: &'a Monitor,
+    pub(in crate::config) levels: &'a Levels,
     pub(in crate::config) catalogue: &'a Catalogue,
 }
 
@@ -58,6 +60,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let pre_restart_command = reader.command("pre_restart_command");
     let evidence_command = reader.command("evidence_command");
+    let criticality = reader.choice("criticality", &LEVELS).unwrap_or_default();
     let mut process = Process {
         name: name.to_owned(),
         line: reader.keys.line,
@@ -66,7 +69,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         system_name: reader.text("system_name").map(str::to_owned),
         max_attempts: attempts(&mut reader),
         restart_delay: reader.duration("restart_delay", DAY).unwrap_or(seconds(2)),
-        restart_delay_factor: factor(&mut reader),
+        restart_delay_factor: reader.factor("restart_delay_factor").unwrap_or(1.0),
         restart_delay_max: reader.duration("restart_delay_max", DAY).unwrap_or(seconds(300)),
         health_check: reader.raw("health_check").map(str::to_owned),
         health_check_timeout: check_timeout(&mut reader),
@@ -81,12 +84,10 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
         evidence_command,
         evidence_timeout: evidence_timeout(&mut reader),
         restart_timeout: reader.duration("restart_timeout", DAY).unwrap_or(seconds(300)),
-        max_restart_failures: reader
-            .value("max_restart_failures")
-            .unwrap_or(context.monitor.max_restart_failures),
-        circuit_reset_time: reader
-            .duration("circuit_reset_time", 366 * DAY)
-            .unwrap_or(context.monitor.circuit_reset_time),
+        criticality,
+        control: control(&mut reader, context.levels.of(criticality)).settled(),
+        declaration: declaration(&mut reader),
+        restart_dependents: reader.value("restart_dependents").unwrap_or(false),
         settings: BTreeMap::new(),
     };
     process.settings = settings(&reader);
@@ -150,18 +151,6 @@ fn evidence(reader: &mut Reader<'_>, process: &Process) {
     if !process.evidence && reader.is_own("evidence_command") {
         let hint = "delete it, or write evidence = yes";
         reader.warning("evidence_command", "is not run, because evidence = no", hint);
-    }
-}
-
-fn factor(reader: &mut Reader<'_>) -> f64 {
-    let Some(text) = reader.text("restart_delay_factor") else { return 1.0 };
-    match text.parse::<f64>() {
-        Ok(factor) if (1.0..=100.0).contains(&factor) => factor,
-        _ => {
-            let message = format!("{text:?} is not a number from 1 to 100");
-            reader.error("restart_delay_factor", message, "write 1.5 or 2; the default 1 is used until then");
-            1.0
-        }
     }
 }
 

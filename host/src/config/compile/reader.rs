@@ -126,6 +126,32 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// A duration within limits.
+    pub(in crate::config) fn duration_within(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<Duration>,
+    ) -> Option<Duration> {
+        let duration = self.duration(key, *range.end())?;
+        if duration >= *range.start() {
+            return Some(duration);
+        }
+        let message = format!("{:?} is too short", self.keys.texts[key].value);
+        self.error(key, message, format!("write at least {}; {MEANWHILE}", in_words(*range.start())));
+        None
+    }
+
+    /// By how much something grows with each step: 1 to 100.
+    pub(in crate::config) fn factor(&mut self, key: &'static str) -> Option<f64> {
+        let text = self.text(key)?;
+        let factor = text.parse::<f64>().ok().filter(|factor| (1.0..=100.0).contains(factor));
+        if factor.is_none() {
+            let message = format!("{text:?} is not a number from 1 to 100");
+            self.error(key, message, format!("write 1.5 or 2; {MEANWHILE}"));
+        }
+        factor
+    }
+
     /// A path; a relative one is taken from the directory of the file.
     pub(in crate::config) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
         let value = self.text(key)?;
