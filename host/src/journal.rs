@@ -14,6 +14,7 @@ mod owner;
 mod standings;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
 use crate::ports::{Attempt, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished};

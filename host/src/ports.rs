@@ -5,8 +5,10 @@
 //! need translating).
 
 mod journal;
+mod windows;
 
 pub use journal::{Attempt, Boot, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished};
+pub use windows::{Added, Windows};
 
 use crate::policy::model::{Alarm, Clear, Configured, Name, RowId};
 use crate::policy::time::{Now, Wall};

@@ -3,7 +3,7 @@
 //! What is needed to go on after a start is read here once, so that damage shows before anything relies on it.
 
 use super::owner::Owner;
-use super::{FileJournal, Inner, Opened, unusable};
+use super::{FileJournal, Inner, Opened, unusable, windows};
 use crate::ports::JournalError;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -19,7 +19,8 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-const VERSIONS: [&str; 1] = ["
+pub(super) const VERSIONS: [&str; 2] = [
+    "
     CREATE TABLE attempts (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL,
@@ -55,7 +56,9 @@ const VERSIONS: [&str; 1] = ["
         notes TEXT,
         restarted_wall INTEGER
     ) STRICT;
-"];
+",
+    windows::TABLE,
+];
 
 pub(super) fn open(directory: &Path, boot_id: &str) -> Result<Opened, JournalError> {
     let path = directory.join(FILE);

@@ -326,7 +326,9 @@ fn a_newer_journal_is_refused_and_left_alone() {
         open_read_only(directory.path(), BOOT).map(drop).unwrap_err(),
     ] {
         let text = refused.to_string();
-        assert!(text.contains("a newer pm has brought it to version 99, this one knows 1"), "{text}");
+        let known = super::open::VERSIONS.len();
+        let told = format!("a newer pm has brought it to version 99, this one knows {known}");
+        assert!(text.contains(&told), "{text}");
     }
     let aside =
         |file: std::io::Result<std::fs::DirEntry>| file.unwrap().path().to_string_lossy().contains("corrupt");
