@@ -1,4 +1,4 @@
-//! Times as people write them.
+//! Times and durations as people write them.
 //!
 //! A local time that does not exist, or exists twice, because the clock is changed that night is refused with what to
 //! write instead: it is typed once, by somebody who can be asked.
@@ -46,6 +46,17 @@ pub fn moment(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
 #[must_use]
 pub fn after(at: Wall, duration: Duration) -> Wall {
     Wall(at.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+}
+
+/// A duration as people write it: `90m`, `2h`.
+#[must_use]
+pub fn in_words(duration: Duration) -> String {
+    let whole = |seconds: u64| duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(seconds);
+    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
+    match units.into_iter().find(|(seconds, _)| !duration.is_zero() && whole(*seconds)) {
+        Some((seconds, unit)) => format!("{}{unit}", duration.as_secs() / seconds),
+        None => format!("{}s", duration.as_secs_f64()),
+    }
 }
 
 /// `None`: it is nothing that looks like a time.

@@ -1,6 +1,6 @@
 //! The configuration kept current: the port [`Catalog`] over file, plugins and logging.
 //!
-//! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
+//! Process and maintenance sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
 //! nothing at all, and says so once per version of the file.
 
 use crate::cli::compose::catalogue;
@@ -65,11 +65,14 @@ impl Current {
             return if plugins_changed { Refreshed::Processes } else { Refreshed::Unchanged };
         };
         let changed = self.config.changed_processes(newer);
-        if changed.is_empty() && !plugins_changed {
+        let windows = self.config.changed_maintenance(newer);
+        if changed.is_empty() && windows.is_empty() && !plugins_changed {
             return Refreshed::Unchanged;
         }
-        if !changed.is_empty() {
-            let names: Vec<_> = changed.iter().map(|name| format!("[process.{name}]")).collect();
+        if !(changed.is_empty() && windows.is_empty()) {
+            let processes = changed.iter().map(|name| format!("[process.{name}]"));
+            let windows = windows.iter().map(|name| format!("[maintenance.{name}]"));
+            let names: Vec<_> = processes.chain(windows).collect();
             info!("Configuration changed, in effect now: {}", names.join(", "));
         }
         self.config = self.config.with_processes_of(newer);

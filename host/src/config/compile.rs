@@ -8,6 +8,7 @@ pub(in crate::config) mod commands;
 mod database;
 mod globals;
 mod logging;
+mod maintenance;
 mod option_file;
 mod parts;
 mod password;
@@ -25,7 +26,7 @@ use super::loaded::Loaded;
 use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::Setting;
-use super::sections::{DEFAULT, Keys, PLUGIN, PROCESS, Sections, unify};
+use super::sections::{DEFAULT, Keys, MAINTENANCE, PLUGIN, PROCESS, Sections, unify};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -116,6 +117,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
 
     let context = Context { base: world.base, monitor: &monitor, catalogue: world.catalogue };
     let (default, processes) = processes(&sections, &context, problems);
+    let zone = &world.environment.zone;
+    let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
     let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
     Some(Config {
         file: world.path.to_owned(),
@@ -129,6 +132,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         plugins,
         default,
         processes,
+        maintenance,
+        maintenance_lines,
     })
 }
 
@@ -145,9 +150,9 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
         if GLOBAL.contains(&name.as_str()) {
             continue;
         }
-        if matches!(name.as_str(), PROCESS | PLUGIN) {
+        if matches!(name.as_str(), PROCESS | PLUGIN | MAINTENANCE) {
             problems.warning(&at, "the section names nothing and is ignored", "write a name after the dot");
-        } else if name.starts_with(PROCESS) || name.starts_with(PLUGIN) {
+        } else if [PROCESS, PLUGIN, MAINTENANCE].iter().any(|kind| name.starts_with(kind)) {
             continue;
         } else if looks_like_database(name) {
             lost = true;
@@ -158,7 +163,8 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
             } else if name.starts_with("process") && name.len() > "process".len() + 1 && !name.contains('.') {
                 name.get("process".len() + 1..).map(|rest| format!("[{PROCESS}{rest}]"))
             } else {
-                nearest(name, candidates()).map(|near| format!("[{near}]"))
+                let near = nearest(name, candidates()).map(|near| format!("[{near}]"));
+                near.or_else(|| maintenance::meant(name))
             };
             let hint = meant.map_or("it is ignored".to_owned(), |meant| format!("did you mean {meant}?"));
             problems.warning(&at, "unknown section", hint);

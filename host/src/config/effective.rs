@@ -5,6 +5,8 @@
 //!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
 //!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "default": null, "processes": [ { "name": "web", … } ],
+//!   "maintenance": [ { "name": "patches", "line": 40, "all": false, "processes": [ "web" ], "groups": [],
+//!                      "from_ms": null, "until_ms": null, "cron": "0 22 * * 6", "duration": 7200, … } ],
 //!   "problems": [ { "severity": "error | warning", "file": "…", "line": 12, "section": "process.web",
 //!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
 //! ```
@@ -18,7 +20,8 @@ use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor};
 use super::problem::Problem;
 use super::process::{Process, Setting};
 use super::secret::{MASK, masked, names_a_secret};
-use crate::policy::model::Verify;
+use crate::policy::model::{Name, Verify};
+use crate::policy::window::{Definition, Scope, When};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,6 +64,7 @@ fn config(config: &Config) -> Value {
             shown
         }),
         "processes": config.processes.values().map(process).collect::<Vec<_>>(),
+        "maintenance": config.maintenance.iter().map(|window| maintenance(window, config)).collect::<Vec<_>>(),
     })
 }
 
@@ -161,6 +165,37 @@ fn process(process: &Process) -> Value {
         "max_restart_failures": process.max_restart_failures,
         "circuit_reset_time": seconds(process.circuit_reset_time),
         "settings": texts(&process.settings),
+    })
+}
+
+fn maintenance(window: &Definition, config: &Config) -> Value {
+    let mut out = planned(window);
+    out["line"] = json!(config.maintenance_lines.get(&window.id));
+    out
+}
+
+/// A maintenance window as it was planned; moments are milliseconds since 1970.
+#[must_use]
+pub fn planned(window: &Definition) -> Value {
+    let named = |pick: fn(&Scope) -> Option<&Name>| -> Vec<_> {
+        window.scopes.iter().filter_map(pick).map(Name::as_str).collect()
+    };
+    let (once, recurring) = match &window.when {
+        When::Once { from, until } => (Some((from.0, until.0)), None),
+        When::Recurring { cron, duration, zone } => (None, Some((cron, seconds(*duration), zone))),
+    };
+    json!({
+        "name": window.id.as_str(),
+        "all": window.scopes.contains(&Scope::All),
+        "processes": named(|scope| if let Scope::Process(name) = scope { Some(name) } else { None }),
+        "groups": named(|scope| if let Scope::Group(name) = scope { Some(name) } else { None }),
+        "reason": window.reason,
+        "by": window.by,
+        "from_ms": once.map(|(from, _)| from),
+        "until_ms": once.map(|(_, until)| until),
+        "cron": recurring.as_ref().map(|(cron, ..)| cron),
+        "duration": recurring.as_ref().map(|(_, duration, _)| duration),
+        "time_zone": recurring.as_ref().map(|(.., zone)| zone).filter(|zone| !zone.is_empty()),
     })
 }
 

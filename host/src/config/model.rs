@@ -6,6 +6,8 @@
 
 use super::database::Database;
 use super::process::{Process, Setting};
+use crate::policy::model::Name;
+use crate::policy::window::Definition;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
 use std::borrow::Cow;
@@ -36,6 +38,10 @@ pub struct Config {
     pub default: Option<Process>,
     /// `[process.NAME]` by NAME, with the fallback to `[process.default]` already applied.
     pub processes: BTreeMap<String, Process>,
+    /// `[maintenance.NAME]`: the windows that were understood, in the order of their names.
+    pub maintenance: Vec<Definition>,
+    /// The line of each header `[maintenance.NAME]`.
+    pub maintenance_lines: BTreeMap<Name, u32>,
 }
 
 /// Which of the two file dialects it is; the presence of `[process.default]` decides.
@@ -161,7 +167,7 @@ impl Config {
         part.keys.iter().filter_map(|key| Some((key.name.clone(), find(&key.name)?.value.clone()))).collect()
     }
 
-    /// This configuration with the process sections of a newer reading of the file. Process sections take effect
+    /// This configuration with the process and maintenance sections of a newer reading of the file. These take effect
     /// when the file changes, everything else when pm is told to reload.
     #[must_use]
     pub fn with_processes_of(&self, newer: &Self) -> Self {
@@ -169,6 +175,8 @@ impl Config {
             dialect: newer.dialect,
             default: newer.default.clone(),
             processes: newer.processes.clone(),
+            maintenance: newer.maintenance.clone(),
+            maintenance_lines: newer.maintenance_lines.clone(),
             ..self.clone()
         }
     }
@@ -183,6 +191,16 @@ impl Config {
                 .chain(&config.default)
                 .map(|p| (p.name.clone(), p.without_lines()))
                 .collect()
+        };
+        let (old, new) = (all(self), all(newer));
+        old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
+    }
+
+    /// Names of the maintenance windows that `newer` adds, removes or changes.
+    #[must_use]
+    pub fn changed_maintenance(&self, newer: &Self) -> BTreeSet<Name> {
+        let all = |config: &Self| -> BTreeMap<Name, Definition> {
+            config.maintenance.iter().map(|window| (window.id.clone(), window.clone())).collect()
         };
         let (old, new) = (all(self), all(newer));
         old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()

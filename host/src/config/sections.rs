@@ -33,6 +33,8 @@ pub(super) const DEFAULT: &str = "process.default";
 pub(super) const PROCESS: &str = "process.";
 /// What the section of a plugin begins with.
 pub(super) const PLUGIN: &str = "plugin.";
+/// What the section of a maintenance window begins with.
+pub(super) const MAINTENANCE: &str = "maintenance.";
 
 /// Limits that no real file reaches; without them a file of 1 MiB could take minutes, because every process gets a
 /// copy of the keys of `[process.default]`.
