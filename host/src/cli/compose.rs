@@ -144,6 +144,12 @@ impl Context {
         opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
     }
 
+    /// The journal, for reading; it is empty when there is none.
+    pub(crate) fn journal_to_read(&self) -> Result<journal::FileJournal, Failure> {
+        let opened = journal::open_read_only(&self.config.monitor.state_dir, self.clock.boot_id());
+        opened.map_err(|error| Failure::failed(&error))
+    }
+
     pub(crate) fn look_up(&self, name: &Name) -> (Configured, Option<Spec>) {
         config::look_up(&self.config, &self.registry.offers(), name)
     }
@@ -151,8 +157,7 @@ impl Context {
     /// Looks at table and journal; a database that does not answer leaves the journal's part.
     pub(crate) fn picture(&self) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
-        let journal = journal::open_read_only(state_dir, self.clock.boot_id())
-            .map_err(|error| Failure::failed(&error))?;
+        let journal = self.journal_to_read()?;
         let mut standings = journal.standings().map_err(|error| Failure::failed(&error))?;
         let attempts = journal.attempts(None, 1).map_err(|error| Failure::failed(&error))?;
         let waiting = journal.outbox().map_err(|error| Failure::failed(&error))?;
