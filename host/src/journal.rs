@@ -19,14 +19,16 @@ mod owner;
 mod standings;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
 use crate::policy::time::Wall;
-use crate::ports::{
-    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage, Unfinished,
-};
 use crate::policy::window::Override;
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Verb, Wanted, Wish};
+use crate::ports::{
+    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
+    Unfinished,
+};
 use owner::Owner;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::collections::BTreeMap;
@@ -82,6 +84,15 @@ pub fn open(directory: &Path, boot_id: &str) -> Result<Opened, JournalError> {
 /// [`JournalError::Unusable`]: the file cannot be read, is damaged, or a newer pm has written it.
 pub fn open_read_only(directory: &Path, boot_id: &str) -> Result<FileJournal, JournalError> {
     open::open_read_only(directory, boot_id)
+}
+
+/// Opens a copy of the journal in memory: what is written to it is forgotten, and the file is not touched. What another
+/// pm has under way is left out.
+///
+/// # Errors
+/// [`JournalError::Unusable`]: the file cannot be read, is damaged, or a newer pm has written it.
+pub fn open_copy(directory: &Path, boot_id: &str) -> Result<FileJournal, JournalError> {
+    open::open_copy(directory, boot_id)
 }
 
 impl FileJournal {
@@ -274,7 +285,9 @@ impl Journal for FileJournal {
     }
 
     fn host(&self) -> Result<HostMemory, JournalError> {
-        self.read("reading what is known of the host from", |conn| standings::load_host(conn, &self.owner.boot))
+        self.read("reading what is known of the host from", |conn| {
+            standings::load_host(conn, &self.owner.boot)
+        })
     }
 
     fn judged(&self, name: &Name, effect: Effect) -> Result<(), JournalError> {

@@ -6,8 +6,9 @@
 //!
 //! The modules in the order of that sentence: `policy` judges (pure), `ports` are its seams to the world,
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
-//! `config`, `store`, `journal`, `plugins`, `exec`, `evidence`, `clock`, `telemetry`. `cli` puts them together.
+//! `config`, `calendar`, `store`, `journal`, `plugins`, `exec`, `evidence`, `clock`, `telemetry`. `cli` puts them together.
 
+pub mod calendar;
 pub mod chronicle;
 pub mod cli;
 pub mod clock;

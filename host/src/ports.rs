@@ -6,12 +6,14 @@
 
 mod journal;
 pub mod overrides;
+mod windows;
 mod witness;
 
 pub use journal::{
-    Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
-    Unfinished,
+    Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending,
+    Record, Stage, Unfinished,
 };
+pub use windows::{Added, Windows};
 pub use witness::{Seen, Sight, Witness};
 
 use crate::policy::group::GroupRules;
@@ -310,6 +312,8 @@ pub trait Catalog: Send {
     fn arrange(&mut self, table: &Relations) -> Arrangement;
     /// The present or next occurrence of each maintenance window.
     fn windows(&mut self, now: Wall) -> Vec<Window>;
+    /// Another process may have added or removed windows: reads them again.
+    fn reread_windows(&mut self);
     /// Reads the file again if it changed (process sections only) or in any case (everything).
     fn refresh(&mut self, how: Refresh) -> Refreshed;
 }

@@ -15,8 +15,8 @@ mod verify;
 use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::Ticks;
 use crate::ports::{
-    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage, Strategies, Unfinished,
-    Waited, Witness,
+    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
+    Strategies, Unfinished, Waited, Witness,
 };
 use crate::spec::Spec;
 use crate::wording;

@@ -28,7 +28,9 @@ pub(crate) fn beginning(name: &Name, strategy: &str, system_name: &str) -> Strin
 }
 
 pub(crate) fn because_of(name: &Name, dependency: &Name) -> String {
-    format!("{RESTART} {name} is restarted because {dependency}, on which it depends, was (restart_dependents)")
+    format!(
+        "{RESTART} {name} is restarted because {dependency}, on which it depends, was (restart_dependents)"
+    )
 }
 
 pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
@@ -188,14 +190,18 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
             "Circuit breaker opened for {name} after {count} failures (one trial in {} s, level {level})",
             left(until)
         ),
-        Notice::BreakerHalfOpen { name } => format!("Circuit breaker half-open for {name}: one restart decides"),
+        Notice::BreakerHalfOpen { name } => {
+            format!("Circuit breaker half-open for {name}: one restart decides")
+        }
         Notice::BreakerClosed { name } => format!("Circuit breaker reset for {name}"),
         Notice::FailuresForgotten { name } => {
             format!("Reset failure count for process: {name} after successful restart")
         }
         Notice::Relapsed { name, after_ms, .. } => {
             let after = lasting(Duration::from_millis(*after_ms));
-            format!("The restart of {name} did not last: in alarm again after {after}; it counts as one that did not help")
+            format!(
+                "The restart of {name} did not last: in alarm again after {after}; it counts as one that did not help"
+            )
         }
         Notice::Lasted { name } => format!("The restart of {name} lasted: no alarm for its stable time"),
         Notice::GroupOpened { group, cause, troubled, until } => {
@@ -204,7 +210,10 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
                 GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
                 GroupCause::Trial => "the member that was tried did not stay well".to_owned(),
             };
-            format!("Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)", left(until))
+            format!(
+                "Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)",
+                left(until)
+            )
         }
         Notice::GroupHalfOpen { group } => {
             format!("Circuit breaker half-open for the group {group}: one member is tried first")
@@ -233,7 +242,10 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
         Notice::MassOver => "The mass alarm is over".to_owned(),
         Notice::WindowStarted { id, reason, until } => {
             let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
-            format!("Maintenance window {id} has begun{reason}: no restarts in it for {}", lasting(until.since(now.wall)))
+            format!(
+                "Maintenance window {id} has begun{reason}: no restarts in it for {}",
+                lasting(until.since(now.wall))
+            )
         }
         Notice::WindowEnded { id } => {
             format!("Maintenance window {id} has ended: what is still in alarm is looked at again")
@@ -275,6 +287,13 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
             "Circuit breaker open for {name}. Skipping restart. One trial in {} s",
             until.since(now.boot).as_secs_f64().ceil()
         ),
+        Hold::Observed { by, why } => {
+            let why = if why.is_empty() { String::new() } else { format!(", {}", printable(why)) };
+            format!(
+                "Would restart {name} (ID: {row}) now; nothing is done, it is only observed ({}{why})",
+                printable(by)
+            )
+        }
         _ => format!("Not acting on {name} (ID: {row}): {}", hold.sentence(now)),
     }
 }

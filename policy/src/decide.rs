@@ -206,7 +206,12 @@ impl<'a> Examiner<'a> {
 
 /// The chain of checks for one alarm, up to the first that objects.
 #[must_use]
-pub fn examine(alarm: &Alarm, view: &View<'_>, state: &State, now: Now) -> Vec<(Check, Result<String, Hold>)> {
+pub fn examine(
+    alarm: &Alarm,
+    view: &View<'_>,
+    state: &State,
+    now: Now,
+) -> Vec<(Check, Result<String, Hold>)> {
     Examiner::new(view, state, now).chain(alarm)
 }
 

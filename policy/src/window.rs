@@ -5,6 +5,7 @@
 
 use crate::name::Name;
 use crate::time::Wall;
+use std::time::Duration;
 
 /// What a window or an override covers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,42 @@ pub struct Window {
     pub from: Wall,
     /// The first moment after it.
     pub until: Wall,
+}
+
+/// A maintenance window as it was planned: all its occurrences. Data only; the calendar of the host works them out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub id: Name,
+    /// Whom it covers; several scopes add up.
+    pub scopes: Vec<Scope>,
+    /// Why there is one, for people; may be empty.
+    pub reason: String,
+    /// Who planned it.
+    pub by: String,
+    /// When it is.
+    pub when: When,
+}
+
+/// When a maintenance window is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// A single time.
+    Once {
+        /// The first moment.
+        from: Wall,
+        /// The first moment after it.
+        until: Wall,
+    },
+    /// Again and again.
+    Recurring {
+        /// When it starts, as a cron expression of five fields.
+        cron: String,
+        /// How long each one lasts, in time that passes: the hands of a clock that is put forward or back do not count.
+        duration: Duration,
+        /// The time zone of `cron` by its IANA name; empty for the one of the host.
+        zone: String,
+    },
 }
 
 /// What an operator has ordered for a scope.

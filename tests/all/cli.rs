@@ -3,6 +3,7 @@
 mod alarm;
 mod check;
 mod help;
+mod maintenance;
 mod restart;
 mod status;
 mod tables;

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
     ("wording", &["policy", "ports", "spec"]),
     ("respond", &["policy", "ports", "spec", "wording", "respond"]),
     ("daemon", &["policy", "ports", "spec", "wording", "respond", "daemon"]),
-    ("config", &["policy", "spec", "config"]),
+    ("calendar", &["policy", "ports", "calendar"]),
+    ("config", &["policy", "spec", "calendar", "config"]),
     ("store", &["policy", "ports", "store", "clock"]),
     ("journal", &["policy", "ports", "journal"]),
     ("plugins", &["policy", "ports", "spec", "plugins"]),

@@ -2,6 +2,10 @@
 
 #![allow(rustdoc::broken_intra_doc_links, reason = "the help texts name sections of the INI file")]
 
+mod maintenance;
+
+pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -118,6 +122,9 @@ pub enum Command {
     /// Look after the tables of the alarm database.
     #[command(subcommand, after_help = AFTER_TABLE)]
     Db(DbVerb),
+    /// Plan times in which nothing is restarted: add, list and remove maintenance windows.
+    #[command(subcommand, after_help = maintenance::AFTER)]
+    Maintenance(MaintenanceVerb),
     /// Print completions for a shell.
     #[command(after_help = AFTER_SHELL)]
     Completions(CompletionsOptions),

@@ -1,8 +1,9 @@
 //! The configuration kept current: the port [`Catalog`] over file, plugins and logging.
 //!
-//! Process sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
+//! Process and maintenance sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
 //! nothing at all, and says so once per version of the file.
 
+use crate::calendar::{Agenda, Problem};
 use crate::cli::arrange::arrangement;
 use crate::cli::compose::catalogue;
 use crate::cli::{addresses, logs};
@@ -12,7 +13,7 @@ use crate::plugins::Registry;
 use crate::policy::model::{Configured, Name, Window};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
-use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed};
+use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Windows};
 use crate::spec::Spec;
 use crate::store;
 use crate::telemetry::Telemetry;
@@ -37,6 +38,7 @@ pub(crate) struct Current {
     pub(crate) environment: Environment,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Arc<SystemClock>,
+    agenda: Agenda,
     seen: Option<Print>,
     /// What the plugins offer, as of the last look at them; a burst of a thousand names asks a thousand times.
     offers: Vec<Offer>,
@@ -49,10 +51,13 @@ impl Current {
         environment: Environment,
         telemetry: Telemetry,
         clock: Arc<SystemClock>,
+        windows: Arc<dyn Windows>,
     ) -> Self {
+        let (agenda, problems) = Agenda::new(config.maintenance.clone(), windows);
+        say_windows(&problems);
         let seen = print(&config.file);
         let offers = registry.offers();
-        Self { config, registry, environment, telemetry, clock, seen, offers }
+        Self { config, registry, environment, telemetry, clock, agenda, seen, offers }
     }
 
     fn load(&mut self) -> Loaded {
@@ -68,11 +73,13 @@ impl Current {
             return if plugins_changed { Refreshed::Processes } else { Refreshed::Unchanged };
         };
         let processes = self.config.changed_processes(newer);
+        let windows = self.config.changed_maintenance(newer);
         let groups = self.config.changed_groups(newer);
         let changed: Vec<String> = processes
             .iter()
             .map(|name| format!("[process.{name}]"))
             .chain(groups.iter().map(|name| format!("[group.{name}]")))
+            .chain(windows.iter().map(|name| format!("[maintenance.{name}]")))
             .collect();
         if changed.is_empty() && !plugins_changed {
             return Refreshed::Unchanged;
@@ -81,6 +88,7 @@ impl Current {
             info!("Configuration changed, in effect now: {}", changed.join(", "));
         }
         self.config = self.config.with_processes_of(newer);
+        say_windows(&self.agenda.configure(self.config.maintenance.clone()));
         Refreshed::Processes
     }
 
@@ -108,6 +116,7 @@ impl Current {
             }
         }
         self.config = newer;
+        say_windows(&self.agenda.configure(self.config.maintenance.clone()));
         info!("Configuration read again from {}; all of it is in effect", self.config.file.display());
         Refreshed::Everything(knobs(&self.config), store)
     }
@@ -145,7 +154,14 @@ impl Catalog for Current {
     }
 
     fn windows(&mut self, now: Wall) -> Vec<Window> {
-        self.agenda.occurrences(now)
+        self.agenda.windows(now)
+    }
+
+    fn reread_windows(&mut self) {
+        match self.agenda.reread() {
+            Ok(problems) => say_windows(&problems),
+            Err(error) => warn!("{error}. The maintenance windows stay as they were"),
+        }
     }
 
     fn refresh(&mut self, how: Refresh) -> Refreshed {
@@ -163,6 +179,12 @@ impl Catalog for Current {
             return self.processes(plugins_changed);
         }
         Refreshed::Unchanged
+    }
+}
+
+fn say_windows(problems: &[Problem]) {
+    for problem in problems {
+        warn!("The maintenance window {} is not used: {}", problem.id, problem.why);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `pm check`: whether the configuration can be used, every problem at once, and what the file means.
 
 use crate::cli::arguments::{Format, FormatOptions, Global};
+use crate::cli::maintenance::words;
 use crate::cli::table::table;
 use crate::cli::{Failure, Terminal, addresses, compose, json};
 use crate::config::{Config, Criticality, Dialect, Loaded, Process, effective};
@@ -78,6 +79,12 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     let rows = related(config);
     if !rows.is_empty() {
         writeln!(out, "{}", table(&["PROCESS", "CRITICALITY", "GROUP", "WAVE", "DEPENDS ON"], rows))?;
+    }
+    let windows = config.maintenance.iter().map(|window| {
+        vec![window.id.to_string(), words::covers(&window.scopes), words::planned(&window.when)]
+    });
+    if windows.len() > 0 {
+        writeln!(out, "{}", table(&["WINDOW", "COVERS", "PLANNED"], windows))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! This is where plain data of one edge becomes plain data of another, because edges never import each other.
 
+use crate::calendar::Agenda;
 use crate::cli::arguments::Global;
 use crate::cli::arrange::arrangement;
 use crate::cli::{Failure, addresses};
@@ -16,7 +17,9 @@ use crate::policy::model::{
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
-use crate::ports::{AlarmStore, Arrangement, Attempt, Clock, HostMemory, Journal, JournalError, Row};
+use crate::ports::{
+    AlarmStore, Arrangement, Attempt, Clock, HostMemory, Journal, JournalError, Row, Windows,
+};
 use crate::presence::StateLock;
 use crate::spec::Spec;
 use crate::store;
@@ -162,21 +165,32 @@ impl Context {
             .map_err(|error| Failure::failed(&error))
     }
 
+    /// The present or next occurrence of each maintenance window of file and journal.
+    fn windows(&self, journal: &Arc<journal::FileJournal>, now: Now) -> Result<Vec<Window>, Failure> {
+        let windows: Arc<dyn Windows> = journal.clone();
+        let (mut agenda, _) = Agenda::new(self.config.maintenance.clone(), windows);
+        agenda.reread().map_err(|error| Failure::failed(&error))?;
+        Ok(agenda.windows(now.wall))
+    }
+
     pub(crate) fn look_up(&self, name: &Name) -> (Configured, Option<Spec>) {
         config::look_up(&self.config, &self.registry.offers(), name)
     }
 
     /// Looks at table and journal as the daemon would judge them now; a database that does not answer leaves the
-    /// journal's part. `more` are alarms to suppose.
+    /// journal's part.
     pub(crate) fn picture(&self) -> Result<Picture, Failure> {
         self.picture_with(|_| None)
     }
 
     /// As [`picture`](Self::picture), with an alarm that is only supposed, made from the rows.
-    pub(crate) fn picture_with(&self, supposed: impl FnOnce(&[Row]) -> Option<Alarm>) -> Result<Picture, Failure> {
+    pub(crate) fn picture_with(
+        &self,
+        supposed: impl FnOnce(&[Row]) -> Option<Alarm>,
+    ) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
         let failed = |error: JournalError| Failure::failed(&error);
-        let journal = self.journal_read_only()?;
+        let journal = Arc::new(self.journal_read_only()?);
         let HostMemory { groups, due, storm, mass, windows } = journal.host().map_err(failed)?;
         let standings = journal.standings().map_err(failed)?.into_iter().collect();
         let mut state = State { standings, groups, due, storm, mass, windows, ..State::default() };
@@ -187,11 +201,13 @@ impl Context {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        let table = if database.is_ok() { store.relations().unwrap_or_default() } else { Relations::default() };
+        let table =
+            if database.is_ok() { store.relations().unwrap_or_default() } else { Relations::default() };
         let now = self.now();
         let mut alarms: Vec<Alarm> = rows.iter().filter(|row| row.alarm == 1).map(alarm_of).collect();
         alarms.extend(supposed(&rows));
-        let configured = alarms.iter().map(|alarm| &alarm.name).chain(state.standings.keys()).chain(state.due.keys());
+        let configured =
+            alarms.iter().map(|alarm| &alarm.name).chain(state.standings.keys()).chain(state.due.keys());
         let configured: HashMap<_, _> = configured.map(|name| (name.clone(), self.look_up(name).0)).collect();
         let waiting: Vec<Clear> = waiting.into_iter().map(|pending| pending.clear).collect();
         recall(&mut state, &attempts, &alarms, &waiting, &configured, now);
@@ -230,7 +246,8 @@ fn recall(
     configured: &HashMap<Name, Configured>,
     now: Now,
 ) {
-    let ago = |at: Wall| Ticks(now.boot.0.saturating_sub(u64::try_from(now.wall.0 - at.0).unwrap_or_default()));
+    let ago =
+        |at: Wall| Ticks(now.boot.0.saturating_sub(u64::try_from(now.wall.0 - at.0).unwrap_or_default()));
     for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
         let since = ago(attempt.began);
         state.standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });

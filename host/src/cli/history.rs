@@ -49,29 +49,32 @@ fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure
             attempt.id.0.to_string(),
             local(attempt.began),
             attempt.name.to_string(),
-            printable(&attempt.cause),
             printable(attempt.by.as_ref().unwrap_or(&attempt.strategy)),
-            end(attempt),
-            took(attempt),
+            format!("{}, {}", end(attempt), took(attempt)),
             effect(attempt).unwrap_or("-").to_owned(),
             attempt.ended.as_ref().map(|(.., detail)| printable(detail)).unwrap_or_default(),
         ]
     };
-    let head = ["ID", "BEGAN", "PROCESS", "CAUSE", "BY", "END", "TOOK", "EFFECT", "DETAIL"];
-    write!(terminal.out, "{}", table(&head, attempts.iter().map(row).collect()))?;
+    let head = ["ID", "BEGAN", "PROCESS", "BY", "END", "EFFECT", "DETAIL"];
+    write!(terminal.out, "{}", table(&head, attempts.iter().map(row)))?;
     Ok(())
 }
 
 /// One line about the end of an attempt.
 pub(crate) fn under(attempt: &Attempt) -> String {
-    let detail = attempt.ended.as_ref().map(|(.., detail)| format!(": {}", printable(detail))).unwrap_or_default();
+    let detail =
+        attempt.ended.as_ref().map(|(.., detail)| format!(": {}", printable(detail))).unwrap_or_default();
     let became = match attempt.effect {
         Some(Effect::Lasted) => " It lasted.",
-        Some(Effect::Relapsed) => " It did not last: the process was in alarm again before its stable time was over.",
+        Some(Effect::Relapsed) => {
+            " It did not last: the process was in alarm again before its stable time was over."
+        }
         None => "",
     };
     match &attempt.ended {
-        Some((at, ..)) => format!("It ended {} after {}, {}{detail}.{became}", local(*at), took(attempt), end(attempt)),
+        Some((at, ..)) => {
+            format!("It ended {} after {}, {}{detail}.{became}", local(*at), took(attempt), end(attempt))
+        }
         None if attempt.under_way => "It is under way.".to_owned(),
         None => "It was cut off: pm ended in the middle of it.".to_owned(),
     }
@@ -174,7 +177,7 @@ fn effects(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Fail
         ]
     });
     let head = ["PROCESS", "BY", "LASTED", "RELAPSED", "FAILED", "NOT KNOWN YET", "MEAN TIME", "VERDICT"];
-    write!(terminal.out, "{}", table(&head, rows.collect()))?;
+    write!(terminal.out, "{}", table(&head, rows))?;
     Ok(())
 }
 

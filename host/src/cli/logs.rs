@@ -30,17 +30,15 @@ pub(crate) fn settings(config: &Config) -> LogSettings {
     }
 }
 
+/// What a daemon logs that only observes: the same, on standard output alone.
+pub(crate) fn observing(config: &Config) -> LogSettings {
+    LogSettings { file: None, json_copy: None, console: Switch::On, syslog: Switch::Off, ..settings(config) }
+}
+
 /// For a command that acts by hand: its log goes to stderr only, so that stdout holds the result.
 pub(crate) fn to_console(context: &Context) -> Result<(), Failure> {
-    let settings = LogSettings {
-        file: None,
-        json_copy: None,
-        console: Switch::On,
-        syslog: Switch::Off,
-        ..settings(&context.config)
-    };
     let stderr = std::io::stderr();
-    telemetry::init(settings, context.clock(), Audience::of(&stderr), Box::new(stderr))
+    telemetry::init(observing(&context.config), context.clock(), Audience::of(&stderr), Box::new(stderr))
         .map(drop)
         .map_err(|error| Failure::failed(&error))
 }

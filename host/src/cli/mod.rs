@@ -16,6 +16,7 @@ mod failure;
 mod history;
 mod json;
 mod logs;
+mod maintenance;
 mod moment;
 mod plan;
 mod plugins;
@@ -24,6 +25,7 @@ mod run;
 mod shell;
 mod status;
 mod table;
+mod who;
 mod why;
 
 pub use arguments::{Arguments, Command, Format, Global};
@@ -78,6 +80,7 @@ fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failur
         Command::Plugins(verb) => plugins::plugins(&global, &verb, terminal),
         Command::Alarm(verb) => alarm::alarm(&global, &verb, terminal),
         Command::Db(verb) => db::db(&global, &verb, terminal),
+        Command::Maintenance(verb) => maintenance::maintenance(&global, &verb, terminal),
         Command::Completions(options) => shell::completions(&options, terminal),
         Command::Man => shell::man(terminal),
     }

@@ -31,7 +31,12 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
     let out = &mut *terminal.out;
     let count = |length: usize, what: &str| counted(u32::try_from(length).unwrap_or(u32::MAX), what);
     let held = plan.held.len() + plan.due_held.len();
-    writeln!(out, "The next round would begin {} and hold {}.", count(plan.start.len(), "job"), count(held, "alarm"))?;
+    writeln!(
+        out,
+        "The next round would begin {} and hold {}.",
+        count(plan.start.len(), "job"),
+        count(held, "alarm")
+    )?;
     let view = picture.view(Intake::Open);
     let examiner = Examiner::new(&view, &picture.state, picture.now);
     let mut rows: Vec<Vec<String>> = Vec::new();

@@ -5,10 +5,11 @@ use crate::chronicle::Statistics;
 use crate::cli::arguments::{Global, NameOptions};
 use crate::cli::compose::Context;
 use crate::cli::{Failure, Terminal, logs};
+use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
-use crate::policy::model::{Configured, End, Job, Name, Trial, Verify};
-use crate::ports::{Clock as _, Journal as _, Record};
+use crate::policy::model::{Configured, End, Job, Name, Trial};
+use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
 
 pub(crate) fn restart(
@@ -41,15 +42,10 @@ pub(crate) fn restart(
         chronicle: &Statistics::default(),
         witness: &Processes::new(clock.clone()),
     };
-    let job = Job { name: name.clone(), alarms: Vec::new(), verify: Verify::AfterOnly, trial: Trial::No };
+    let job = Job::by_hand(&name, Trial::No);
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);
     if let Some(id) = id {
-        let record = Record {
-            end: outcome.end,
-            attempts: outcome.attempts,
-            detail: outcome.detail.clone(),
-            at: clock.now(),
-        };
+        let record = record(&spec, &outcome, clock.now());
         journal.end(id, &name, &record, None).map_err(|error| Failure::failed(&error))?;
     }
     match outcome.end {

@@ -2,7 +2,7 @@
 
 use crate::chronicle::Statistics;
 use crate::cli::Failure;
-use crate::cli::arguments::Global;
+use crate::cli::arguments::{Global, RunOptions};
 use crate::cli::catalog::{Current, knobs};
 use crate::cli::compose::{self, Read};
 use crate::cli::{addresses, logs};
@@ -12,12 +12,13 @@ use crate::console::Console;
 use crate::daemon::{self, Event, Parts};
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
-use crate::journal;
+use crate::journal::{self, FileJournal};
 use crate::plugins::Registry;
+use crate::policy::model::Intake;
 use crate::ports::{Clock, Presence};
 use crate::presence::{Heartbeat, Notify, Signs, StateLock};
 use crate::store;
-use crate::telemetry::{self, Audience, Telemetry};
+use crate::telemetry::{self, Audience};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::error::Error;
@@ -25,33 +26,38 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tracing::{debug, info, warn};
 
-pub(crate) fn run(global: &Global) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let Read { loaded, registry, environment } = compose::read(global)?;
     let config = startable(&loaded)?;
     let stop = Stop::new();
     let clock = Arc::new(SystemClock::new(stop.clone()));
     let console = Console::stdout();
     let (audience, lines) = (Audience::of(&std::io::stdout()), Box::new(console.lines()));
-    let telemetry = telemetry::init(logs::settings(&config), clock.clone(), audience, lines)
-        .map_err(|error| Failure::failed(&error))?;
-    let _lock = StateLock::take(&config.monitor.state_dir).map_err(|error| Failure::Failed(chain(&error)))?;
+    let settings = if options.observe { logs::observing(&config) } else { logs::settings(&config) };
+    let telemetry =
+        telemetry::init(settings, clock.clone(), audience, lines).map_err(|error| Failure::failed(&error))?;
+    let _lock = if options.observe {
+        None
+    } else {
+        let lock = StateLock::take(&config.monitor.state_dir);
+        Some(lock.map_err(|error| Failure::Failed(chain(&error)))?)
+    };
     introduce(&config, &loaded, &registry);
-    let opened = journal::open(&config.monitor.state_dir, clock.boot_id());
-    let opened = opened.map_err(|error| Failure::failed(&error))?;
-    if let Some(warning) = opened.warning {
-        warn!("{warning}");
-    }
+    let journal = Arc::new(journal(&config, options, &clock)?);
     let store = store::open(addresses::translate(&config.database, config.host_id), clock.clone());
     let parts = Parts {
         clock: clock.clone(),
-        journal: Arc::new(opened.journal),
+        journal: journal.clone(),
         strategies: registry.clone(),
         exec: Arc::new(SystemExec),
-        chronicle: Arc::new(Statistics::new(config.logging.restart_stats.clone())),
+        chronicle: Arc::new(Statistics::new(
+            config.logging.restart_stats.clone().filter(|_| !options.observe),
+        )),
         witness: Arc::new(Processes::new(clock.clone())),
-        presence: presence(&config, &console),
+        presence: presence(&config, options, &console),
+        intake: if options.observe { Intake::Observing } else { Intake::Open },
         knobs: knobs(&config),
-        catalog: catalog(config, registry, environment, telemetry, clock),
+        catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal)),
         halt: Box::new(move || stop.request()),
     };
     let (daemon, events) = daemon::start(parts, store).map_err(|error| Failure::failed(&error))?;
@@ -95,9 +101,10 @@ fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
     debug!("Parsed configuration values: {}", crate::config::effective::to_json(loaded));
 }
 
-fn presence(config: &Config, console: &Console) -> Box<dyn Presence> {
+fn presence(config: &Config, options: RunOptions, console: &Console) -> Box<dyn Presence> {
     let mut signs: Vec<Box<dyn Presence>> = vec![Box::new(Notify::from_environment())];
-    if let Some(recovery) = &config.self_recovery {
+    // An old watchdog must not take an observer for the service that it watches.
+    if let Some(recovery) = config.self_recovery.as_ref().filter(|_| !options.observe) {
         signs.push(Box::new(Heartbeat::new(recovery.heartbeat_file.clone())));
     }
     if config.logging.console_output {
@@ -106,14 +113,18 @@ fn presence(config: &Config, console: &Console) -> Box<dyn Presence> {
     Box::new(Signs::new(signs))
 }
 
-fn catalog(
-    config: Config,
-    registry: Arc<Registry>,
-    environment: crate::config::Environment,
-    telemetry: Telemetry,
-    clock: Arc<SystemClock>,
-) -> Box<Current> {
-    Box::new(Current::new(config, registry, environment, telemetry, clock))
+/// The journal; for observing a copy of it in memory, so that nothing is touched.
+fn journal(config: &Config, options: RunOptions, clock: &SystemClock) -> Result<FileJournal, Failure> {
+    let state_dir = &config.monitor.state_dir;
+    if options.observe {
+        info!("Observing: everything is decided and told here, and nothing is touched");
+        return journal::open_copy(state_dir, clock.boot_id()).map_err(|error| Failure::failed(&error));
+    }
+    let opened = journal::open(state_dir, clock.boot_id()).map_err(|error| Failure::failed(&error))?;
+    if let Some(warning) = opened.warning {
+        warn!("{warning}");
+    }
+    Ok(opened.journal)
 }
 
 /// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again.

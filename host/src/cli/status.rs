@@ -34,7 +34,11 @@ pub(crate) fn status(
 fn names(context: &Context, picture: &Picture) -> BTreeSet<Name> {
     let configured = context.config.processes.keys().map(|name| Name::new(name));
     let rows = picture.rows.iter().map(|row| row.name.clone());
-    configured.chain(rows).chain(picture.state.standings.keys().cloned()).filter(|name| !name.is_blank()).collect()
+    configured
+        .chain(rows)
+        .chain(picture.state.standings.keys().cloned())
+        .filter(|name| !name.is_blank())
+        .collect()
 }
 
 fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod control;
 mod database;
 mod globals;
 mod logging;
+mod maintenance;
 mod option_file;
 mod parts;
 mod password;
@@ -28,14 +29,14 @@ use super::loaded::Loaded;
 use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::{Setting, declared};
-use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, PLUGIN, PROCESS, Sections, unify};
+use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, PLUGIN, PROCESS, Sections, unify};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const GLOBAL: [&str; 7] =
     ["database", "monitor", "logging", "host", "self_recovery", "predictive", "plugins"];
 /// Sections that go on with a name.
-const NAMED: [&str; 4] = [PROCESS, PLUGIN, GROUP, CRITICALITY];
+const NAMED: [&str; 5] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -122,6 +123,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let levels = control::levels(&sheet, &monitor, problems);
     let context = Context { base: world.base, levels: &levels, catalogue: world.catalogue };
     let (default, processes) = processes(&sections, &context, problems);
+    let zone = &world.environment.zone;
+    let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
     let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);
@@ -139,6 +142,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         processes,
         levels: Levels::from(|level| levels.of(level).clone().settled()),
         groups,
+        maintenance,
+        maintenance_lines,
     })
 }
 
@@ -168,7 +173,8 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
             } else if name.starts_with("process") && name.len() > "process".len() + 1 && !name.contains('.') {
                 name.get("process".len() + 1..).map(|rest| format!("[{PROCESS}{rest}]"))
             } else {
-                nearest(name, candidates()).map(|near| format!("[{near}]"))
+                let near = nearest(name, candidates()).map(|near| format!("[{near}]"));
+                near.or_else(|| maintenance::meant(name))
             };
             let hint = meant.map_or("it is ignored".to_owned(), |meant| format!("did you mean {meant}?"));
             problems.warning(&at, "unknown section", hint);

@@ -6,6 +6,8 @@
 //!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
 //!   "default": null, "processes": [ { "name": "web", "group": null, "depends_on": [ "db" ], … } ],
+//!   "maintenance": [ { "name": "patches", "line": 40, "all": false, "processes": [ "web" ], "groups": [],
+//!                      "from_ms": null, "until_ms": null, "cron": "0 22 * * 6", "duration": 7200, … } ],
 //!   "problems": [ { "severity": "error | warning", "file": "…", "line": 12, "section": "process.web",
 //!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
 //! ```
@@ -23,6 +25,7 @@ use super::process::{Process, Setting};
 use super::secret::{MASK, masked, names_a_secret};
 use crate::policy::model::{Name, Verify};
 use crate::policy::relations::{Related, Relations};
+use crate::policy::window::{Definition, Scope, When};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -70,6 +73,7 @@ fn config(config: &Config) -> Value {
             .map(|level| (level.word(), control(config.levels.of(*level))))
             .collect::<BTreeMap<_, _>>(),
         "groups": config.groups.iter().map(|(name, own)| (name, group(own))).collect::<BTreeMap<_, _>>(),
+        "maintenance": config.maintenance.iter().map(|window| maintenance(window, config)).collect::<Vec<_>>(),
     })
 }
 
@@ -214,6 +218,37 @@ fn process(process: &Process, related: &Related) -> Value {
         all.extend(numbers);
     }
     shown
+}
+
+fn maintenance(window: &Definition, config: &Config) -> Value {
+    let mut out = planned(window);
+    out["line"] = json!(config.maintenance_lines.get(&window.id));
+    out
+}
+
+/// A maintenance window as it was planned; moments are milliseconds since 1970.
+#[must_use]
+pub fn planned(window: &Definition) -> Value {
+    let named = |pick: fn(&Scope) -> Option<&Name>| -> Vec<_> {
+        window.scopes.iter().filter_map(pick).map(Name::as_str).collect()
+    };
+    let (once, recurring) = match &window.when {
+        When::Once { from, until } => (Some((from.0, until.0)), None),
+        When::Recurring { cron, duration, zone } => (None, Some((cron, seconds(*duration), zone))),
+    };
+    json!({
+        "name": window.id.as_str(),
+        "all": window.scopes.contains(&Scope::All),
+        "processes": named(|scope| if let Scope::Process(name) = scope { Some(name) } else { None }),
+        "groups": named(|scope| if let Scope::Group(name) = scope { Some(name) } else { None }),
+        "reason": window.reason,
+        "by": window.by,
+        "from_ms": once.map(|(from, _)| from),
+        "until_ms": once.map(|(_, until)| until),
+        "cron": recurring.as_ref().map(|(cron, ..)| cron),
+        "duration": recurring.as_ref().map(|(_, duration, _)| duration),
+        "time_zone": recurring.as_ref().map(|(.., zone)| zone).filter(|zone| !zone.is_empty()),
+    })
 }
 
 fn texts(settings: &BTreeMap<String, Setting>) -> BTreeMap<&str, String> {

@@ -1,8 +1,10 @@
-//! What the configuration depends on besides its own text, as plain data: variables, files, known plugin parts.
+//! What the configuration depends on besides its own text, as plain data: variables, files, the time zone, known
+//! plugin parts.
 //!
 //! Everything read from outside goes through [`Environment`], so that a test states the whole world of a case and
 //! nothing depends on the machine it runs on.
 
+use crate::calendar::Zone;
 use pm_plugin_api::manifest::Offer;
 use std::collections::BTreeMap;
 use std::io;
@@ -17,6 +19,8 @@ pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Where files are read from.
     pub files: Files,
+    /// The zone of times that name none.
+    pub zone: Zone,
 }
 
 /// Where files are read from.
@@ -46,6 +50,7 @@ impl Environment {
         Self {
             variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
             files: Files::Disk,
+            zone: Zone::system(),
         }
     }
 

@@ -8,7 +8,9 @@ use super::control::Levels;
 use super::database::Database;
 use super::group::Group;
 use super::process::{self, Process, Setting};
+use crate::policy::model::Name;
 use crate::policy::relations::Declared;
+use crate::policy::window::Definition;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
 use std::borrow::Cow;
@@ -43,6 +45,10 @@ pub struct Config {
     pub levels: Levels,
     /// `[group.NAME]` by NAME; see [`group`](Self::group).
     pub groups: BTreeMap<String, Group>,
+    /// `[maintenance.NAME]`: the windows that were understood, in the order of their names.
+    pub maintenance: Vec<Definition>,
+    /// The line of each header `[maintenance.NAME]`.
+    pub maintenance_lines: BTreeMap<Name, u32>,
 }
 
 /// Which of the two file dialects it is; the presence of `[process.default]` decides.
@@ -189,7 +195,7 @@ impl Config {
     }
 
     /// This configuration with the process sections of a newer reading of the file, and what belongs to them: levels
-    /// of criticality and groups. These take effect when the file changes, everything else when pm is told to reload.
+    /// of criticality, groups and maintenance windows. These take effect when the file changes, everything else when pm is told to reload.
     #[must_use]
     pub fn with_processes_of(&self, newer: &Self) -> Self {
         Self {
@@ -198,6 +204,8 @@ impl Config {
             processes: newer.processes.clone(),
             levels: newer.levels.clone(),
             groups: newer.groups.clone(),
+            maintenance: newer.maintenance.clone(),
+            maintenance_lines: newer.maintenance_lines.clone(),
             ..self.clone()
         }
     }
@@ -220,6 +228,16 @@ impl Config {
     #[must_use]
     pub fn changed_groups(&self, newer: &Self) -> BTreeSet<String> {
         changed(&self.groups, &newer.groups)
+    }
+
+    /// Names of the maintenance windows that `newer` adds, removes or changes.
+    #[must_use]
+    pub fn changed_maintenance(&self, newer: &Self) -> BTreeSet<Name> {
+        let all = |config: &Self| -> BTreeMap<Name, Definition> {
+            config.maintenance.iter().map(|window| (window.id.clone(), window.clone())).collect()
+        };
+        let (old, new) = (all(self), all(newer));
+        old.keys().chain(new.keys()).filter(|name| old.get(*name) != new.get(*name)).cloned().collect()
     }
 }
 

@@ -60,7 +60,7 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
     Some(Spec {
         system_name: process.system_name().to_owned(),
         group: None,
-        rules: rules(config, process, &chain, check.is_some(), grace),
+        rules: rules(process, &chain, check.is_some(), grace),
         strategy_text: match process.strategies.as_slice() {
             [] => "custom".to_owned(),
             names => names.join(", "),
@@ -88,7 +88,7 @@ fn spec(config: &Config, offers: &[Offer], process: &Process) -> Option<Spec> {
     })
 }
 
-fn rules(config: &Config, process: &Process, chain: &[PartRef], checked: bool, grace: Duration) -> Rules {
+fn rules(process: &Process, chain: &[PartRef], checked: bool, grace: Duration) -> Rules {
     let control = &process.control;
     let percent = |number: u32| u8::try_from(number.min(100)).unwrap_or(100);
     Rules {

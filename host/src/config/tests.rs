@@ -73,6 +73,7 @@ fn world(file: &Path, bytes: &[u8], mode: u32) -> Environment {
     Environment {
         variables: BTreeMap::from([("FIXTURE_PASSWORD".to_owned(), "from-variable".to_owned())]),
         files: Files::Given(files.into()),
+        zone: crate::calendar::Zone::named("Europe/Bucharest").unwrap(),
     }
 }
 
@@ -385,6 +386,42 @@ fn groups_change_together_with_the_processes() {
     assert!(new.changed_groups(&new).is_empty());
 }
 
+const NIGHTLY: &str = "[process.default]\n[maintenance.night]\ncron=0 22 * * *\nduration=2h\n";
+
+#[test]
+fn changed_windows_are_named_and_taken_over_with_the_processes() {
+    let read = |text: &str| load_text(text).config.unwrap();
+    let old =
+        read(&format!("{NIGHTLY}all=yes\n[maintenance.b]\nall=yes\nfrom=2026-12-01 22:00\nduration=1h\n"));
+    let moved = read(&format!(
+        "\n\n{NIGHTLY}\nall=on\n[maintenance.b]\nall=yes\nfrom=2026-12-01 22:00\nduration=60m\n"
+    ));
+    assert_eq!(old.changed_maintenance(&moved).len(), 0);
+    let newer = read(&format!("{NIGHTLY}process=web\n[maintenance.c]\nall=yes\ncron=@daily\nduration=1h\n"));
+    assert_eq!(old.changed_maintenance(&newer), ["b", "c", "night"].map(Name::new).into());
+    let adopted = old.with_processes_of(&newer);
+    assert_eq!(
+        (&adopted.maintenance, &adopted.maintenance_lines),
+        (&newer.maintenance, &newer.maintenance_lines)
+    );
+    assert_eq!(adopted.maintenance_lines[&Name::new("c")], 6);
+}
+
+#[test]
+fn a_window_may_name_every_group_that_a_process_is_in() {
+    let told = |member: &str| {
+        let loaded = load_text(&format!("{NIGHTLY}group=front, back\n[process.a]\n{member}\n"));
+        let told = loaded.problems.iter().filter(|problem| problem.section == "maintenance.night");
+        (
+            loaded.config.unwrap().maintenance.len(),
+            told.map(|problem| problem.message.clone()).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(told("group=front").1, ["no process section is in a group \"back\""]);
+    assert_eq!(told("group=").1.len(), 2);
+    assert_eq!(told("").0, 1, "it is a warning: a table may know them");
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
@@ -395,11 +432,11 @@ proptest! {
     #[test]
     fn arbitrary_values_of_known_keys_never_panic(
         section in "database|monitor|logging|host|self_recovery|process\\.default|process\\.a|plugin\\.docker|\
-                   group\\.a|criticality\\.(high|normal|x)|x{0,9}",
+                   group\\.a|maintenance\\.a|criticality\\.(high|normal|x)|x{0,9}",
         key in "engine|host|password|port|check_interval|max_log_size|host_id|restart_strategy|restart_delay|\
                 restart_delay_factor|restart_block_b64|restart_command|health_check|socket|path|group|depends_on|criticality|\
                 backoff|backoff_factor|circuit_reset_max|circuit_jitter|restart_window|stable_time|budget|\
-                correlation_share|storm_refill|[a-z_]{1,9}",
+                correlation_share|storm_refill|from|until|cron|duration|time_zone|process|all|[a-z_]{1,9}",
         value in "\\PC{0,20}|[0-9a-z.<>=;# ${}\\\\\"'-]{0,20}",
     ) {
         let loaded = load_text(&format!("[process.default]\n[{section}]\n{key} = {value}\n"));

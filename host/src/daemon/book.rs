@@ -95,7 +95,10 @@ impl Book {
 
     /// Whether nothing could come of looking.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.alarms.is_empty() && self.state.is_at_rest() && self.state.windows.is_empty() && self.windows.is_empty()
+        self.alarms.is_empty()
+            && self.state.is_at_rest()
+            && self.state.windows.is_empty()
+            && self.windows.is_empty()
     }
 
     /// What is remembered, to be changed, and the view that it is judged with.

@@ -54,7 +54,11 @@ impl Daemon {
     pub(super) fn say_notices(&self, notices: &[Notice], now: Now) {
         for notice in notices {
             let text = wording::notice(notice, now);
-            if wording::is_good_news(notice) { info!("{text}") } else { warn!("{text}") }
+            if wording::is_good_news(notice) {
+                info!("{text}")
+            } else {
+                warn!("{text}")
+            }
             let judged = match notice {
                 Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
                 Notice::Relapsed { name, .. } => self.parts.journal.judged(name, Effect::Relapsed),
@@ -139,7 +143,8 @@ impl Daemon {
         if dirty.standings.is_empty() && !dirty.host {
             return;
         }
-        let standings: Vec<_> = dirty.standings.into_iter().map(|name| (name.clone(), self.kept(&name))).collect();
+        let standings: Vec<_> =
+            dirty.standings.into_iter().map(|name| (name.clone(), self.kept(&name))).collect();
         let host = dirty.host.then(|| self.book.host());
         if let Err(error) = self.parts.journal.keep(&standings, host.as_ref()) {
             debug!("{}", wording::no_journal(&error));
@@ -177,11 +182,9 @@ fn noted(new: &[(usize, Hold)], view: &View<'_>, state: &State, now: Now) -> Vec
         let alarm = &view.alarms[*index];
         let asked = |(check, result): (Check, Result<String, Hold>)| match result {
             Ok(saw) => Asked { check: check.word().to_owned(), answer: Answer::Passed, saw },
-            Err(hold) => Asked {
-                check: check.word().to_owned(),
-                answer: Answer::Held,
-                saw: hold.sentence(now),
-            },
+            Err(hold) => {
+                Asked { check: check.word().to_owned(), answer: Answer::Held, saw: hold.sentence(now) }
+            }
         };
         let chain = examiner.chain(alarm).into_iter().map(asked).collect();
         Decision { name: alarm.name.clone(), at: now.wall, word: hold.word().to_owned(), chain }

@@ -24,8 +24,8 @@ use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence, Refresh,
-    Refreshed, Strategies, Witness,
+    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence,
+    Refresh, Refreshed, Strategies, Witness,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -67,6 +67,8 @@ pub struct Parts {
     pub presence: Box<dyn Presence>,
     /// The daemon's own settings.
     pub knobs: Knobs,
+    /// Whether it acts, or only observes.
+    pub intake: Intake,
     /// Ends the waits of running jobs.
     pub halt: Box<dyn Fn() + Send>,
 }
@@ -135,6 +137,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         path: "the alarm database".into(),
         why: error.to_string(),
     })?;
+    let intake = parts.intake;
     let daemon = Daemon {
         parts,
         inbox,
@@ -147,7 +150,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         table: Relations::default(),
         doorbell: orders::Doorbell::default(),
         wake_at: None,
-        intake: Intake::Open,
+        intake,
         give_up: None,
     };
     Ok((daemon, events))

@@ -48,6 +48,7 @@ impl Daemon {
         self.parts.journal.changed_by_others();
         let read = self.parts.journal.overrides().and_then(|all| Ok((all, self.parts.journal.orders()?)));
         self.doorbell.again = false;
+        self.parts.catalog.reread_windows();
         match read {
             Ok((overrides, orders)) => {
                 self.take_in(overrides);

@@ -143,7 +143,12 @@ pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Res
 }
 
 /// The last attempt of a name that began at `at` or before.
-pub(super) fn last_before(conn: &Connection, name: &Name, at: Wall, boot: &str) -> rusqlite::Result<Option<Attempt>> {
+pub(super) fn last_before(
+    conn: &Connection,
+    name: &Name,
+    at: Wall,
+    boot: &str,
+) -> rusqlite::Result<Option<Attempt>> {
     conn.prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND began_wall <= ?2 ORDER BY id DESC LIMIT 1"))?
         .query_row(params![name.as_str(), at.0], |row| attempt(row, boot))
         .optional()
@@ -180,7 +185,9 @@ pub(super) fn history(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     match of {
         Some(name) => conn
-            .prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND began_wall >= ?2 ORDER BY id DESC LIMIT ?3"))?
+            .prepare_cached(&format!(
+                "{COLUMNS} WHERE name = ?1 AND began_wall >= ?2 ORDER BY id DESC LIMIT ?3"
+            ))?
             .query_map(params![name.as_str(), since.0, limit], attempt)?
             .collect(),
         None => conn

@@ -36,11 +36,17 @@ const MOST: i64 = 50_000;
 /// Notes decisions, and forgets the oldest.
 pub(super) fn note(tx: &Transaction<'_>, decisions: &[Decision]) -> rusqlite::Result<()> {
     for decision in decisions {
-        tx.prepare_cached("INSERT INTO decisions (name, at_wall, word, chain) VALUES (?1, ?2, ?3, ?4)")?.execute(
-            params![decision.name.as_str(), decision.at.0, decision.word, packed_chain(&decision.chain)],
-        )?;
+        tx.prepare_cached("INSERT INTO decisions (name, at_wall, word, chain) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![
+                decision.name.as_str(),
+                decision.at.0,
+                decision.word,
+                packed_chain(&decision.chain)
+            ])?;
     }
-    tx.prepare_cached("DELETE FROM decisions WHERE id <= ?1")?.execute([tx.last_insert_rowid() - MOST]).map(drop)
+    tx.prepare_cached("DELETE FROM decisions WHERE id <= ?1")?
+        .execute([tx.last_insert_rowid() - MOST])
+        .map(drop)
 }
 
 /// The last decisions about a name, newest first.

@@ -98,7 +98,8 @@ pub(super) fn packed(standing: &Standing) -> String {
 
 /// A standing from its columns and [`packed`]; `open_until` is that of an open breaker.
 pub(super) fn unpacked(memory: Option<&str>, failures: u32, open_until: Option<Ticks>) -> Option<Standing> {
-    let kept: KeptStanding = memory.map_or(Some(KeptStanding::default()), |text| serde_json::from_str(text).ok())?;
+    let kept: KeptStanding =
+        memory.map_or(Some(KeptStanding::default()), |text| serde_json::from_str(text).ok())?;
     let state = match (open_until, kept.half_open) {
         (Some(until), _) => State::Open { until },
         (None, Some(KeptProbe::Due)) => State::HalfOpen(Probe::Due),
@@ -186,7 +187,8 @@ pub(super) fn packed_chain(chain: &[Asked]) -> String {
 /// The reverse of [`packed_chain`].
 pub(super) fn unpacked_chain(text: &str) -> Option<Vec<Asked>> {
     let chain: Vec<(String, bool, String)> = serde_json::from_str(text).ok()?;
-    let asked = |(check, held, saw)| Asked { check, answer: if held { Answer::Held } else { Answer::Passed }, saw };
+    let asked =
+        |(check, held, saw)| Asked { check, answer: if held { Answer::Held } else { Answer::Passed }, saw };
     Some(chain.into_iter().map(asked).collect())
 }
 

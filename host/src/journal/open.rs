@@ -6,6 +6,7 @@ use super::owner::Owner;
 use super::{FileJournal, Inner, Opened, unusable};
 use crate::ports::JournalError;
 use jiff::Timestamp;
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -19,8 +20,13 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-pub(super) const VERSIONS: [&str; 4] =
-    [ATTEMPTS, super::overrides::TABLES, super::decisions::TABLES, super::evidence::TABLE];
+pub(super) const VERSIONS: [&str; 5] = [
+    ATTEMPTS,
+    super::overrides::TABLES,
+    super::decisions::TABLES,
+    super::evidence::TABLE,
+    super::windows::TABLE,
+];
 
 const ATTEMPTS: &str = "
     CREATE TABLE attempts (
@@ -90,6 +96,30 @@ pub(super) fn open_read_only(directory: &Path, boot_id: &str) -> Result<FileJour
         Err(error) => return Err(error.of(&path)),
     };
     Ok(journal(path, boot_id, conn))
+}
+
+pub(super) fn open_copy(directory: &Path, boot_id: &str) -> Result<FileJournal, JournalError> {
+    let path = directory.join(FILE);
+    let conn = match prepare_read_only(&path) {
+        Ok(Some(conn)) => in_memory(&conn).map_err(|error| error.of(&path))?,
+        Ok(None) => empty().map_err(|error| unusable("reading", &path, &error))?,
+        Err(error) => return Err(error.of(&path)),
+    };
+    // What another pm has under way, and what it still has to clear, is not this one's business.
+    conn.execute_batch(
+        "PRAGMA query_only = OFF; DELETE FROM outbox; DELETE FROM orders; \
+         DELETE FROM attempts WHERE ended_wall IS NULL;",
+    )
+    .map_err(|error| unusable("copying", &path, &error))?;
+    Ok(journal(path, boot_id, conn))
+}
+
+/// A copy of a journal, brought to the newest version.
+fn in_memory(file: &Connection) -> Result<Connection, Obstacle> {
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(file, &mut copy)?.run_to_completion(i32::MAX, Duration::ZERO, None)?;
+    migrate(&mut copy)?;
+    Ok(copy)
 }
 
 fn journal(path: PathBuf, boot_id: &str, conn: Connection) -> FileJournal {
@@ -180,10 +210,12 @@ fn prepare_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(PATIENCE)?;
-    if version(&conn)? == 0 {
-        return Ok(None);
+    match version(&conn)? {
+        0 => Ok(None),
+        current if current == VERSIONS.len() => Ok(Some(conn)),
+        // The daemon that brings it up to date has not started yet.
+        _ => in_memory(&conn).map(Some),
     }
-    Ok(Some(conn))
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

@@ -50,8 +50,9 @@ pub(super) fn store(
 /// All standings, with moments of the boot `boot`.
 pub(super) fn load(conn: &Connection, boot: &str) -> rusqlite::Result<BTreeMap<Name, Standing>> {
     let mut standings = BTreeMap::new();
-    let mut statement =
-        conn.prepare("SELECT name, boot, failures, open_until, pause, last_good, handled, memory FROM standings")?;
+    let mut statement = conn.prepare(
+        "SELECT name, boot, failures, open_until, pause, last_good, handled, memory FROM standings",
+    )?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let mut standing = standing(row)?;
@@ -66,7 +67,8 @@ pub(super) fn load(conn: &Connection, boot: &str) -> rusqlite::Result<BTreeMap<N
 }
 
 fn standing(row: &Row<'_>) -> rusqlite::Result<Standing> {
-    let unexpected = |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text);
+    let unexpected =
+        |column, name: &str| rusqlite::Error::InvalidColumnType(column, name.to_owned(), Type::Text);
     let open_until = row.get::<_, Option<i64>>(3)?.map(loaded);
     let rest = memory::unpacked(row.get_ref(7)?.as_str_or_null()?, row.get(2)?, open_until);
     Ok(Standing {

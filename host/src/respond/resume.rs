@@ -39,9 +39,7 @@ impl Run<'_> {
         match self.verify() {
             Verdict::Healthy(seen) => self.good(1, format!("{why}; {seen}")),
             Verdict::NotChecked => self.good(1, why.to_owned()),
-            Verdict::Unhealthy(seen) => {
-                self.outcome(End::Failed, 1, format!("{why}; {seen}"))
-            }
+            Verdict::Unhealthy(seen) => self.outcome(End::Failed, 1, format!("{why}; {seen}")),
             Verdict::Interrupted => self.handed_over(1),
         }
     }

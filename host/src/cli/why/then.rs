@@ -54,11 +54,20 @@ fn write(found: &Found, name: &Name, at: Wall, terminal: &mut Terminal<'_>) -> R
     let out = &mut *terminal.out;
     match found {
         Found::Nothing => {
-            writeln!(out, "Nothing is known of {name} at {} or before: no alarm was started or held.", local(at))?;
+            writeln!(
+                out,
+                "Nothing is known of {name} at {} or before: no alarm was started or held.",
+                local(at)
+            )?;
         }
         Found::Held(decision) => {
             let since = local(decision.at);
-            writeln!(out, "At {}, an alarm of {name} was held ({}), since {since}.\n", local(at), decision.word)?;
+            writeln!(
+                out,
+                "At {}, an alarm of {name} was held ({}), since {since}.\n",
+                local(at),
+                decision.word
+            )?;
             checks(&decision.chain, terminal)?;
         }
         Found::Attempt(attempt, chain) => {
@@ -93,9 +102,7 @@ fn checks(chain: &[Asked], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
 
 fn as_json(found: &Found, name: &Name, at: Wall) -> Value {
     let checks = |chain: &[Asked]| {
-        let one = |asked: &Asked| {
-            json!({"check": asked.check, "passed": asked.answer == Answer::Passed, "saw": asked.saw})
-        };
+        let one = |asked: &Asked| json!({"check": asked.check, "passed": asked.answer == Answer::Passed, "saw": asked.saw});
         chain.iter().map(one).collect::<Vec<_>>()
     };
     let mut answer = json!({"name": name.as_str(), "at_ms": at.0, "verdict": null});

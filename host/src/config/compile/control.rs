@@ -4,7 +4,8 @@
 //! to it at the end, so that a file which only lengthens the first one stays right.
 
 use super::Sheet;
-use super::reader::{Reader, in_words};
+use super::reader::Reader;
+use crate::calendar::when::in_words;
 use crate::config::control::{Control, Criticality, Levels};
 use crate::config::group::Group;
 use crate::config::model::Monitor;

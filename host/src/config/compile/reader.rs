@@ -3,6 +3,7 @@
 //! A value that cannot be read is a problem and counts as absent, so that the caller's default stands in. The
 //! methods take what they are asked for as known keys; that list is also what near names are looked up in.
 
+use crate::calendar::when::in_words;
 use crate::config::problem::{At, Problems, did_you_mean, nearest};
 use crate::config::sections::{Keys, Text, is_command};
 use pm_plugin_api::value::Value;
@@ -226,14 +227,4 @@ pub(in crate::config) fn comment_hint(value: &str, right: impl Fn(&str) -> bool)
 /// Whether the end of this key's value may look like a comment without being meant as one.
 pub(in crate::config) fn may_hold_marks(key: &str) -> bool {
     is_command(key) || crate::config::secret::names_a_secret(key)
-}
-
-/// A duration as people write it.
-pub(in crate::config) fn in_words(duration: Duration) -> String {
-    let whole = |seconds: u64| duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(seconds);
-    let units = [(86_400, "d"), (3600, "h"), (60, "m"), (1, "s")];
-    match units.into_iter().find(|(seconds, _)| !duration.is_zero() && whole(*seconds)) {
-        Some((seconds, unit)) => format!("{}{unit}", duration.as_secs() / seconds),
-        None => format!("{}s", duration.as_secs_f64()),
-    }
 }

@@ -1,0 +1,264 @@
+//! The maintenance windows that operators have added: a table of their names, and what was planned as JSON.
+//!
+//! ```json
+//! { "scopes": ["all", { "group": "front" }, { "process": "web" }], "reason": "", "by": "ana",
+//!   "when": { "recurring": { "cron": "0 22 * * 6", "duration_ms": 7200000, "zone": "Europe/Bucharest" } } }
+//! ```
+//!
+//! A row that cannot be read is an error, not a window less: somebody relies on it.
+
+use super::FileJournal;
+use crate::policy::name::Name;
+use crate::policy::time::Wall;
+use crate::policy::window::{Definition, Scope, When};
+use crate::ports::{Added, JournalError, Windows};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The step of the tables that brought this one.
+pub(super) const TABLE: &str = "
+    CREATE TABLE windows (
+        id TEXT PRIMARY KEY,
+        definition TEXT NOT NULL,
+        added_wall INTEGER NOT NULL
+    ) STRICT;
+";
+/// How long a single window is remembered after its end, in milliseconds.
+const REMEMBERED: i64 = 30 * 86_400_000;
+
+impl Windows for FileJournal {
+    fn windows(&self) -> Result<Vec<Definition>, JournalError> {
+        self.read("reading the maintenance windows from", load)
+    }
+
+    fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError> {
+        self.write("adding a maintenance window to", |tx| {
+            prune(tx, at)?;
+            add(tx, definition, at)
+        })
+    }
+
+    fn remove_window(&self, id: &Name) -> Result<bool, JournalError> {
+        self.write("removing a maintenance window from", |tx| remove(tx, id))
+    }
+}
+
+/// As it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    scopes: Vec<StoredScope>,
+    reason: String,
+    by: String,
+    when: StoredWhen,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredScope {
+    All,
+    Group(String),
+    Process(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredWhen {
+    Once { from_ms: i64, until_ms: i64 },
+    Recurring { cron: String, duration_ms: u64, zone: String },
+}
+
+fn load(conn: &Connection) -> rusqlite::Result<Vec<Definition>> {
+    // A journal that only an older pm has written has no such table, and readers do not make one.
+    let there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'windows'";
+    if conn.prepare_cached(there)?.query_row([], |_| Ok(())).optional()?.is_none() {
+        return Ok(Vec::new());
+    }
+    conn.prepare_cached("SELECT id, definition FROM windows ORDER BY id")?
+        .query_map([], |row| {
+            let (id, text) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+            let damaged = |error| {
+                let id = Name::new(id);
+                let text =
+                    format!("the window \"{id}\": {error}; remove it with: pm maintenance remove {id}");
+                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, text.into())
+            };
+            Ok(definition(id, serde_json::from_str(text).map_err(damaged)?))
+        })?
+        .collect()
+}
+
+fn add(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Result<Added> {
+    let text = serde_json::to_string(&stored(definition))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let rows = tx
+        .prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
+        .execute(params![definition.id.as_str(), text, at.0])?;
+    Ok(if rows == 0 { Added::Taken } else { Added::Done })
+}
+
+fn remove(tx: &Transaction<'_>, id: &Name) -> rusqlite::Result<bool> {
+    Ok(tx.prepare_cached("DELETE FROM windows WHERE id = ?1")?.execute([id.as_str()])? > 0)
+}
+
+fn prune(tx: &Transaction<'_>, now: Wall) -> rusqlite::Result<()> {
+    for definition in load(tx)? {
+        if let When::Once { until, .. } = definition.when
+            && now.0.saturating_sub(until.0) > REMEMBERED
+        {
+            remove(tx, &definition.id)?;
+        }
+    }
+    Ok(())
+}
+
+fn stored(definition: &Definition) -> Stored {
+    let scope = |scope: &Scope| match scope {
+        Scope::All => StoredScope::All,
+        Scope::Group(name) => StoredScope::Group(name.as_str().to_owned()),
+        Scope::Process(name) => StoredScope::Process(name.as_str().to_owned()),
+    };
+    Stored {
+        scopes: definition.scopes.iter().map(scope).collect(),
+        reason: definition.reason.clone(),
+        by: definition.by.clone(),
+        when: match &definition.when {
+            When::Once { from, until } => StoredWhen::Once { from_ms: from.0, until_ms: until.0 },
+            When::Recurring { cron, duration, zone } => StoredWhen::Recurring {
+                cron: cron.clone(),
+                duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+                zone: zone.clone(),
+            },
+        },
+    }
+}
+
+fn definition(id: &str, stored: Stored) -> Definition {
+    let scope = |scope| match scope {
+        StoredScope::All => Scope::All,
+        StoredScope::Group(name) => Scope::Group(Name::new(&name)),
+        StoredScope::Process(name) => Scope::Process(Name::new(&name)),
+    };
+    Definition {
+        id: Name::new(id),
+        scopes: stored.scopes.into_iter().map(scope).collect(),
+        reason: stored.reason,
+        by: stored.by,
+        when: match stored.when {
+            StoredWhen::Once { from_ms, until_ms } => {
+                When::Once { from: Wall(from_ms), until: Wall(until_ms) }
+            }
+            StoredWhen::Recurring { cron, duration_ms, zone } => {
+                When::Recurring { cron, duration: Duration::from_millis(duration_ms), zone }
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::open::VERSIONS;
+    use crate::journal::{open, open_read_only};
+    use tempfile::TempDir;
+
+    const DAY: i64 = 86_400_000;
+
+    fn window(id: &str, when: When) -> Definition {
+        Definition {
+            id: Name::new(id),
+            scopes: vec![Scope::All, Scope::Group(Name::new("front")), Scope::Process(Name::new("w\"eb\n"))],
+            reason: "patches; 'quoted'".to_owned(),
+            by: "ana".to_owned(),
+            when,
+        }
+    }
+
+    fn once(until: i64) -> When {
+        When::Once { from: Wall(until - DAY), until: Wall(until) }
+    }
+
+    #[test]
+    fn windows_outlive_the_pm_that_added_them_and_are_seen_by_others() {
+        let directory = TempDir::new().unwrap();
+        assert_eq!(open_read_only(directory.path(), "boot").unwrap().windows().unwrap(), []);
+        let nightly = When::Recurring {
+            cron: "0 22 * * *".to_owned(),
+            duration: Duration::from_millis(5_400_500),
+            zone: "Europe/Bucharest".to_owned(),
+        };
+        let (a, b) = (window("a\u{1b}[2J", once(5)), window("b", nightly));
+        let daemon = open(directory.path(), "boot").unwrap().journal;
+        {
+            let other = open(directory.path(), "boot").unwrap().journal;
+            assert_eq!(other.add_window(&b, Wall(1)).unwrap(), Added::Done);
+            assert_eq!(other.add_window(&a, Wall(2)).unwrap(), Added::Done);
+        }
+        assert_eq!(daemon.windows().unwrap(), [a.clone(), b]);
+        assert!(daemon.remove_window(&Name::new("b")).unwrap());
+        assert!(!daemon.remove_window(&Name::new("b")).unwrap());
+        assert_eq!(open_read_only(directory.path(), "boot").unwrap().windows().unwrap(), [a]);
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("a", once(9)), Wall(1)).unwrap(), Added::Taken);
+        assert_eq!(journal.windows().unwrap(), [window("a", once(5))]);
+    }
+
+    #[test]
+    fn single_windows_are_forgotten_a_month_after_their_end_and_recurring_ones_never() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        let hourly = When::Recurring {
+            cron: "@hourly".to_owned(),
+            duration: Duration::from_secs(60),
+            zone: String::new(),
+        };
+        let now = 100 * DAY;
+        for one in
+            [window("new", once(now - 30 * DAY)), window("old", once(now - 31 * DAY)), window("r", hourly)]
+        {
+            assert_eq!(journal.add_window(&one, Wall(0)).unwrap(), Added::Done);
+        }
+        assert_eq!(journal.add_window(&window("x", once(now)), Wall(now)).unwrap(), Added::Done);
+        let left: Vec<_> = journal.windows().unwrap().iter().map(|one| one.id.to_string()).collect();
+        assert_eq!(left, ["new", "r", "x"]);
+    }
+
+    #[test]
+    fn a_journal_of_an_older_pm_has_no_windows_until_one_is_added() {
+        let directory = TempDir::new().unwrap();
+        let older = Connection::open(directory.path().join("journal.db")).unwrap();
+        let steps: Vec<_> = VERSIONS.iter().take_while(|step| **step != TABLE).collect();
+        steps.iter().for_each(|step| older.execute_batch(step).unwrap());
+        older.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap()).unwrap();
+        drop(older);
+        let reader = open_read_only(directory.path(), "boot").unwrap();
+        assert_eq!(reader.windows().unwrap(), []);
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
+        assert_eq!(reader.windows().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_window_that_cannot_be_read_is_an_error() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        for text in [
+            "",
+            "{}",
+            r#"{"scopes":["some"],"reason":"","by":"","when":{"once":{"from_ms":1,"until_ms":2}}}"#,
+        ] {
+            let row = "INSERT OR REPLACE INTO windows VALUES ('a', ?1, 0)";
+            journal.inner().conn.execute(row, [text]).unwrap();
+            assert!(
+                journal.windows().unwrap_err().to_string().starts_with("reading the maintenance windows")
+            );
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The port to the maintenance windows that operators have added; pm keeps them in its journal.
+
+use crate::policy::name::Name;
+use crate::policy::time::Wall;
+use crate::policy::window::Definition;
+use crate::ports::JournalError;
+
+/// The windows that operators have added. Every call is durable against `kill -9` when it returns.
+pub trait Windows: Send + Sync {
+    /// All of them by name, also those that are over. Another process may have changed them since the last call.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn windows(&self) -> Result<Vec<Definition>, JournalError>;
+    /// Adds one, at the moment `at`; forgets single ones that have been over for 30 days.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError>;
+    /// Removes one; answers whether there was one.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn remove_window(&self, id: &Name) -> Result<bool, JournalError>;
+}
+
+/// What became of an addition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Added {
+    /// It is there.
+    Done,
+    /// There is one of that name; nothing has changed.
+    Taken,
+}
