@@ -5,10 +5,12 @@ mod orders;
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
+use crate::policy::bucket::Budget;
 use crate::policy::model::{
     Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
 };
-use crate::policy::relations::Relations;
+use crate::policy::model::{Intake, Limits, Window};
+use crate::policy::relations::{Declaration, Declared, Related, Relations};
 use crate::policy::testing::rules;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
@@ -18,8 +20,10 @@ use crate::ports::{
     Journal, JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Sight,
     Stage, StoreError, Strategies, Trouble, Unfinished, Witness,
 };
+use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
+use std::collections::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -45,6 +49,7 @@ struct Outside {
     /// Names whose restart does not help.
     broken: BTreeSet<String>,
     checked: u32,
+    parallel: usize,
     entries: BTreeMap<i64, (String, Option<End>)>,
     outbox: BTreeMap<i64, Clear>,
     standings: BTreeMap<Name, Standing>,
@@ -91,6 +96,7 @@ impl Double {
         let check = if self.unchecked { Checked::Unchecked } else { Checked::ByCheck };
         Spec {
             system_name: "x".to_owned(),
+            group: None,
             rules: Rules { check, verify: Verify::AfterOnly, grace: Duration::from_millis(1), ..rules() },
             strategy_text: "double".to_owned(),
             chain: vec![part("double")],
@@ -109,6 +115,7 @@ impl Double {
         }
     }
     fn start(&self, parallel: usize) -> Running {
+        self.with(|o| o.parallel = parallel);
         let stop = Stop::new();
         let halt = stop.clone();
         let (said, presence) = channel();
@@ -126,6 +133,7 @@ impl Double {
                 parallel,
                 shutdown: Duration::from_millis(200),
             },
+            intake: Intake::Open,
             halt: Box::new(move || halt.request()),
         };
         let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();
@@ -270,6 +278,16 @@ impl Catalog for Double {
         let spec = self.spec();
         (Configured::Yes(spec.rules.clone()), Some(Arc::new(spec)))
     }
+    fn arrange(&mut self, table: &Relations) -> Arrangement {
+        let limits =
+            Limits { parallel: self.with(|o| o.parallel), storm: Budget::NONE, mass_min: 0, mass_share: 50 };
+        let declared = Declared { default: Some(Declaration::default()), ..Declared::default() };
+        Arrangement { related: Related::merge(&declared, table), groups: HashMap::new(), limits }
+    }
+    fn windows(&mut self, _: Wall) -> Vec<Window> {
+        Vec::new()
+    }
+    fn reread_windows(&mut self) {}
     fn refresh(&mut self, how: Refresh) -> Refreshed {
         if how == Refresh::Everything { Refreshed::Processes } else { Refreshed::Unchanged }
     }
@@ -338,9 +356,30 @@ impl Journal for Double {
     fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
         Ok(self.with(|outside| outside.standings.clone()))
     }
-    fn keep(&self, name: &Name, standing: &Standing) -> Result<(), JournalError> {
-        self.with(|outside| drop(outside.standings.insert(name.clone(), standing.clone())));
+    fn keep(&self, standings: &[(Name, Standing)], _: Option<&HostMemory>) -> Result<(), JournalError> {
+        self.with(|outside| outside.standings.extend(standings.iter().cloned()));
         Ok(())
+    }
+    fn host(&self) -> Result<HostMemory, JournalError> {
+        Ok(HostMemory::default())
+    }
+    fn judged(&self, _: &Name, _: Effect) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn decided(&self, _: &[Decision]) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn decisions(&self, _: &Name, _: Wall, _: usize) -> Result<Vec<Decision>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn explanation(&self, _: AttemptId) -> Result<Vec<Asked>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn last_before(&self, _: &Name, _: Wall) -> Result<Option<Attempt>, JournalError> {
+        Ok(None)
+    }
+    fn history(&self, _: Option<&Name>, _: Wall, _: usize) -> Result<Vec<Attempt>, JournalError> {
+        Ok(Vec::new())
     }
     fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         Ok(Vec::new())
@@ -496,7 +535,7 @@ fn restarts_that_do_not_help_open_the_breaker_which_outlives_the_daemon() {
     world.raise(1, "web");
     let daemon = world.start(4);
     world.until("three failures", |o| o.restarts.len() == 3);
-    let open = |o: &Outside| o.standings.values().any(|s| s.breaker.failures() == 3);
+    let open = |o: &Outside| o.standings.values().any(|s| s.breaker.failures == 3);
     world.until("the breaker is stored", open);
     let polls = world.with(|o| o.polls);
     world.until("polls go on", |o| o.polls > polls + 3);

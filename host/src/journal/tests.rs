@@ -4,10 +4,10 @@ mod audit;
 mod overrides;
 
 use super::*;
-use crate::policy::breaker::Breaker;
-use crate::policy::model::{Alarm, End, Handled, RowId};
+use crate::policy::breaker::{Breaker, Probe, State};
+use crate::policy::model::{Alarm, Cause, End, Handled, OnTrial, RowId};
 use crate::policy::time::{Now, Ticks, Wall};
-use crate::ports::Boot;
+use crate::ports::{Answer, Boot};
 use rusqlite::OpenFlags;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -31,15 +31,33 @@ fn intent(of: &str, second: u64) -> Intent {
         acknowledged: false,
     };
     let alarms = vec![alarm(1, Some("no answer \"'; --\n")), alarm(2, None)];
-    Intent { name: name(of), alarms, group: None, strategy: "auto".to_owned(), at: at(second) }
+    Intent {
+        name: name(of),
+        alarms,
+        group: None,
+        strategy: "auto".to_owned(),
+        cause: Cause::Alarm,
+        chain: vec![Asked { check: "breaker".to_owned(), answer: Answer::Passed, saw: "closed".to_owned() }],
+        at: at(second),
+    }
 }
 
 fn record(end: End, second: u64) -> Record {
-    Record { end, attempts: 2, detail: "seen".to_owned(), at: at(second) }
+    Record { end, attempts: 2, by: Some("service".to_owned()), detail: "seen".to_owned(), at: at(second) }
 }
 
 fn clear(row: i64, notes: Option<&str>) -> Clear {
     Clear { row: RowId(row), notes: notes.map(str::to_owned), restarted_at: Some(Wall(5)) }
+}
+
+fn open_until(until: Ticks) -> Breaker {
+    Breaker {
+        state: State::Open { until },
+        level: 2,
+        failures: 3,
+        useless: vec![Ticks(1), Ticks(2)],
+        quiet_from: Some(Ticks(5)),
+    }
 }
 
 fn opened(directory: &TempDir) -> FileJournal {
@@ -147,11 +165,15 @@ fn attempts_of_an_earlier_boot_are_marked_so() {
 fn the_end_brings_standing_and_clearings_all_or_nothing() {
     let directory = TempDir::new().unwrap();
     let standing = Standing {
-        breaker: Breaker::Open { failures: 3, until: Ticks(9_000) },
+        breaker: open_until(Ticks(9_000)),
         handled: vec![Handled { row: RowId(1), notes: Some("x".to_owned()), recheck: Ticks(4_000) }],
         pause: Some(Ticks(5_000)),
         last_good: Some(Ticks(2_000)),
-        in_flight: None,
+        last_end: Some(Ticks(2_500)),
+        rung: 2,
+        trial: Some(OnTrial { rung: 1, since: Ticks(2_400) }),
+        after_window: true,
+        ..Standing::default()
     };
     let clears = [clear(1, Some("a")), clear(2, None)];
     {
@@ -206,19 +228,22 @@ fn after_a_reboot_only_what_still_means_something_is_kept() {
     let journal = opened(&directory);
     let mark = Handled { row: RowId(1), notes: None, recheck: Ticks(7_000) };
     for (who, standing) in [
+        ("open", Standing { breaker: open_until(Ticks(9_000)), ..Standing::default() }),
         (
-            "open",
-            Standing { breaker: Breaker::Open { failures: 3, until: Ticks(9_000) }, ..Standing::default() },
+            "counting",
+            Standing { breaker: Breaker { failures: 2, ..Breaker::default() }, ..Standing::default() },
         ),
-        ("counting", Standing { breaker: Breaker::Closed { failures: 2 }, ..Standing::default() }),
         ("good", Standing { last_good: Some(Ticks(1)), pause: Some(Ticks(2)), ..Standing::default() }),
         ("handled", Standing { handled: vec![mark.clone()], ..Standing::default() }),
     ] {
-        journal.keep(&name(who), &standing).unwrap();
+        journal.keep(&[(name(who), standing.clone())], None).unwrap();
     }
     assert_eq!(journal.standings().unwrap().len(), 4);
     let after = open(directory.path(), "boot-two").unwrap().journal.standings().unwrap();
-    let due = Standing { breaker: Breaker::Open { failures: 3, until: Ticks(0) }, ..Standing::default() };
+    let due = Standing {
+        breaker: Breaker { state: State::HalfOpen(Probe::Due), ..Breaker::default() },
+        ..Standing::default()
+    };
     let handled = Standing { handled: vec![Handled { recheck: Ticks(0), ..mark }], ..Standing::default() };
     assert_eq!(after, BTreeMap::from([(name("open"), due), (name("handled"), handled)]));
 }
@@ -228,12 +253,12 @@ fn a_clean_slate_is_not_stored() {
     let directory = TempDir::new().unwrap();
     let journal = opened(&directory);
     let paused = Standing { pause: Some(Ticks(u64::MAX)), ..Standing::default() };
-    journal.keep(&name("web"), &paused).unwrap();
+    journal.keep(&[(name("web"), paused.clone())], None).unwrap();
     assert!(
         journal.standings().unwrap()[&name("web")].pause > Some(Ticks(1 << 60)),
         "the end of time stays far"
     );
-    journal.keep(&name("web"), &Standing::default()).unwrap();
+    journal.keep(&[(name("web"), Standing::default())], None).unwrap();
     assert!(journal.standings().unwrap().is_empty());
 }
 
@@ -382,7 +407,7 @@ fn an_end_that_could_not_be_written_does_not_keep_its_name_busy() {
     let allow = |most: i64| journal.inner().conn.pragma_update(None, "max_page_count", most).unwrap();
     allow(pages);
     let long = Record { detail: "x".repeat(100_000), ..record(End::Failed, 2) };
-    let open = Standing { breaker: Breaker::Open { failures: 3, until: Ticks(9) }, ..Standing::default() };
+    let open = Standing { breaker: open_until(Ticks(9)), ..Standing::default() };
     let full = journal.end(web, &name("web"), &long, Some((&open, &[]))).unwrap_err().to_string();
     assert!(full.contains("full") && full.contains("free some space"), "{full}");
     assert_eq!(journal.attempts(Some(&name("web")), 1).unwrap()[0].ended, None, "all or nothing");

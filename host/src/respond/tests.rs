@@ -5,10 +5,12 @@ mod evidence;
 use super::{Claim, Report, World, respond};
 use crate::policy::backoff::Backoff;
 use crate::policy::model::{Alarm, AttemptId, Clear, End, Job, Name, Standing, Trial, Verify};
+use crate::policy::model::{Cause, Check};
 use crate::policy::testing::{alarm, rules};
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
+use crate::ports::{Asked, Decision, Effect, HostMemory};
 use crate::ports::{
     Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal,
     JournalError, Pending, Record, Sight, Stage, Strategies, Tried, Unfinished, Waited, Witness,
@@ -200,8 +202,29 @@ impl Journal for Scripted {
     fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
         Ok(BTreeMap::new())
     }
-    fn keep(&self, _: &Name, _: &Standing) -> Result<(), JournalError> {
+    fn keep(&self, _: &[(Name, Standing)], _: Option<&HostMemory>) -> Result<(), JournalError> {
         Ok(())
+    }
+    fn host(&self) -> Result<HostMemory, JournalError> {
+        Ok(HostMemory::default())
+    }
+    fn judged(&self, _: &Name, _: Effect) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn decided(&self, _: &[Decision]) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn decisions(&self, _: &Name, _: Wall, _: usize) -> Result<Vec<Decision>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn explanation(&self, _: AttemptId) -> Result<Vec<Asked>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn last_before(&self, _: &Name, _: Wall) -> Result<Option<Attempt>, JournalError> {
+        Ok(None)
+    }
+    fn history(&self, _: Option<&Name>, _: Wall, _: usize) -> Result<Vec<Attempt>, JournalError> {
+        Ok(Vec::new())
     }
     fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
         Ok(Vec::new())
@@ -214,6 +237,9 @@ impl Journal for Scripted {
             began: Wall(0),
             ended: Some((Wall(-ago), end, 1, String::new())),
             under_way: false,
+            cause: "alarm".to_owned(),
+            by: None,
+            effect: None,
         });
         Ok(last.into_iter().collect())
     }
@@ -256,6 +282,7 @@ fn part(name: &str) -> PartRef {
 fn spec(strategy: &str) -> Spec {
     Spec {
         system_name: "nginx".to_owned(),
+        group: None,
         rules: rules(),
         strategy_text: strategy.to_owned(),
         chain: vec![part(strategy)],
@@ -275,7 +302,12 @@ fn spec(strategy: &str) -> Spec {
 }
 
 fn job() -> Job {
-    Job { name: Name::new("web"), alarms: vec![alarm(1, "web")], verify: Verify::AfterOnly, trial: Trial::No }
+    Job {
+        alarms: vec![alarm(1, "web")],
+        cause: Cause::Alarm,
+        chain: vec![(Check::Breaker, "closed".to_owned())],
+        ..Job::by_hand(&Name::new("web"), Trial::No)
+    }
 }
 
 fn bad(kind: ErrorKind) -> Result<Outcome, Error> {

@@ -29,6 +29,9 @@ fn by_hand(id: i64, of: &str, end: End) -> Attempt {
         began: Wall(0),
         ended: Some((Wall(1), end, 1, "by hand".to_owned())),
         under_way: false,
+        cause: "operator".to_owned(),
+        by: None,
+        effect: None,
     }
 }
 
@@ -38,7 +41,7 @@ fn with_an_open_breaker() -> (Double, Running) {
     world.with(|o| o.broken.insert("web".to_owned()));
     world.raise(1, "web");
     let daemon = world.start(4);
-    world.until("the breaker to open", |o| o.standings.values().any(|s| s.breaker.failures() == 3));
+    world.until("the breaker to open", |o| o.standings.values().any(|s| s.breaker.failures == 3));
     (world, daemon)
 }
 
@@ -106,13 +109,12 @@ fn an_order_that_cannot_be_taken_out_of_the_journal_is_obeyed_once_all_the_same(
     let (world, daemon) = with_an_open_breaker();
     world.with(|o| (o.full, o.orders) = (true, vec![ordered(1, Verb::Reset(Scope::All))]));
     daemon.events.send(Event::Orders).unwrap();
-    let again =
-        |o: &Outside| o.standings.values().any(|s| s.breaker.failures() == 3) && o.restarts.len() == 6;
+    let again = |o: &Outside| o.standings.values().any(|s| s.breaker.failures == 3) && o.restarts.len() == 6;
     world.until("it fails as often again", again);
     passes(&world, 3);
     world.with(|o| (o.full = false, assert_eq!(o.restarts.len(), 6, "the reset is not repeated")).1);
     world.until("the order is gone in the end", |o| o.orders.is_empty());
-    world.with(|o| assert_eq!(o.standings[&Name::new("web")].breaker.failures(), 3));
+    world.with(|o| assert_eq!(o.standings[&Name::new("web")].breaker.failures, 3));
     daemon.stop();
 }
 
@@ -133,7 +135,7 @@ fn restarts_by_hand_are_counted_in_the_breaker() {
     daemon.events.send(Event::Orders).unwrap();
     world.until("all are taken", |o| o.orders.is_empty());
     world.with(|o| {
-        assert_eq!(o.standings[&Name::new("web")].breaker, Breaker::Closed { failures: 2 });
+        assert_eq!(o.standings[&Name::new("web")].breaker.failures, 2);
         assert!(!o.standings.contains_key(&Name::new("stranger")));
         o.by_hand.insert(7, by_hand(7, "web", End::Restarted));
         o.orders.push(ordered(7, Verb::Counted(AttemptId(7))));

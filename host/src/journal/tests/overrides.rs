@@ -176,9 +176,9 @@ fn no_claim_succeeds_after_a_hold_was_acknowledged() {
 fn orders_wait_until_they_are_obeyed_and_go_together_with_what_follows() {
     let directory = TempDir::new().unwrap();
     let (operator, daemon) = (opened(&directory), opened(&directory));
-    let open = Standing { breaker: Breaker::Open { failures: 3, until: Ticks(9) }, ..Standing::default() };
+    let open = Standing { breaker: open_until(Ticks(9)), ..Standing::default() };
     for of in ["web", "db"] {
-        daemon.keep(&name(of), &Standing { last_good: Some(Ticks(3)), ..open.clone() }).unwrap();
+        daemon.keep(&[(name(of), Standing { last_good: Some(Ticks(3)), ..open.clone() })], None).unwrap();
     }
     let reset = |at_once: &[&str]| {
         let at_once: BTreeSet<_> = at_once.iter().map(|of| name(of)).collect();
@@ -207,7 +207,8 @@ fn orders_wait_until_they_are_obeyed_and_go_together_with_what_follows() {
     drop(daemon);
     let daemon = opened(&directory);
     assert_eq!(daemon.orders().unwrap(), orders);
-    let one_failed = Standing { breaker: Breaker::Closed { failures: 1 }, ..Standing::default() };
+    let one_failed =
+        Standing { breaker: Breaker { failures: 1, ..Breaker::default() }, ..Standing::default() };
     daemon
         .obeyed(&[orders[0].id], &[(name("web"), one_failed.clone()), (name("db"), Standing::default())])
         .unwrap();
@@ -215,7 +216,7 @@ fn orders_wait_until_they_are_obeyed_and_go_together_with_what_follows() {
     assert_eq!(daemon.standings().unwrap(), BTreeMap::from([(name("web"), one_failed)]));
 
     // Without a daemon the stored standings change at once, only those that are named.
-    daemon.keep(&name("db"), &open).unwrap();
+    daemon.keep(&[(name("db"), open.clone())], None).unwrap();
     operator.order(&asks("ana", 4), &reset(&["web", "nobody"])).unwrap();
     assert_eq!(daemon.standings().unwrap().into_keys().collect::<Vec<_>>(), [name("db")]);
     let waiting: Vec<_> = daemon.orders().unwrap().into_iter().map(|one| one.id).collect();
