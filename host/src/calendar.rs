@@ -1,8 +1,8 @@
 //! Maintenance windows on the calendar: from what was planned to the occurrence that is now, or comes next.
 //!
-//! Promises that whatever is planned is open exactly when its rules say, across changes of the clock and in every time zone, also
-//! on a host without data of time zones; and that asking again within an occurrence costs nothing. It reads no clock
-//! and must not decide anything: what an open window stops is for the policy.
+//! Promises that whatever is planned is open exactly when its rules say, across changes of the clock and in every
+//! time zone, also on a host without data of time zones; and that asking again within an occurrence costs nothing.
+//! It reads no clock and must not decide anything: what an open window stops is for the policy.
 
 mod agenda;
 mod recurring;
@@ -14,7 +14,6 @@ mod zone;
 
 pub use agenda::Agenda;
 pub use recurring::{Part, Recurring, Wrong};
-pub use schedule::BadCron;
 pub use zone::{NoSuchZone, Zone};
 
 use crate::policy::name::Name;
@@ -82,8 +81,8 @@ impl Calendar {
 
     /// Of each window the occurrence that holds `now`, else the next one; nothing for those that are over.
     ///
-    /// Occurrences that overlap or follow each other without a break are one. Cheap as long as `now` stays within what was
-    /// worked out, so it can be asked with every round of a loop; a clock that jumps is followed.
+    /// Occurrences that overlap or follow each other without a break are one. Cheap as long as `now` stays within what
+    /// was worked out, so it can be asked with every round of a loop; a clock that jumps is followed.
     #[must_use]
     pub fn occurrences(&self, now: Wall) -> Vec<Window> {
         let open_or_next = |entry: &Entry| {

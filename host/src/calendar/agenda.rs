@@ -35,7 +35,8 @@ impl Agenda {
         self.work_out()
     }
 
-    /// Reads the windows of the journal again; answers those of file and journal that cannot be used, when anything is new.
+    /// Reads the windows of the journal again; answers those of file and journal that cannot be used, when anything is
+    /// new.
     ///
     /// # Errors
     /// [`JournalError::Unusable`]; what was planned before stays.

@@ -1,7 +1,7 @@
 //! A recurring window: when it starts and how long it lasts, as one thing that is known to make sense.
 //!
-//! A duration is time that passes. A window of two hours that starts before the clock is changed ends two real hours later,
-//! whatever the clock shows then.
+//! A duration is time that passes. A window of two hours that starts before the clock is changed ends two real hours
+//! later, whatever the clock shows then.
 
 use super::schedule::{BadCron, Schedule};
 use super::zone::Zone;
@@ -54,7 +54,7 @@ impl fmt::Display for Wrong {
 }
 
 impl Recurring {
-    /// Understands a cron expression of five fields, a duration and the name of a time zone (empty for the one of the host).
+    /// Understands a cron expression of five fields, a duration and the name of a time zone (empty: the one of the host).
     ///
     /// # Errors
     /// The first part that is [`Wrong`]. One that never closes is wrong, because it would stop pm for good.

@@ -4,8 +4,8 @@
 //! to remember: a start that does not exist is at the moment of the change; one that exists twice is at the first
 //! of the two, except where the hour begins with `*`, which means every hour that passes, so at both.
 //!
-//! Between two changes local time runs evenly. So the expression is asked about local times only, stretch by stretch, and
-//! the rules stand where two stretches meet.
+//! Between two changes local time runs evenly. So the expression is asked about local times only, stretch by stretch,
+//! and the rules stand where two stretches meet.
 
 use super::zone::Zone;
 use croner::Cron;
@@ -22,11 +22,11 @@ const YEARS: std::ops::Range<i64> = 0..64_060_588_800;
 
 /// What is wrong with a cron expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadCron {
+pub(super) struct BadCron {
     /// What is wrong, and where.
-    pub why: String,
+    pub(super) why: String,
     /// What to do about it.
-    pub hint: String,
+    pub(super) hint: String,
 }
 
 /// When a recurring window starts.

@@ -1,7 +1,7 @@
 //! Windows against the plainest reading of their rules: every minute of a year is looked at by itself.
 //!
-//! The brute force knows nothing of stretches and searches: it walks real minutes, reads the clock on the wall at each, and
-//! asks the expression whether a window starts there.
+//! The brute force knows nothing of stretches and searches: it walks real minutes, reads the clock on the wall at each,
+//! and asks the expression whether a window starts there.
 
 use super::*;
 use crate::policy::window::Scope;
@@ -309,7 +309,10 @@ fn an_expression_is_refused_with_the_field_that_is_wrong() {
 
 proptest! {
     #[test]
-    fn no_expression_makes_it_panic(cron in "\\PC{0,30}|([0-9*,/LW#?+-]{1,4} ){4}[0-9A-Z*,/L#?+-]{1,5}", zone in "\\PC{0,20}|UTC") {
+    fn no_expression_makes_it_panic(
+        cron in "\\PC{0,30}|([0-9*,/LW#?+-]{1,4} ){4}[0-9A-Z*,/L#?+-]{1,5}",
+        zone in "\\PC{0,20}|UTC",
+    ) {
         if let Ok(recurring) = Recurring::new(&cron, Duration::from_secs(60), &zone) {
             let _ = recurring.occurrence(Wall(1_795_811_400_000));
         }

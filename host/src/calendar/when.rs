@@ -10,8 +10,8 @@ use jiff::{Span, Timestamp};
 use pm_plugin_api::value::Value as _;
 use std::time::Duration;
 
-/// Reads a time that means the same whenever it is read: `2026-12-01 22:00`, `2026-12-01 22:00 Europe/Bucharest`, or with an
-/// offset as in RFC 3339, `2026-12-01T22:00:00+02:00`. `zone` is used where none is written.
+/// Reads a time that means the same whenever it is read: `2026-12-01 22:00`, `2026-12-01 22:00 Europe/Bucharest`, or
+/// with an offset as in RFC 3339, `2026-12-01T22:00:00+02:00`. `zone` is used where none is written.
 ///
 /// # Errors
 /// A phrase that completes "KEY: …": what is wrong and what to write.
@@ -21,7 +21,8 @@ pub fn absolute(text: &str, zone: &Zone) -> Result<Wall, String> {
     })
 }
 
-/// Reads a time that may depend on the moment `base`: as [`absolute`], and `now`, `+2h`, or `22:00`, which is the next such time.
+/// Reads a time that may depend on the moment `base`: as [`absolute`], and `now`, `+2h`, or `22:00`, which is the next
+/// such time.
 ///
 /// # Errors
 /// A phrase that completes "--from: …": what is wrong and what to write.

@@ -1,7 +1,7 @@
 //! The configuration kept current: the port [`Catalog`] over file, plugins and logging.
 //!
-//! Process and maintenance sections take effect when the file changes, everything else on SIGHUP. A file with errors changes
-//! nothing at all, and says so once per version of the file.
+//! Process and maintenance sections take effect when the file changes, everything else on SIGHUP. A file with errors
+//! changes nothing at all, and says so once per version of the file.
 
 use crate::calendar::{Agenda, Problem};
 use crate::cli::arrange::arrangement;

@@ -134,7 +134,8 @@ fn remove(context: &Context, id: &Name, terminal: &mut Terminal<'_>) -> Result<(
     if let Some(line) = line {
         let file = context.config.file.display();
         return Err(Failure::Failed(format!(
-            "the window \"{id}\" is one of the configuration: delete the section [maintenance.{id}], line {line} of {file}"
+            "the window \"{id}\" is one of the configuration: delete the section [maintenance.{id}], line {line} of \
+             {file}"
         )));
     }
     let windows = journal.windows().map_err(|error| Failure::failed(&error))?;

@@ -39,6 +39,15 @@ impl State {
         }
     }
 
+    fn order(&self) -> (u8, i64) {
+        match self {
+            Self::Open(window) => (0, window.until.0),
+            Self::Planned(window) => (1, window.from.0),
+            Self::Unusable(_) => (2, 0),
+            Self::Over => (3, 0),
+        }
+    }
+
     fn window(&self) -> Option<&Window> {
         match self {
             Self::Open(window) | Self::Planned(window) => Some(window),
@@ -90,7 +99,7 @@ fn broken(config: &Config) -> Vec<(&Name, u32)> {
     all.filter(|(id, _)| !understood(id)).collect()
 }
 
-/// Those of the file, then those of the journal, each in the order of the names.
+/// Those of the file and those of the journal: the open ones, then what comes next, then the rest.
 fn listed(context: &Context) -> Result<Vec<Listed>, Failure> {
     let (config, now) = (&context.config, context.now().wall);
     let added = context.journal_read_only()?.windows().map_err(|error| Failure::failed(&error))?;
@@ -99,7 +108,7 @@ fn listed(context: &Context) -> Result<Vec<Listed>, Failure> {
         state: state(definition, now),
         definition: definition.clone(),
     });
-    let hidden = |definition: &Definition| config.maintenance_lines.contains_key(&definition.id);
+    let hidden = |added: &Definition| config.maintenance.iter().any(|window| window.id == added.id);
     let of_journal = added.into_iter().map(|definition| {
         let remove = format!("pm maintenance remove {}", definition.id);
         let state = if hidden(&definition) {
@@ -109,7 +118,9 @@ fn listed(context: &Context) -> Result<Vec<Listed>, Failure> {
         };
         Listed { line: None, state, definition }
     });
-    Ok(of_file.chain(of_journal).collect())
+    let mut listed: Vec<_> = of_file.chain(of_journal).collect();
+    listed.sort_by_key(|listed| listed.state.order());
+    Ok(listed)
 }
 
 fn state(definition: &Definition, now: Wall) -> State {
