@@ -17,7 +17,7 @@ pub use problem::{Problem, Source, path};
 use crate::graph::{Causes, Graph, Latest};
 use crate::name::Name;
 use crate::time::Ticks;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What the tables `pm_group` and `pm_dependency` say, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,29 +143,30 @@ impl Related {
     }
 
     fn depend(&mut self, declared: &Declared, table: &Relations) {
+        // Asked several times for each of a hundred thousand rows.
+        let sections: HashSet<&Name> = declared.processes.keys().collect();
+        let is_configured = |name: &Name| declared.default.is_some() || sections.contains(name);
         let mut edges: Vec<(&Name, &Name)> = Vec::new();
         for process in declared.processes.keys() {
             edges.extend(declared.depends_on(process).iter().map(|to| (process, to)));
         }
         for (process, to) in &table.dependencies {
-            if declared.configures(process) {
+            if is_configured(process) {
                 edges.push((process, to));
             } else {
                 self.foreign.insert(process.clone());
             }
         }
-        // Names without a section that somebody speaks of inherit like all others.
-        let spoken_of: BTreeSet<&Name> = edges.iter().flat_map(|(process, to)| [*process, *to]).collect();
-        for name in spoken_of.into_iter().filter(|name| !declared.processes.contains_key(name)) {
-            if declared.configures(name) {
-                edges.extend(declared.depends_on(name).iter().map(|to| (name, to)));
+        if !self.others.depends_on.is_empty() {
+            // Names without a section that somebody speaks of inherit like all others.
+            let spoken_of: HashSet<&Name> = edges.iter().flat_map(|(process, to)| [*process, *to]).collect();
+            for name in spoken_of.difference(&sections) {
+                edges.extend(declared.depends_on(name).iter().map(|to| (*name, to)));
             }
         }
-        let strange: BTreeSet<_> = edges.iter().copied().filter(|(_, to)| !declared.configures(to)).collect();
-        edges.retain(|(_, to)| declared.configures(to));
-        let inherited: BTreeSet<&Name> = self.others.depends_on.iter().collect();
-        self.graph = Graph::with_names(inherited, edges);
-        self.problems = problem::all(declared, &self.graph, &strange);
+        let (edges, strange): (Vec<_>, Vec<_>) = edges.into_iter().partition(|(_, to)| is_configured(to));
+        self.graph = Graph::with_names(&self.others.depends_on, edges);
+        self.problems = problem::all(declared, &self.graph, &strange.into_iter().collect());
     }
 
     /// The group that `name` is a member of.

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// More names in one list than this are no list of dependencies; every process may inherit it.
 const MOST: usize = 100;
+/// So many lines of a cycle are told.
+const MOST_LINES: usize = 12;
 /// The word for nothing, because an empty value is no value.
 const NONE: &str = "none";
 
@@ -66,11 +68,11 @@ pub(super) fn judge(
         match problem {
             Problem::Cycle { path: names, .. } => {
                 let [.., last, first] = names.as_slice() else { continue };
-                let mut lines: Vec<u32> =
-                    names.iter().skip(1).filter_map(|name| place(name, "depends_on").line).collect();
+                let steps = names.iter().skip(1).take(MOST_LINES);
+                let mut lines: Vec<u32> = steps.filter_map(|name| place(name, "depends_on").line).collect();
                 lines.sort_unstable();
                 lines.dedup();
-                let lines: Vec<_> = lines.iter().take(12).map(u32::to_string).collect();
+                let lines: Vec<_> = lines.iter().map(u32::to_string).collect();
                 let what = if lines.len() == 1 { "line" } else { "lines" };
                 let message = format!("{} is a cycle ({what} {})", path(names), lines.join(", "));
                 let hint = if last == first {
@@ -86,8 +88,11 @@ pub(super) fn judge(
             Problem::Unknown { process, depends_on, .. } => {
                 let message =
                     format!("{}: no process {depends_on} is configured", path([process, depends_on]));
-                let hint = did_you_mean(depends_on.as_str(), declared.processes.keys().map(Name::as_str))
-                    .unwrap_or_else(|| format!("add [{PROCESS}{depends_on}]; it is ignored until then"));
+                let known = declared.processes.keys().map(Name::as_str);
+                // The nearest of ten thousand names takes its time, and nobody reads that many problems.
+                let near = (!problems.is_full()).then(|| did_you_mean(depends_on.as_str(), known)).flatten();
+                let hint =
+                    near.unwrap_or_else(|| format!("add [{PROCESS}{depends_on}]; it is ignored until then"));
                 problems.error(&place(process, "depends_on").at(), message, hint);
             }
         }
