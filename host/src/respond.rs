@@ -135,17 +135,17 @@ impl Run<'_> {
         }
     }
 
-    /// Whether it was restarted within `stable_time` by somebody else than the loop, which knows its own restarts: by
+    /// Whether it was restarted a moment ago by somebody else than the loop, which knows its own restarts: by
     /// hand. Then the alarm may be older than that.
     fn was_restarted_by_hand(&self) -> bool {
-        let stable = i64::try_from(self.spec.rules.stable.as_millis()).unwrap_or(i64::MAX);
-        if self.job.alarms.is_empty() || self.spec.check.is_none() || stable == 0 {
+        let doubt = i64::try_from(self.spec.rules.doubt.as_millis()).unwrap_or(i64::MAX);
+        if self.job.alarms.is_empty() || self.spec.check.is_none() || doubt == 0 {
             return false;
         }
         let last = self.world.journal.attempts(Some(&self.job.name), 1).unwrap_or_default();
         let now = self.world.clock.now().wall;
         last.first().and_then(|attempt| attempt.ended.as_ref()).is_some_and(|(at, end, ..)| {
-            *end == End::Restarted && (0..stable).contains(&now.0.saturating_sub(at.0))
+            *end == End::Restarted && (0..doubt).contains(&now.0.saturating_sub(at.0))
         })
     }
 

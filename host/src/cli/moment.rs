@@ -17,6 +17,9 @@ pub(crate) fn past(text: &str, now: Wall) -> Result<Wall, Failure> {
         let ago = Duration::parse(ago.trim()).map_err(wrong)?;
         return Ok(Wall(now.0.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))));
     }
+    if text.starts_with('+') {
+        return Err(Failure::Usage(format!("{text:?} is in the future; write a moment of the past")));
+    }
     let at = when::moment(text, now, &Zone::system()).map_err(wrong)?;
     if at <= now {
         return Ok(at);

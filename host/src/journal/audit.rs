@@ -4,7 +4,7 @@
 //! columns. So an entry that was changed, taken out or put in later shows, unless whoever did it computed everything
 //! behind it anew: against that helps only a hash that was written down elsewhere.
 
-use super::overrides::{columns, exists, scope};
+use super::overrides::{columns, scope};
 use crate::policy::time::Wall;
 use crate::ports::overrides::{Audited, Chain, Entry, Request, Wanted};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -58,11 +58,8 @@ pub(super) fn append(tx: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<i6
     Ok(number)
 }
 
-/// Entries, newest first. A journal that no newer pm has opened for writing yet has none.
+/// Entries, newest first.
 pub(super) fn entries(conn: &Connection, wanted: &Wanted) -> rusqlite::Result<Vec<Audited>> {
-    if !exists(conn, "audit")? {
-        return Ok(Vec::new());
-    }
     conn.prepare_cached(&format!(
         "{COLUMNS} WHERE (?1 IS NULL OR scope_kind = 'all' OR (scope_kind = 'process' AND scope_name = ?1) \
          OR (scope_kind = 'group' AND scope_name = ?2)) AND (?3 IS NULL OR at_wall >= ?3) ORDER BY id DESC LIMIT ?4"
@@ -82,9 +79,6 @@ pub(super) fn entries(conn: &Connection, wanted: &Wanted) -> rusqlite::Result<Ve
 /// Goes through all entries and tells whether they are as they were written.
 pub(super) fn chain(conn: &Connection) -> rusqlite::Result<Chain> {
     let mut chain = Chain { entries: 0, first: None, last: None, flaw: None };
-    if !exists(conn, "audit")? {
-        return Ok(chain);
-    }
     let mut statement = conn.prepare(&format!("{COLUMNS} ORDER BY id"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -56,9 +56,6 @@ const KEPT: i64 = 7 * 86_400_000;
 
 /// All overrides. A journal that no newer pm has opened for writing yet has none.
 pub(super) fn load(conn: &Connection) -> rusqlite::Result<Vec<Override>> {
-    if !exists(conn, "overrides")? {
-        return Ok(Vec::new());
-    }
     conn.prepare_cached(&format!("{COLUMNS} ORDER BY scope_kind, scope_name, kind"))?
         .query_map([], given)?
         .collect()
@@ -227,11 +224,6 @@ pub(super) fn obeyed(
         tx.prepare_cached("DELETE FROM orders WHERE id = ?1")?.execute([id])?;
     }
     Ok(())
-}
-
-/// Whether there is a table: a reader does not bring an older journal up to date.
-pub(super) fn exists(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1")?.exists([table])
 }
 
 /// A scope as its two columns.

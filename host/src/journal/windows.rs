@@ -13,7 +13,7 @@ use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
 use crate::ports::{Added, JournalError, Windows};
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -70,11 +70,6 @@ enum StoredWhen {
 }
 
 fn load(conn: &Connection) -> rusqlite::Result<Vec<Definition>> {
-    // A journal that only an older pm has written has no such table, and readers do not make one.
-    let there = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'windows'";
-    if conn.prepare_cached(there)?.query_row([], |_| Ok(())).optional()?.is_none() {
-        return Ok(Vec::new());
-    }
     conn.prepare_cached("SELECT id, definition FROM windows ORDER BY id")?
         .query_map([], |row| {
             let (id, text) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
@@ -159,7 +154,6 @@ fn definition(id: &str, stored: Stored) -> Definition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::open::VERSIONS;
     use crate::journal::{open, open_read_only};
     use tempfile::TempDir;
 
@@ -228,21 +222,6 @@ mod tests {
         assert_eq!(journal.add_window(&window("x", once(now)), Wall(now)).unwrap(), Added::Done);
         let left: Vec<_> = journal.windows().unwrap().iter().map(|one| one.id.to_string()).collect();
         assert_eq!(left, ["new", "r", "x"]);
-    }
-
-    #[test]
-    fn a_journal_of_an_older_pm_has_no_windows_until_one_is_added() {
-        let directory = TempDir::new().unwrap();
-        let older = Connection::open(directory.path().join("journal.db")).unwrap();
-        let steps: Vec<_> = VERSIONS.iter().take_while(|step| **step != TABLE).collect();
-        steps.iter().for_each(|step| older.execute_batch(step).unwrap());
-        older.pragma_update(None, "user_version", i64::try_from(steps.len()).unwrap()).unwrap();
-        drop(older);
-        let reader = open_read_only(directory.path(), "boot").unwrap();
-        assert_eq!(reader.windows().unwrap(), []);
-        let journal = open(directory.path(), "boot").unwrap().journal;
-        assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
-        assert_eq!(reader.windows().unwrap().len(), 1);
     }
 
     #[test]
