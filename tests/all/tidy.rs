@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 16] = [
+const IMPORTS: [(&str, &[&str]); 17] = [
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
     ("wording", &["policy", "ports", "spec"]),
@@ -17,6 +17,7 @@ const IMPORTS: [(&str, &[&str]); 16] = [
     ("journal", &["policy", "ports", "journal"]),
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),
+    ("evidence", &["policy", "ports"]),
     ("clock", &["policy", "ports"]),
     ("chronicle", &["policy", "ports"]),
     ("telemetry", &["policy", "ports", "telemetry"]),
