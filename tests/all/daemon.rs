@@ -9,6 +9,7 @@ mod commands;
 mod configuration;
 mod crashes;
 mod database;
+mod evidence;
 mod hostile;
 mod log;
 mod parallel;

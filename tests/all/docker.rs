@@ -4,6 +4,7 @@
 //! daemon is spoken to over its socket with `curl`, past the code that is tested.
 
 mod check;
+mod evidence;
 mod faults;
 mod restart;
 

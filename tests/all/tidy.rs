@@ -18,6 +18,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("journal", &["policy", "ports", "journal"]),
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),
+    ("evidence", &["policy", "ports"]),
     ("clock", &["policy", "ports"]),
     ("chronicle", &["policy", "ports"]),
     ("telemetry", &["policy", "ports", "telemetry"]),

@@ -2,5 +2,6 @@
 
 pub mod commands;
 pub mod components;
+pub mod evidence;
 pub mod proxy;
 pub mod sandbox;

@@ -1,7 +1,7 @@
 //! What systemd says of a unit before it is restarted, as facts for people, and the processes to look at.
 //!
 //! Pure but for the [`Driver`]. Whatever kind of unit it is, what it does not have is left out. Nothing is judged here: a
-//! unit that is masked, or that pm must not restart, may be looked at all the same.
+//! unit that is masked may be looked at all the same.
 
 use crate::answer::Report;
 use crate::codes;

@@ -118,6 +118,7 @@ impl Strategy for Service {
 
     fn evidence(&self, target: &Target) -> Result<Evidence> {
         let subject = self.place.subject(target)?;
+        subject.unit.restartable()?;
         let deadline = Instant::now() + target.timeout() - reserve(target.timeout());
         // A bus that hangs leaves time for the journal, which needs none.
         let mut brief = target.clone();
@@ -226,6 +227,7 @@ mod tests {
             ("poweroff.target", ErrorKind::Config),
         ] {
             assert_eq!(service.restart(&Target::named(name)).unwrap_err().kind, kind, "{name}");
+            assert_eq!(service.evidence(&Target::named(name)).unwrap_err().kind, kind, "{name}");
         }
     }
 

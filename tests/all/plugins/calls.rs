@@ -3,7 +3,7 @@
 use super::{AUTO, MISBEHAVE, Plugins, built, part, restart, short};
 use pm_host::plugins::{OnDisk, Registry, State};
 use pm_host::ports::Strategies as _;
-use pm_plugin_api::{ErrorKind, Fallback, Health, Outcome, Target};
+use pm_plugin_api::{ErrorKind, Evidence, Fallback, Health, Outcome, Target};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -143,6 +143,39 @@ fn a_call_that_hangs_is_given_up_and_four_of_them_close_the_library() {
         std::thread::yield_now();
     }
     assert_eq!(registry.restart(&hanging, &Target::named("web")), Ok(Outcome::ran("at last")));
+}
+
+#[test]
+fn evidence_that_hangs_is_asked_for_no_more_and_never_closes_the_way_to_a_restart() {
+    let plugins = Plugins::with(&[MISBEHAVE]);
+    let registry = plugins.scan();
+    let release = plugins.file("release");
+    let mut target = Target::named("web");
+    target.timeout_ms = 30;
+    let hanging = part("hangs", &[("until", release.to_str().unwrap())]);
+    for _ in 0..4 {
+        let (kind, text) = kind_and_text(registry.evidence(&hanging, &target));
+        assert_eq!(kind, ErrorKind::Timeout, "{text}");
+    }
+    assert_eq!(kind_and_text(registry.evidence(&hanging, &target)).0, ErrorKind::Unavailable, "at once now");
+    assert!(restart(&registry, "counts", &[]).is_ok());
+    std::fs::write(&release, "").unwrap();
+    assert_eq!(registry.restart(&hanging, &Target::named("web")), Ok(Outcome::ran("at last")));
+    let began = Instant::now();
+    while registry.evidence(&hanging, &Target::named("web")).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(10), "the calls came back");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_strategy_without_evidence_says_so_and_a_delegating_one_says_whom_to_ask() {
+    let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
+    let registry = plugins.scan();
+    let web = Target::named("web");
+    let (kind, text) = kind_and_text(registry.evidence(&part("counts", &[]), &web));
+    assert_eq!((kind, text.as_str()), (ErrorKind::Unsupported, "the strategy gives no evidence of \"web\""));
+    assert_eq!(registry.evidence(&part("auto", &[]), &web), Ok(Evidence::of(["service", "process"])));
 }
 
 #[test]

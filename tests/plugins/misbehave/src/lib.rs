@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use pm_plugin_api::{Health, HealthCheck, NoSettings, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Evidence, Health, HealthCheck, NoSettings, Outcome, Result, Strategy, Target};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -72,10 +72,20 @@ impl Strategy for Hangs {
         Ok(Self { until: settings.until })
     }
     fn restart(&self, _: &Target) -> Result<Outcome> {
+        self.hang();
+        Ok(Outcome::ran("at last"))
+    }
+    fn evidence(&self, _: &Target) -> Result<Evidence> {
+        self.hang();
+        Ok(Evidence::default().fact("seen", "at last"))
+    }
+}
+
+impl Hangs {
+    fn hang(&self) {
         while !self.until.exists() {
             std::thread::sleep(Duration::from_millis(2));
         }
-        Ok(Outcome::ran("at last"))
     }
 }
 
