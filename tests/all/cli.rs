@@ -3,6 +3,7 @@
 mod alarm;
 mod check;
 mod help;
+mod overrides;
 mod restart;
 mod status;
 mod tables;

@@ -11,6 +11,7 @@ mod crashes;
 mod database;
 mod hostile;
 mod log;
+mod overrides;
 mod parallel;
 mod plugins;
 mod presence;

@@ -10,6 +10,7 @@ use crate::journal;
 use crate::plugins::{self, Registry};
 use crate::policy::model::{Clear, Configured, InFlight, Name, Standing};
 use crate::policy::time::{Now, Ticks};
+use crate::policy::window::Override;
 use crate::ports::{AlarmStore, Attempt, Clock, Journal, Row};
 use crate::presence::StateLock;
 use crate::spec::Spec;
@@ -46,6 +47,8 @@ pub(crate) struct Picture {
     pub(crate) waiting: Vec<Clear>,
     pub(crate) database: Result<(), String>,
     pub(crate) daemon: Option<u32>,
+    /// Operators' overrides, some of them over.
+    pub(crate) overrides: Vec<Override>,
 }
 
 /// The configuration file that is meant.
@@ -144,6 +147,12 @@ impl Context {
         opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
     }
 
+    /// The journal, for reading; an empty one when there is none.
+    pub(crate) fn journal_to_read(&self) -> Result<journal::FileJournal, Failure> {
+        journal::open_read_only(&self.config.monitor.state_dir, self.clock.boot_id())
+            .map_err(|error| Failure::failed(&error))
+    }
+
     pub(crate) fn look_up(&self, name: &Name) -> (Configured, Option<Spec>) {
         config::look_up(&self.config, &self.registry.offers(), name)
     }
@@ -151,8 +160,8 @@ impl Context {
     /// Looks at table and journal; a database that does not answer leaves the journal's part.
     pub(crate) fn picture(&self) -> Result<Picture, Failure> {
         let state_dir = &self.config.monitor.state_dir;
-        let journal = journal::open_read_only(state_dir, self.clock.boot_id())
-            .map_err(|error| Failure::failed(&error))?;
+        let journal = self.journal_to_read()?;
+        let overrides = journal.overrides().map_err(|error| Failure::failed(&error))?;
         let mut standings = journal.standings().map_err(|error| Failure::failed(&error))?;
         let attempts = journal.attempts(None, 1).map_err(|error| Failure::failed(&error))?;
         let waiting = journal.outbox().map_err(|error| Failure::failed(&error))?;
@@ -167,7 +176,7 @@ impl Context {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        Ok(Picture { rows, standings, attempts, waiting, database, daemon })
+        Ok(Picture { rows, standings, attempts, waiting, database, daemon, overrides })
     }
 }
 
