@@ -4,6 +4,7 @@ mod alarm;
 mod check;
 mod help;
 mod maintenance;
+mod overrides;
 mod restart;
 mod status;
 mod tables;

@@ -12,6 +12,7 @@ mod database;
 mod evidence;
 mod hostile;
 mod log;
+mod overrides;
 mod parallel;
 mod plugins;
 mod presence;

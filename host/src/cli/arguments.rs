@@ -3,13 +3,19 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "the help texts name sections of the INI file")]
 
 mod maintenance;
+mod operator;
 
 pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb};
+pub(crate) use operator::{
+    AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use operator::{AFTER_AUDIT, AFTER_ORDER, AFTER_RELEASE, AFTER_RESET, AFTER_RESTART};
 
 const AFTER: &str = "\
 Examples:
@@ -18,6 +24,7 @@ Examples:
   pm run                           the daemon, usually started by systemd
   pm why web                       what would happen to an alarm of \"web\" now?
   pm alarm raise web               put \"web\" into alarm, as a test
+  pm hold web --for 2h --why TEXT  restart \"web\" under no circumstances, for two hours
 
 The configuration is --config FILE, else $PM_CONFIG, else the first that exists of
 /etc/pm/config.ini, /opt/monitor_service/config.ini, /etc/process_monitor/config.ini.
@@ -41,9 +48,6 @@ const AFTER_HISTORY: &str = "\
 Works whether or not the daemon runs and the database answers.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.";
-const AFTER_RESTART: &str = "\
-Exit codes: 0 restarted and verified, 1 not restarted, or a restart is under way already,
-2 wrong usage or configuration, or the process is not configured.";
 const AFTER_PLUGINS: &str = "\
 None of a plugin's code is run.
 
@@ -101,9 +105,27 @@ pub enum Command {
     /// Show processes, alarms, breakers and last attempts.
     #[command(after_help = AFTER_LOOK)]
     Status(FormatOptions),
-    /// Restart one process now, in alarm or not, without touching the alarm table or the breaker.
+    /// Restart one process now, in alarm or not, if the daemon would; the outcome is counted in the breaker.
     #[command(after_help = AFTER_RESTART)]
-    Restart(NameOptions),
+    Restart(RestartOptions),
+    /// Hold processes: nothing restarts them, not even pm restart --force.
+    #[command(after_help = AFTER_ORDER)]
+    Hold(OverrideOptions),
+    /// Only observe processes: pm decides and tells, and does nothing.
+    #[command(after_help = AFTER_ORDER)]
+    Observe(OverrideOptions),
+    /// Let restarts of processes pass breaker, group and backoff; must end within 24 hours (--for or --until).
+    #[command(after_help = AFTER_ORDER)]
+    Bypass(OverrideOptions),
+    /// End what was ordered with hold, observe or bypass.
+    #[command(after_help = AFTER_RELEASE)]
+    Release(ReleaseOptions),
+    /// Close breakers and forget failures.
+    #[command(after_help = AFTER_RESET)]
+    Reset(ResetOptions),
+    /// Show what operators asked for, who, why, and what came of it.
+    #[command(after_help = AFTER_AUDIT)]
+    Audit(AuditOptions),
     /// Tell what would happen to an alarm of a process now, and why.
     #[command(after_help = AFTER_LOOK)]
     Why(WhyOptions),
@@ -149,14 +171,6 @@ pub struct FormatOptions {
     /// How to print the result: text for people, json for programs.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-}
-
-/// A process by name.
-#[derive(Debug, Clone, Args)]
-pub struct NameOptions {
-    /// The process: NAME of [process.NAME], process_name in the table.
-    #[arg(value_name = "NAME")]
-    pub name: String,
 }
 
 /// Options of `pm run`.
@@ -288,16 +302,17 @@ pub struct CompletionsOptions {
 /// The flags of the service that pm replaces become the commands they stand for.
 pub(crate) fn translate(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<_> = arguments.into_iter().collect();
-    for word in arguments.iter_mut().skip(1) {
-        let new = match word.to_str() {
-            Some("--config-test") => "check",
-            Some("--status") => "status",
-            Some("--restart") => "restart",
+    for (place, word) in arguments.iter().enumerate().skip(1) {
+        let new: &[&str] = match word.to_str() {
+            Some("--config-test") => &["check"],
+            Some("--status") => &["status"],
+            // The old service asked nobody.
+            Some("--restart") => &["restart", "--force"],
             // A command follows; what comes after it is its own.
             Some(text) if !text.starts_with('-') && !text.contains(['/', '.']) => break,
             _ => continue,
         };
-        *word = new.into();
+        arguments.splice(place..=place, new.iter().map(OsString::from));
         break;
     }
     arguments
@@ -319,7 +334,8 @@ mod tests {
             let words = translate(line.split(' ').map(OsString::from));
             words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(translated("pm --restart web"), "pm restart web");
+        assert_eq!(translated("pm --restart web"), "pm restart --force web");
+        assert_eq!(translated("pm --restart"), "pm restart --force");
         assert_eq!(translated("pm --config /etc/x.ini --status"), "pm --config /etc/x.ini status");
         assert_eq!(translated("pm --config-test"), "pm check");
         assert_eq!(translated("pm why --status"), "pm why --status");

@@ -44,16 +44,22 @@ impl Failure {
             Self::Deaf => 0,
         }
     }
+    /// What there is to say; empty when the result has said it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Failed(text) | Self::Usage(text) | Self::Database(text) | Self::Plugin(text) => text,
+            Self::Said(_) | Self::Deaf => "",
+        }
+    }
     /// Writes what there is to say.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, err: &mut dyn Write) -> io::Result<()> {
-        match self {
-            Self::Failed(text) | Self::Usage(text) | Self::Database(text) | Self::Plugin(text) => {
-                writeln!(err, "pm: {text}")
-            }
-            Self::Said(_) | Self::Deaf => Ok(()),
+        match self.text() {
+            "" => Ok(()),
+            text => writeln!(err, "pm: {text}"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod alarm;
 mod arguments;
 mod arrange;
+mod audit;
 mod catalog;
 mod check;
 mod compose;
@@ -19,18 +20,23 @@ mod logs;
 mod maintenance;
 mod moment;
 mod plan;
+mod operator;
+mod overrides;
 mod plugins;
 mod restart;
 mod run;
 mod shell;
 mod status;
 mod table;
+mod until;
+mod whom;
 mod who;
 mod why;
 
 pub use arguments::{Arguments, Command, Format, Global};
 pub use failure::Failure;
 
+use crate::policy::window::Order;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -74,6 +80,12 @@ fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failur
         Command::Check(options) => check::check(&global, &options, terminal),
         Command::Status(options) => status::status(&global, &options, terminal),
         Command::Restart(options) => restart::restart(&global, &options, terminal),
+        Command::Hold(options) => overrides::give(&global, Order::Hold, &options, terminal),
+        Command::Observe(options) => overrides::give(&global, Order::Observe, &options, terminal),
+        Command::Bypass(options) => overrides::give(&global, Order::Bypass, &options, terminal),
+        Command::Release(options) => overrides::release(&global, &options, terminal),
+        Command::Reset(options) => overrides::reset(&global, &options, terminal),
+        Command::Audit(options) => audit::audit(&global, &options, terminal),
         Command::Why(options) => why::why(&global, &options, terminal),
         Command::Plan(options) => plan::plan(&global, &options, terminal),
         Command::History(options) => history::history(&global, &options, terminal),

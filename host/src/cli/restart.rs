@@ -1,58 +1,117 @@
-//! `pm restart NAME`: the whole procedure for one process, by hand. Touches neither the table nor the breaker, as
-//! ever; but it is noted in the journal, so that the daemon does not restart the same process meanwhile.
+//! `pm restart NAME`: the whole procedure for one process, by hand. It is noted in the journal, so that the daemon does
+//! not restart the same process meanwhile, audited, and left there for the daemon to count in the breaker. It does not
+//! touch the alarm table.
+//!
+//! Without `--force` it first asks what the daemon would ask. With it, it makes exactly one attempt. What a hold or a
+//! running restart refuses is refused either way, by the claim.
 
 use crate::chronicle::Statistics;
-use crate::cli::arguments::{Global, NameOptions};
+use crate::cli::arguments::{Global, RestartOptions};
 use crate::cli::compose::Context;
-use crate::cli::{Failure, Terminal, logs};
+use crate::cli::operator::Operator;
+use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
 use crate::policy::model::{Configured, End, Job, Name, Trial};
-use crate::ports::{Clock as _, Journal as _};
+use crate::policy::window::{Order, Scope};
+use crate::ports::overrides::by_whom;
+use crate::ports::{Clock as _, Journal as _, JournalError};
 use crate::respond::{Claim, Report, World, respond};
+use crate::spec::Spec;
+use tracing::warn;
 
 pub(crate) fn restart(
     global: &Global,
-    options: &NameOptions,
+    options: &RestartOptions,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
+    let operator = Operator::of(&context, &options.word)?;
     let name = Name::new(&options.name);
-    let spec = match context.look_up(&name) {
-        (Configured::Yes(_), Some(spec)) => spec,
-        (Configured::Unusable(why), _) => {
-            return Err(Failure::Usage(format!("\"{name}\" cannot be restarted: {why}")));
-        }
-        _ => {
-            return Err(Failure::Usage(format!(
-                "\"{name}\" is not configured: add a section [process.{name}] to {}",
-                context.config.file.display()
-            )));
-        }
-    };
+    let scope = [Scope::Process(name.clone())];
+    let verb = if options.force { "restart --force" } else { "restart" };
+    let refuse = |refusal| operator.refuse(verb, &scope, None, refusal);
+    let spec = spec(&context, &name).map_err(|why| refuse(Failure::Usage(why)))?;
+    if !options.force
+        && let Some(why) = objection(&context, &name)
+    {
+        return Err(refuse(Failure::Failed(format!("{name} was not restarted: {why}"))));
+    }
     logs::to_console(&context)?;
-    let (journal, clock) = (context.journal()?, context.clock());
-    let strategies = context.strategies();
+    let begun = operator.entry(verb, &scope[0], None, "asked for".to_owned());
+    // A full disk does not stop a restart.
+    if let Err(error) = operator.journal.audit(&[begun]) {
+        warn!("Not audited: {error}");
+    }
+    let trial = if options.force { Trial::Probe } else { Trial::No };
+    let (clock, strategies) = (context.clock(), context.strategies());
     let world = World {
         clock: &*clock,
         strategies: &*strategies,
         exec: &SystemExec,
-        journal: &journal,
+        journal: &operator.journal,
         chronicle: &Statistics::default(),
         witness: &Processes::new(clock.clone()),
     };
-    let job = Job::by_hand(&name, Trial::No);
+    let job = Job::by_hand(&name, trial);
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);
+    let result = format!("{}: {}", status::word(outcome.end), outcome.detail);
     if let Some(id) = id {
         let record = record(&spec, &outcome, clock.now());
-        journal.end(id, &name, &record, None).map_err(|error| Failure::failed(&error))?;
+        let entry = operator.entry(verb, &scope[0], None, format!("attempt {}: {result}", id.0));
+        operator.journal.end_by_hand(id, &record, &entry).map_err(|error| Failure::failed(&error))?;
+        operator.ring();
     }
     match outcome.end {
         End::Restarted | End::AlreadyHealthy => {
             writeln!(terminal.out, "{name}: restarted. {}", outcome.detail)?;
             Ok(())
         }
-        _ => Err(Failure::Failed(format!("{name} was not restarted: {}", outcome.detail))),
+        _ => {
+            let failure = Failure::Failed(format!("{name} was not restarted: {}", outcome.detail));
+            // What has an attempt is audited with its end.
+            Err(if id.is_some() { failure } else { refuse(failure) })
+        }
     }
+}
+
+/// How a process is restarted, or why it cannot be.
+fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
+    match context.look_up(name) {
+        (Configured::Yes(_), Some(spec)) => Ok(spec),
+        (Configured::Unusable(why), _) => Err(format!("\"{name}\" cannot be restarted: {why}")),
+        _ => Err(format!(
+            "\"{name}\" is not configured: add a section [process.{name}] to {}",
+            context.config.file.display()
+        )),
+    }
+}
+
+/// What the daemon would say against a restart now, and what to do about it. Operators' holds and observes are asked
+/// for here; a journal that cannot be read objects to nothing, and the claim will say so.
+pub(crate) fn objection(context: &Context, name: &Name) -> Option<String> {
+    let overrides = context.journal_read_only().ok()?.overrides().ok()?;
+    let (now, group) = (context.now().wall, whom::group_of(context, name));
+    let covering: Vec<_> = overrides
+        .into_iter()
+        .filter(|given| given.is_in_force(now) && given.scope.covers(name, group.as_ref()))
+        .collect();
+    let given = |order| covering.iter().find(|given| given.order == order);
+    if let Some(hold) = given(Order::Hold).cloned() {
+        let held = JournalError::Held {
+            name: name.clone(),
+            scope: hold.scope,
+            by: hold.by,
+            why: hold.why,
+            until: hold.until,
+        };
+        return Some(held.to_string());
+    }
+    given(Order::Observe).map(|observe| {
+        format!(
+            "it is only observed, {}; to restart it all the same: pm restart {name} --force",
+            by_whom(&observe.by, observe.until, &observe.why)
+        )
+    })
 }

@@ -19,7 +19,7 @@ use crate::ports::{Clock, Presence};
 use crate::presence::{Heartbeat, Notify, Signs, StateLock};
 use crate::store;
 use crate::telemetry::{self, Audience};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGURG};
 use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::sync::Arc;
@@ -127,7 +127,8 @@ fn journal(config: &Config, options: RunOptions, clock: &SystemClock) -> Result<
     Ok(opened.journal)
 }
 
-/// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again.
+/// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again, SIGURG
+/// says that an operator has ordered something; that one is ignored by whoever does not expect it.
 fn listen(events: Sender<Event>) -> Result<(), Failure> {
     // Caught so that a file size limit is an error of the write, which the log survives, and not the end of pm; a
     // handler, unlike "ignore", is not inherited by what pm starts.
@@ -137,13 +138,14 @@ fn listen(events: Sender<Event>) -> Result<(), Failure> {
             "listening for signals: {error}; see whether the limits on open files and processes (ulimit -n, -u) are too low"
         ))
     };
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, too_large]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGURG, too_large]).map_err(failed)?;
     std::thread::Builder::new()
         .name("pm-signals".to_owned())
         .spawn(move || {
             for signal in signals.forever() {
                 let event = match signal {
                     SIGHUP => Event::Reload,
+                    SIGURG => Event::Orders,
                     SIGTERM | SIGINT => Event::Stop,
                     _ => continue,
                 };

@@ -2,13 +2,17 @@
 //! whether or not the daemon runs or the database answers.
 
 use crate::cli::arguments::{Format, FormatOptions, Global};
+use crate::cli::audit::scope_json;
 use crate::cli::compose::{Context, Picture};
 use crate::cli::table::{local, table};
+use crate::cli::whom::group_of;
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::breaker::{Probe, State};
 use crate::policy::model::{End, Name, Standing};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Now;
+use crate::policy::window::Override;
+use crate::ports::overrides::whom;
 use crate::ports::{Attempt, Row};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -50,6 +54,10 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
         Some(pid) => writeln!(out, "Daemon         running, pid {pid}")?,
         None => writeln!(out, "Daemon         not running; start it with: pm run")?,
     }
+    let overrides: Vec<_> = in_force(context, picture).into_iter().map(override_row).collect();
+    if !overrides.is_empty() {
+        write!(out, "\n{}", table(&["OVERRIDE", "FOR", "UNTIL", "BY", "WHY"], overrides))?;
+    }
     let rows: Vec<_> = names(context, picture)
         .iter()
         .map(|name| {
@@ -64,6 +72,17 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
         write!(out, "\n{}", table(&["PROCESS", "ALARM", "BREAKER", "LAST ATTEMPT"], rows))?;
     }
     Ok(())
+}
+
+/// What operators have ordered and is not over.
+fn in_force<'a>(context: &Context, picture: &'a Picture) -> Vec<&'a Override> {
+    let now = context.now().wall;
+    picture.overrides.iter().filter(|given| given.is_in_force(now)).collect()
+}
+
+fn override_row(given: &Override) -> Vec<String> {
+    let until = given.until.map_or_else(|| "released".to_owned(), local);
+    vec![given.order.word().to_owned(), whom(&given.scope), until, given.by.clone(), given.why.clone()]
 }
 
 fn alarm(context: &Context, picture: &Picture, name: &Name) -> String {
@@ -121,6 +140,7 @@ pub(crate) fn word(end: End) -> &'static str {
 
 fn as_json(context: &Context, picture: &Picture) -> Value {
     let now = picture.now;
+    let overrides = in_force(context, picture);
     let processes: Vec<_> = names(context, picture)
         .iter()
         .map(|name| {
@@ -144,6 +164,11 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
                     "open_until_ms": until,
                 },
                 "in_flight": standing.in_flight.is_some(),
+                "overrides": overrides
+                    .iter()
+                    .filter(|given| given.scope.covers(name, group_of(context, name).as_ref()))
+                    .map(|given| given.order.word())
+                    .collect::<BTreeSet<_>>(),
                 "last_attempt": picture.last(name).map(attempt_json),
             })
         })
@@ -156,7 +181,19 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
             "error": picture.database.as_ref().err(),
         },
         "daemon_pid": picture.daemon,
+        "overrides": overrides.into_iter().map(override_json).collect::<Vec<_>>(),
         "processes": processes,
+    })
+}
+
+fn override_json(given: &Override) -> Value {
+    json!({
+        "order": given.order.word(),
+        "scope": scope_json(&given.scope),
+        "by": given.by,
+        "why": given.why,
+        "since_ms": given.since.0,
+        "until_ms": given.until.map(|at| at.0),
     })
 }
 

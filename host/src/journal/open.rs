@@ -173,7 +173,12 @@ fn make_private(directory: &Path, path: &Path) -> Result<(), JournalError> {
     let failed = |attempted, path: &Path, error: std::io::Error| JournalError::Unusable {
         attempted,
         path: path.to_owned(),
-        why: format!("{error}; create the directory for pm's account, or set another state directory"),
+        why: match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                format!("{error}; run this as pm's account, which must be able to write the state directory")
+            }
+            _ => format!("{error}; create the directory for pm's account, or set another state directory"),
+        },
     };
     DirBuilder::new()
         .recursive(true)

@@ -6,12 +6,18 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 28] = [
     "run",
     "demo",
     "check",
     "status",
     "restart",
+    "hold",
+    "observe",
+    "bypass",
+    "release",
+    "reset",
+    "audit",
     "why",
     "plugins list",
     "plugins info",
@@ -64,6 +70,11 @@ fn wrong_usage_is_status_2_and_says_what_was_meant() {
         (&["why"], "<NAME>"),
         (&["alarm", "raise"], "NAME"),
         (&["alarm", "raise", "--all", "web"], "cannot be used with"),
+        (&["hold"], "<NAME|--group <GROUP>|--all>"),
+        (&["hold", "--all", "web"], "cannot be used with"),
+        (&["observe", "web", "--for", "2h", "--until", "22:00"], "cannot be used with"),
+        (&["release", "web", "--order", "everything"], "possible values: hold, observe, bypass"),
+        (&["audit", "web", "--verify"], "cannot be used with"),
         (&["--daemonize"], "unexpected argument '--daemonize'"),
         (&["run", "extra"], "unexpected argument 'extra'"),
         (&["--restart"], "<NAME>"),
@@ -80,8 +91,20 @@ fn a_missing_configuration_is_status_2_and_says_where_it_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     let usual = ["/etc/pm", "/opt/monitor_service", "/etc/process_monitor"];
     assert!(!usual.iter().any(|place| std::path::Path::new(place).join("config.ini").exists()));
-    for verb in ["run", "check", "status", "restart web", "why web", "alarm list", "db status", "db migrate"]
-    {
+    for verb in [
+        "run",
+        "check",
+        "status",
+        "restart web",
+        "hold web",
+        "release --all",
+        "reset --all",
+        "audit",
+        "why web",
+        "alarm list",
+        "db status",
+        "db migrate",
+    ] {
         let shown = bare(&words(verb), folder.path());
         assert_eq!((shown.code, shown.out.as_str()), (2, ""), "{verb}");
         assert!(

@@ -1,4 +1,4 @@
-//! `pm restart NAME`: by hand, beside the daemon, without touching table or breaker.
+//! `pm restart NAME`: by hand, beside the daemon, without touching the table.
 
 use super::{custom, shop};
 use pm_tests::sandbox::{PATIENCE, Sandbox};
@@ -34,7 +34,10 @@ fn success_and_failure_are_told_by_the_exit_code_and_the_table_is_not_touched() 
     assert!(!sandbox.dir().join("pm.log").exists(), "the log of the daemon is the daemon's");
     let status = sandbox.ok(&["status"]);
     let db = status.lines().find(|line| line.starts_with("db ")).unwrap();
-    assert!(db.contains(" closed ") && db.contains("failed"), "a failure by hand opens no breaker: {status}");
+    assert!(
+        db.contains(" closed ") && db.contains("failed"),
+        "the daemon counts it when it starts: {status}"
+    );
 }
 
 /// A restart that notes its beginning and waits for a file.
