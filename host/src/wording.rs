@@ -111,6 +111,11 @@ pub(crate) fn not_begun(name: &Name, why: &str) -> String {
     format!("{RESTART} Restart of {name} not begun: {why}")
 }
 
+pub(crate) fn believed(request: &Request) -> String {
+    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", printable(&request.why)) };
+    format!("The alarms of the mass alarm are believed, by order of {}{why}", printable(&request.by))
+}
+
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     let detail = &outcome.detail;
     match outcome.end {

@@ -197,6 +197,16 @@ impl<'a> Examiner<'a> {
         chain
     }
 
+    /// The first of these checks that objects to a restart for this alarm.
+    #[must_use]
+    pub fn objection(&self, alarm: &'a Alarm, checks: &[Check]) -> Option<Hold> {
+        let case = Case::of(&self.0, alarm);
+        checks.iter().find_map(|check| match case.ask(*check, &self.0) {
+            Answer::Hold(hold) => Some(hold),
+            Answer::Pass | Answer::Look => None,
+        })
+    }
+
     /// The step of the dependencies in which a name comes.
     #[must_use]
     pub fn wave(&self, name: &Name) -> u32 {

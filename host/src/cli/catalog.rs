@@ -148,7 +148,16 @@ impl Catalog for Current {
     fn arrange(&mut self, table: &Relations) -> Arrangement {
         let arrangement = arrangement(&self.config, table);
         for problem in arrangement.related.problems() {
-            warn!("{problem}; it is left out");
+            warn!("{problem}");
+        }
+        let foreign: Vec<_> = arrangement.related.foreign().iter().take(5).map(Name::to_string).collect();
+        if !foreign.is_empty() {
+            let more = arrangement.related.foreign().len() - foreign.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            info!(
+                "The tables of groups and dependencies also name what is not configured here: {}{more}",
+                foreign.join(", ")
+            );
         }
         arrangement
     }

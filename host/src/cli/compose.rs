@@ -23,6 +23,7 @@ use crate::ports::{
 use crate::presence::StateLock;
 use crate::spec::Spec;
 use crate::store;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) struct Context {
     pub(crate) config: Config,
     pub(crate) registry: Arc<Registry>,
     clock: Arc<SystemClock>,
+    arrangement: OnceCell<Arrangement>,
 }
 
 /// What table, file and journal say at one moment: all that the daemon would judge by.
@@ -132,7 +134,8 @@ impl Context {
                 loaded.problems.iter().map(|problem| format!("{}: {problem}", problem.severity)).collect();
             return Err(Failure::Usage(format!("the configuration cannot be used\n{}", errors.join("\n"))));
         };
-        Ok(Self { config, registry, clock: Arc::new(SystemClock::new(Stop::new())) })
+        let clock = Arc::new(SystemClock::new(Stop::new()));
+        Ok(Self { config, registry, clock, arrangement: OnceCell::new() })
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -146,6 +149,12 @@ impl Context {
     }
     pub(crate) fn database_name(&self) -> String {
         addresses::name(&self.config.database)
+    }
+
+    /// How processes belong together, as file and tables say; tables that do not answer say nothing.
+    pub(crate) fn arrangement(&self) -> &Arrangement {
+        self.arrangement
+            .get_or_init(|| arrangement(&self.config, &self.store().relations().unwrap_or_default()))
     }
 
     /// A connection of its own to the alarm database, made by its first call.
@@ -201,8 +210,11 @@ impl Context {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        let table =
-            if database.is_ok() { store.relations().unwrap_or_default() } else { Relations::default() };
+        if database.is_ok() {
+            // The same connection serves; a second one would have to be made.
+            self.arrangement
+                .get_or_init(|| arrangement(&self.config, &store.relations().unwrap_or_default()));
+        }
         let now = self.now();
         let mut alarms: Vec<Alarm> = rows.iter().filter(|row| row.alarm == 1).map(alarm_of).collect();
         alarms.extend(supposed(&rows));
@@ -212,7 +224,10 @@ impl Context {
         let waiting: Vec<Clear> = waiting.into_iter().map(|pending| pending.clear).collect();
         recall(&mut state, &attempts, &alarms, &waiting, &configured, now);
         let mut picture = Picture {
-            arrangement: arrangement(&self.config, &table),
+            arrangement: match self.arrangement.get() {
+                Some(arrangement) => arrangement.clone(),
+                None => arrangement(&self.config, &Relations::default()),
+            },
             windows: self.windows(&journal, now)?,
             overrides: journal.overrides().map_err(failed)?,
             daemon: StateLock::holder(state_dir),

@@ -4,7 +4,7 @@ use crate::cli::arguments::{Format, Global, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal, json, moment};
+use crate::cli::{Failure, Terminal, json, until};
 use crate::policy::model::{AttemptId, End, Name, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
@@ -25,7 +25,7 @@ pub(crate) fn history(
     if let Some(id) = options.evidence {
         return evidence(&journal, AttemptId(id), terminal);
     }
-    let since = options.since.as_deref().map(|text| moment::past(text, context.now().wall)).transpose()?;
+    let since = options.since.as_deref().map(|text| until::past(text, context.now().wall)).transpose()?;
     let name = options.name.as_deref().map(Name::new);
     let limit = if options.effect { MOST_COUNTED } else { options.limit };
     let attempts = journal

@@ -3,17 +3,16 @@
 //! Who somebody is, is what they say or what their login says: a note for colleagues, never a proof. Whether they may
 //! is decided by the rights on the state directory.
 
-use crate::cli::Failure;
 use crate::cli::arguments::WordOptions;
 use crate::cli::compose::Context;
+use crate::cli::{Failure, who};
 use crate::journal::FileJournal;
 use crate::policy::time::Wall;
 use crate::policy::window::Scope;
 use crate::ports::Journal as _;
 use crate::ports::overrides::{Entry, Request};
 use crate::presence::StateLock;
-use pm_plugin_api::detach::User;
-use rustix::process::{Pid, Signal, getuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The longest name and the longest reason, in characters.
 const LONGEST: (usize, usize) = (100, 1000);
@@ -30,7 +29,7 @@ impl<'a> Operator<'a> {
     pub(crate) fn of(context: &'a Context, word: &WordOptions) -> Result<Self, Failure> {
         let by = match &word.by {
             Some(by) => by.clone(),
-            None => login(),
+            None => who::login(),
         };
         let why = word.why.clone().unwrap_or_default();
         for (option, text, longest) in [("--by", &by, LONGEST.0), ("--why", &why, LONGEST.1)] {
@@ -91,14 +90,4 @@ impl<'a> Operator<'a> {
             None => format!("The daemon (pid {pid}) could not be told; it will see this within seconds."),
         }
     }
-}
-
-/// `SUDO_USER`, else the login name of the user, else the number.
-fn login() -> String {
-    let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.trim().is_empty());
-    sudo.unwrap_or_else(|| {
-        let uid = getuid().as_raw();
-        let account = User::named(&uid.to_string()).ok().and_then(|user| user.account);
-        account.map_or_else(|| format!("uid {uid}"), |account| account.name)
-    })
 }

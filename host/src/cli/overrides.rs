@@ -1,7 +1,7 @@
 //! `pm hold`, `observe`, `bypass`, `release` and `reset`: an operator's orders. Each is written into the journal together
 //! with its entry in the audit, then the daemon is told, and the answer says what is in force now.
 
-use crate::cli::arguments::{Global, OverrideOptions, ReleaseOptions, ResetOptions};
+use crate::cli::arguments::{Global, OverrideOptions, ReleaseOptions, ResetOptions, WhomOptions};
 use crate::cli::compose::Context;
 use crate::cli::operator::Operator;
 use crate::cli::until::{self, Side};
@@ -42,8 +42,13 @@ pub(crate) fn release(
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
     let operator = Operator::of(&context, &options.word)?;
+    if options.mass_alarm {
+        return carry_out(&operator, &[Wish::Believe], terminal);
+    }
     let order = options.order.map(Order::from);
-    let wishes = whom::scopes(&options.whom).into_iter().map(|scope| Wish::Release { scope, order });
+    let (names, group) = (options.names.clone(), options.group.clone());
+    let whom = WhomOptions { names, group, all: options.all };
+    let wishes = whom::scopes(&whom).into_iter().map(|scope| Wish::Release { scope, order });
     carry_out(&operator, &wishes.collect::<Vec<_>>(), terminal)
 }
 
@@ -146,6 +151,9 @@ fn sentences(operator: &Operator<'_>, wish: &Wish, gone: &[Override]) -> Vec<Str
             let replaced: Vec<String> = ended("That replaces");
             all.extend(replaced);
             all
+        }
+        Wish::Believe => {
+            vec!["The alarms of the mass alarm are believed: they are acted on like any other.".to_owned()]
         }
         Wish::Release { order, .. } if gone.is_empty() => {
             let what = order.map_or("nothing", |order| match order {

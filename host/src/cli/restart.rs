@@ -13,10 +13,10 @@ use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
-use crate::policy::model::{Configured, End, Job, Name, Trial};
-use crate::policy::window::{Order, Scope};
-use crate::ports::overrides::by_whom;
-use crate::ports::{Clock as _, Journal as _, JournalError};
+use crate::policy::decide::Examiner;
+use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Trial};
+use crate::policy::window::Scope;
+use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
 use tracing::warn;
@@ -79,7 +79,7 @@ pub(crate) fn restart(
 /// How a process is restarted, or why it cannot be.
 fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
     match context.look_up(name) {
-        (Configured::Yes(_), Some(spec)) => Ok(spec),
+        (Configured::Yes(_), Some(spec)) => Ok(Spec { group: whom::group_of(context, name), ..spec }),
         (Configured::Unusable(why), _) => Err(format!("\"{name}\" cannot be restarted: {why}")),
         _ => Err(format!(
             "\"{name}\" is not configured: add a section [process.{name}] to {}",
@@ -88,30 +88,30 @@ fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
     }
 }
 
-/// What the daemon would say against a restart now, and what to do about it. Operators' holds and observes are asked
-/// for here; a journal that cannot be read objects to nothing, and the claim will say so.
-pub(crate) fn objection(context: &Context, name: &Name) -> Option<String> {
-    let overrides = context.journal_read_only().ok()?.overrides().ok()?;
-    let (now, group) = (context.now().wall, whom::group_of(context, name));
-    let covering: Vec<_> = overrides
-        .into_iter()
-        .filter(|given| given.is_in_force(now) && given.scope.covers(name, group.as_ref()))
-        .collect();
-    let given = |order| covering.iter().find(|given| given.order == order);
-    if let Some(hold) = given(Order::Hold).cloned() {
-        let held = JournalError::Held {
-            name: name.clone(),
-            scope: hold.scope,
-            by: hold.by,
-            why: hold.why,
-            until: hold.until,
-        };
-        return Some(held.to_string());
-    }
-    given(Order::Observe).map(|observe| {
-        format!(
-            "it is only observed, {}; to restart it all the same: pm restart {name} --force",
-            by_whom(&observe.by, observe.until, &observe.why)
-        )
-    })
+/// What the daemon would say against a restart now, and what to do about it. What concerns only an alarm (is it
+/// ticked, was it handled) does not concern an operator. A journal that cannot be read objects to nothing, and the
+/// claim will say so.
+fn objection(context: &Context, name: &Name) -> Option<String> {
+    const ASKED: [Check; 8] = [
+        Check::NotRunning,
+        Check::Override,
+        Check::Maintenance,
+        Check::Dependency,
+        Check::Breaker,
+        Check::Group,
+        Check::Backoff,
+        Check::Observe,
+    ];
+    let alarm = Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false };
+    let picture = context.picture_with(|_| Some(alarm.clone())).ok()?;
+    let view = picture.view(Intake::Open);
+    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED)?;
+    let (why, absolute) =
+        (hold.sentence(picture.now), matches!(hold, Hold::Overridden { .. } | Hold::InFlight { .. }));
+    let remedy = match absolute {
+        true if matches!(hold, Hold::Overridden { .. }) => format!("; to let it go: pm release {name}"),
+        true => String::new(),
+        false => format!("; to restart it all the same, once: pm restart {name} --force"),
+    };
+    Some(format!("{why} ({}){remedy}", hold.word()))
 }

@@ -2,6 +2,7 @@
 //!
 //! A text without an offset is local time. What cannot be read is refused with examples, never guessed.
 
+use crate::cli::Failure;
 use crate::policy::time::Wall;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
@@ -48,6 +49,16 @@ pub(crate) fn moment(text: &str, side: Side, now: Wall, zone: &TimeZone) -> Resu
     let local = text.parse::<DateTime>().map_err(|_| unreadable())?;
     let at = zone.to_ambiguous_timestamp(local).compatible().map_err(|_| unreadable())?;
     Ok(Wall(at.as_millisecond()))
+}
+
+/// Reads a moment that is not in the future, for the options of those who look back.
+pub(crate) fn past(text: &str, now: Wall) -> Result<Wall, Failure> {
+    let at = if text.trim() == "now" { Ok(now) } else { moment(text, Side::Last, now, &TimeZone::system()) };
+    match at {
+        Ok(at) if at <= now => Ok(at),
+        Ok(_) => Err(Failure::Usage(format!("{text:?} is in the future; write a moment of the past"))),
+        Err(why) => Err(Failure::Usage(why)),
+    }
 }
 
 /// `22:00` or `22:00:30`; nothing else that begins like a date.

@@ -17,14 +17,16 @@ pub(crate) fn scopes(options: &WhomOptions) -> Vec<Scope> {
     names.into_iter().map(Scope::Process).chain(group).chain(all).collect()
 }
 
-/// The groups of the configuration. No section can name one yet.
-pub(crate) fn groups(_context: &Context) -> BTreeSet<Name> {
-    BTreeSet::new()
+/// The groups of file and tables.
+pub(crate) fn groups(context: &Context) -> BTreeSet<Name> {
+    let arrangement = context.arrangement();
+    let sections = context.config.groups.keys().map(|name| Name::new(name));
+    arrangement.groups.keys().cloned().chain(sections).collect()
 }
 
-/// The group of a process. No section can name one yet.
-pub(crate) fn group_of(_context: &Context, _name: &Name) -> Option<Name> {
-    None
+/// The group of a process.
+pub(crate) fn group_of(context: &Context, name: &Name) -> Option<Name> {
+    context.arrangement().related.group_of(name).cloned()
 }
 
 /// Why one of the scopes is not known; none when all are. A name is known when it is configured, or in the table, or

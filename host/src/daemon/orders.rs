@@ -84,6 +84,10 @@ impl Daemon {
                         info!("{}", wording::reset(scope, request));
                         self.reset(scope);
                     }
+                    Verb::Believe => {
+                        info!("{}", wording::believed(request));
+                        self.book.state.believe();
+                    }
                     Verb::Counted(attempt) => match self.parts.journal.attempt(*attempt) {
                         Ok(attempt) => attempt.iter().for_each(|attempt| self.count(attempt)),
                         Err(error) => {

@@ -118,6 +118,10 @@ pub(super) fn fulfil(
                 if gone.is_empty() { "none was in force".to_owned() } else { words.join("; ") + " ended" };
             (gone, result)
         }
+        Wish::Believe => {
+            post(tx, request, &Verb::Believe)?;
+            (Vec::new(), "ordered".to_owned())
+        }
         Wish::Reset { scope, at_once } => {
             post(tx, request, &Verb::Reset(scope.clone()))?;
             let mut known = standings::load(tx, boot)?;
@@ -175,6 +179,7 @@ fn remove(
 pub(super) fn post(tx: &Transaction<'_>, request: &Request, verb: &Verb) -> rusqlite::Result<()> {
     let (scope, attempt) = match verb {
         Verb::Reset(scope) => (Some(columns(scope)), None),
+        Verb::Believe => (None, None),
         Verb::Counted(attempt) => (None, Some(attempt.0)),
     };
     tx.prepare_cached(
@@ -197,11 +202,12 @@ pub(super) fn post(tx: &Transaction<'_>, request: &Request, verb: &Verb) -> rusq
 pub(super) fn orders(conn: &Connection) -> rusqlite::Result<Vec<Ordered>> {
     conn.prepare_cached(
         "SELECT id, verb, scope_kind, scope_name, attempt, by_whom, why, at_wall FROM orders \
-         WHERE verb IN ('reset', 'counted') ORDER BY id",
+         WHERE verb IN ('reset', 'believe', 'counted') ORDER BY id",
     )?
     .query_map([], |row| {
         let verb = match row.get_ref(1)?.as_str()? {
             "reset" => Verb::Reset(scope(row, 2)?),
+            "believe" => Verb::Believe,
             _ => Verb::Counted(AttemptId(row.get(4)?)),
         };
         let request = Request { by: row.get(5)?, why: row.get(6)?, at: Wall(row.get(7)?) };
@@ -262,6 +268,7 @@ fn given(row: &Row<'_>) -> rusqlite::Result<Override> {
 fn verb_word(verb: &Verb) -> &'static str {
     match verb {
         Verb::Reset(_) => "reset",
+        Verb::Believe => "believe",
         Verb::Counted(_) => "counted",
     }
 }

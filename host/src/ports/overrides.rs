@@ -41,6 +41,8 @@ pub enum Wish {
         /// Which of them; none: all.
         order: Option<Order>,
     },
+    /// The alarms that the guard against a mass alarm holds are believed.
+    Believe,
     /// Breakers closed, failures forgotten.
     Reset {
         /// Whom it covers.
@@ -66,6 +68,8 @@ pub struct Ordered {
 pub enum Verb {
     /// Close breakers and forget failures.
     Reset(Scope),
+    /// Believe the alarms of a mass alarm.
+    Believe,
     /// Count the outcome of a restart by hand.
     Counted(AttemptId),
 }
@@ -131,6 +135,7 @@ impl Wish {
             Self::Override { order, .. } => order.word().to_owned(),
             Self::Release { order: None, .. } => "release".to_owned(),
             Self::Release { order: Some(order), .. } => format!("release {}", order.word()),
+            Self::Believe => "release mass-alarm".to_owned(),
             Self::Reset { .. } => "reset".to_owned(),
         }
     }
@@ -138,6 +143,7 @@ impl Wish {
     #[must_use]
     pub fn scope(&self) -> &Scope {
         match self {
+            Self::Believe => &Scope::All,
             Self::Override { scope, .. } | Self::Release { scope, .. } | Self::Reset { scope, .. } => scope,
         }
     }
@@ -146,7 +152,7 @@ impl Wish {
     pub fn until(&self) -> Option<Wall> {
         match self {
             Self::Override { until, .. } => *until,
-            Self::Release { .. } | Self::Reset { .. } => None,
+            Self::Release { .. } | Self::Believe | Self::Reset { .. } => None,
         }
     }
     /// The entry that says what came of it.

@@ -71,10 +71,21 @@ pub struct OverrideOptions {
 
 /// Options of `pm release`.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("released").required(true).multiple(false))]
 pub struct ReleaseOptions {
-    /// Whom it is about.
-    #[command(flatten)]
-    pub whom: WhomOptions,
+    /// The processes: NAME of [process.NAME], process_name in the table.
+    #[arg(value_name = "NAME", group = "released")]
+    pub names: Vec<String>,
+    /// The members of a group.
+    #[arg(long, value_name = "GROUP", group = "released")]
+    pub group: Option<String>,
+    /// What was put on all processes of this host.
+    #[arg(long, group = "released")]
+    pub all: bool,
+    /// Believe the alarms that the guard against a mass alarm holds.
+    #[arg(long, group = "released", conflicts_with = "order")]
+    pub mass_alarm: bool,
     /// Only this kind: hold, observe or bypass.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "ORDER")]
     pub order: Option<Kind>,

@@ -6,7 +6,7 @@ use crate::cli::compose::Context;
 use crate::cli::history::{effect, under};
 use crate::cli::status::word;
 use crate::cli::table::local;
-use crate::cli::{Failure, Terminal, json, moment};
+use crate::cli::{Failure, Terminal, json, until};
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::ports::{Answer, Asked, Attempt, Decision, Journal};
@@ -26,7 +26,7 @@ pub(super) fn why(
     format: Format,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let at = moment::past(at, context.now().wall)?;
+    let at = until::past(at, context.now().wall)?;
     let journal = context.journal_read_only()?;
     let found = find(&journal, name, at)?;
     match format {
