@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 17] = [
+const IMPORTS: [(&str, &[&str]); 18] = [
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
     ("wording", &["policy", "ports", "spec"]),

@@ -19,6 +19,8 @@ const VERBS: [&str; 28] = [
     "reset",
     "audit",
     "why",
+    "plan",
+    "history",
     "plugins list",
     "plugins info",
     "alarm add",
