@@ -102,7 +102,7 @@ impl Witness for Processes {
             }
             match family.stats.get(&pid) {
                 Some(stat) => sight.processes.push(self.see(pid, depth, stat)),
-                None => sight.remarks.push(format!("process {pid} is not there")),
+                None => sight.remarks.push(format!("process {pid} is not there, or hidden from pm")),
             }
         }
         if tree.left_out > 0 {

@@ -19,6 +19,7 @@ mod owner;
 mod standings;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod windows;
 
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
@@ -35,6 +36,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::{error, info};
+use trouble::{held, unusable};
 
 /// The journal in a file.
 pub struct FileJournal {
@@ -383,29 +385,4 @@ impl Journal for FileJournal {
             .and_then(|mut pragma| pragma.query_row([], |row| row.get::<_, i64>(0)));
         version.map_or(true, |version| std::mem::replace(&mut inner.seen, version) != version)
     }
-}
-
-/// The error of the port for a hold that is in force.
-fn held((name, Override { scope, by, why, until, .. }): (Name, Override)) -> JournalError {
-    JournalError::Held { name, scope, by, why, until }
-}
-
-/// The error of the port for one of the driver.
-fn unusable(attempted: &'static str, path: &Path, error: &rusqlite::Error) -> JournalError {
-    use rusqlite::ErrorCode;
-    let what = match error {
-        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
-        other => other.to_string(),
-    };
-    let hint = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "; free some space on its disk",
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-            "; run this as pm's account, which must be able to write the state directory"
-        }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "; restart the daemon, which sets a damaged journal aside"
-        }
-        _ => "",
-    };
-    JournalError::Unusable { attempted, path: path.to_owned(), why: format!("{what}{hint}") }
 }

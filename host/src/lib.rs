@@ -1,7 +1,7 @@
 //! pm turns an alarm in a database table into a verified restart.
 //!
 //! > The poller reads a **View**; `decide` turns it into a **Plan**; each **Job** of the plan is *responded to*
-//! > (claim, pre-restart, restart, verify) and yields an **Outcome**; `settle` turns the outcome into a
+//! > (claim, evidence, pre-restart, restart, verify) and yields an **Outcome**; `settle` turns the outcome into a
 //! > **Settlement**; the journal and the store commit it.
 //!
 //! The modules in the order of that sentence: `policy` judges (pure), `ports` are its seams to the world,

@@ -189,12 +189,15 @@ pub(crate) fn stopping(running: usize, patience: Duration) -> String {
 
 /// What people should know, and whether it is worth a warning.
 pub(crate) fn notice(notice: &Notice, now: Now) -> String {
-    let left = |until: &Ticks| until.since(now.boot).as_secs();
+    let left = |until: &Ticks| until.since(now.boot).as_secs_f64().ceil();
     match notice {
-        Notice::BreakerOpened { name, count, level, until } => format!(
-            "Circuit breaker opened for {name} after {count} failures (one trial in {} s, level {level})",
-            left(until)
-        ),
+        Notice::BreakerOpened { name, count, level, until } => {
+            let again = if *level > 1 { format!(", level {level}") } else { String::new() };
+            format!(
+                "Circuit breaker opened for {name} after {count} failures (one trial in {} s{again})",
+                left(until)
+            )
+        }
         Notice::BreakerHalfOpen { name } => {
             format!("Circuit breaker half-open for {name}: one restart decides")
         }

@@ -14,7 +14,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, OptsBuilder};
 use pm_tests::components::{self, Mysql};
 use pm_tests::proxy::Proxy;
-use pm_tests::sandbox::{Answer, Sandbox};
+use pm_tests::sandbox::{Answer, Sandbox, UNHURRIED};
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -358,7 +358,7 @@ impl Drop for World {
 fn config(database: &str, monitor: &str, sections: &str) -> String {
     format!(
         "[database]\n{database}\n[monitor]\ncheck_interval = 0.1\nmax_restart_failures = 3\n\
-         circuit_reset_time = 600\nstate_dir = @DIR@/state\n{monitor}\n[logging]\nfile = @DIR@/pm.log\n\
+         circuit_reset_time = 600\nstate_dir = @DIR@/state\n{monitor}\n{UNHURRIED}\n[logging]\nfile = @DIR@/pm.log\n\
          syslog = no\n\n[self_recovery]\nheartbeat_file = @DIR@/heartbeat\n\n{sections}{MARKER}"
     )
 }

@@ -4,15 +4,24 @@ use crate::sandbox::Sandbox;
 use pm_host::journal::open_read_only;
 use pm_host::policy::model::Name;
 use pm_host::ports::Journal as _;
+use std::path::Path;
 
-/// The capsule of the last attempt of a process; none when nothing is kept.
+/// The capsule of the last attempt of a process of a sandbox; none when nothing is kept.
+///
+/// # Panics
+/// As [`kept_in`].
+pub fn kept(sandbox: &Sandbox, name: &str) -> Option<String> {
+    kept_in(&sandbox.dir().join("state"), name)
+}
+
+/// The capsule of the last attempt of a process, by the state directory.
 ///
 /// # Panics
 /// When there is no attempt, or the journal cannot be read.
-pub fn kept(sandbox: &Sandbox, name: &str) -> Option<String> {
-    let journal = open_read_only(&sandbox.dir().join("state"), "any").expect("a journal");
+pub fn kept_in(state: &Path, name: &str) -> Option<String> {
+    let journal = open_read_only(state, "any").expect("a journal");
     let attempts = journal.attempts(Some(&Name::new(name)), 1).expect("a history");
-    let last = attempts.first().unwrap_or_else(|| panic!("no attempt of {name}; log:\n{}", sandbox.log()));
+    let last = attempts.first().unwrap_or_else(|| panic!("no attempt of {name} in {}", state.display()));
     journal.evidence_of(last.id).expect("the evidence of an attempt")
 }
 

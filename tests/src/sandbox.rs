@@ -47,6 +47,11 @@ pub struct Answer {
     pub err: String,
 }
 
+/// Keys of `[monitor]` for tests that raise the same alarms again and again: a restart that helped has helped at once,
+/// and nobody waits between two. What restart control does by itself is tested where it is switched on.
+pub const UNHURRIED: &str =
+    "stable_time = 0\nstorm_limit = 0\nmass_alarm_min = 0\n\n[criticality.normal]\nbackoff = 0\ncircuit_jitter = 0\n";
+
 impl Sandbox {
     /// A sandbox whose `config.ini` is `config` with `@DIR@` replaced by the folder.
     ///
@@ -78,7 +83,7 @@ impl Sandbox {
     pub fn on_sqlite(sections: &str) -> String {
         format!(
             "[database]\nengine = sqlite\npath = @DIR@/alarms.db\n\n[monitor]\ncheck_interval = 0.1\n\
-             max_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = @DIR@/state\n\n\
+             max_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = @DIR@/state\n{UNHURRIED}\n\
              [logging]\nfile = @DIR@/pm.log\nsyslog = no\n\n{sections}"
         )
     }

@@ -1,4 +1,5 @@
-//! Evidence: what was seen of a process before its restart, one text per attempt, the latest thousand.
+//! Evidence: what was seen of a process before its restart, one text per attempt, the latest thousand, and the latest
+//! hundred of one process: one that is restarted every minute must not push out what was seen of the others.
 //!
 //! It is a table of its own, so that the history is read without it. It must not interpret the texts.
 
@@ -13,15 +14,24 @@ pub(super) const TABLE: &str = "
     ) STRICT;
 ";
 
-/// So many texts are kept; a history that is asked for evidence seldom goes back further.
+/// So many texts are kept, and so many of one process; who asks for evidence seldom goes back further.
 const MOST: i64 = 1_000;
+const MOST_OF_ONE: i64 = 100;
 /// Every so many attempts the texts without an attempt are dropped.
 const PRUNE_EVERY: i64 = 64;
 
-/// Keeps a text, and drops those that are too many by it.
+/// Keeps a text, and drops the two that may be one too many by it.
 pub(super) fn keep(tx: &Transaction<'_>, id: AttemptId, text: &str) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO evidence (attempt, text) VALUES (?1, ?2)")?
         .execute(params![id.0, text])?;
+    tx.prepare_cached(
+        "DELETE FROM evidence WHERE attempt = \
+         (SELECT attempts.id FROM attempts JOIN evidence ON evidence.attempt = attempts.id \
+          WHERE attempts.name = (SELECT name FROM attempts WHERE id = ?1) \
+          AND attempts.id >= (SELECT MIN(attempt) FROM evidence) \
+          ORDER BY attempts.id DESC LIMIT 1 OFFSET ?2)",
+    )?
+    .execute([id.0, MOST_OF_ONE])?;
     tx.prepare_cached(
         "DELETE FROM evidence WHERE attempt <= \
          (SELECT attempt FROM evidence ORDER BY attempt DESC LIMIT 1 OFFSET ?1)",

@@ -10,7 +10,6 @@ use crate::policy::model::{Alarm, Cause, End, Handled, OnTrial, RowId};
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{Answer, Boot};
 use rusqlite::OpenFlags;
-use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use tempfile::TempDir;
 
@@ -443,35 +442,39 @@ fn evidence_is_kept_with_its_attempt() {
 }
 
 #[test]
-fn the_latest_thousand_capsules_are_kept_and_none_longer_than_its_attempt() {
+fn the_latest_thousand_capsules_are_kept_a_hundred_of_one_name_and_none_longer_than_its_attempt() {
     let directory = TempDir::new().unwrap();
     let journal = opened(&directory);
-    let attempt = |second| {
-        let id = journal.begin(&intent("web", second)).unwrap();
+    let attempt = |who: &str, second| {
+        let id = journal.begin(&intent(who, second)).unwrap();
         journal.evidence(id, "seen").unwrap();
-        journal.end(id, &name("web"), &record(End::Failed, second), None).unwrap();
+        journal.end(id, &name(who), &record(End::Failed, second), None).unwrap();
         id
     };
-    let ids: Vec<_> = (0..1003).map(|_| attempt(1)).collect();
     let kept = |id: &AttemptId| journal.evidence_of(*id).unwrap().is_some();
-    assert_eq!(ids.iter().filter(|id| kept(id)).count(), 1000);
-    assert!(!kept(&ids[2]) && kept(&ids[3]));
+    let quiet = attempt("quiet", 1);
+    let busy: Vec<_> = (0..300).map(|_| attempt("busy", 1)).collect();
+    assert!(
+        kept(&quiet) && !kept(&busy[199]) && kept(&busy[200]),
+        "the busy one costs the quiet one nothing"
+    );
     assert_eq!(
-        journal.attempts(Some(&name("web")), 2000).unwrap().len(),
-        1003,
+        journal.attempts(Some(&name("busy")), 2000).unwrap().len(),
+        300,
         "the history goes further back"
     );
+
+    let others: Vec<_> = (0..899).map(|number| attempt(&format!("other{}", number % 10), 1)).collect();
+    assert!(kept(&quiet) && kept(&busy[200]) && kept(&others[0]));
+    attempt("last", 1);
+    assert!(!kept(&quiet) && kept(&busy[200]), "the oldest of a thousand and one");
+
     let much_later = 91 * 86_400;
-    (0..64).for_each(|_| {
-        let _ = attempt(much_later);
-    });
-    let there: BTreeSet<_> =
-        journal.attempts(Some(&name("web")), 2000).unwrap().iter().map(|attempt| attempt.id).collect();
-    assert!(there.len() < 1000);
-    assert!(
-        ids.iter().all(|id| kept(id) == (there.contains(id) && *id >= ids[67])),
-        "those of dropped attempts go"
-    );
+    let young: Vec<_> = (0..320).map(|_| attempt("later", much_later)).collect();
+    let count = |sql: &str| journal.inner().conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert!(count("SELECT MIN(id) FROM attempts") > others[0].0, "the old ones were dropped");
+    assert!(kept(&young[319]));
+    assert_eq!(count("SELECT COUNT(*) FROM evidence WHERE attempt NOT IN (SELECT id FROM attempts)"), 0);
 }
 
 #[test]

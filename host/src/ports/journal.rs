@@ -230,7 +230,7 @@ pub trait Journal: Send + Sync {
     /// [`JournalError::Unusable`].
     fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError>;
     /// Keeps what was seen before the restart with the entry; a second text takes the place of the first. Only the
-    /// latest thousand are kept, and none longer than its entry.
+    /// latest thousand are kept, the latest hundred of one name, and none longer than its entry.
     ///
     /// # Errors
     /// [`JournalError::Unusable`].

@@ -49,21 +49,21 @@ impl Capsule {
     pub(super) fn processes(&mut self, sight: &Sight) {
         let seen = sight.processes.iter().map(process);
         let remarks = sight.remarks.iter().map(|remark| format!("[{}]", shown(remark, LONGEST_LINE)));
-        self.section("processes", seen.chain(remarks).collect(), PROCESSES, Keep::Beginning);
+        self.section("processes", &seen.chain(remarks).collect::<Vec<_>>(), PROCESSES, Keep::Beginning);
     }
 
     /// The last lines of a log.
     pub(super) fn log(&mut self, lines: &[String]) {
-        let lines = lines.iter().map(|line| shown(line, LONGEST_LINE)).collect();
-        self.section("log", lines, LOG, Keep::End);
+        let lines: Vec<_> = lines.iter().map(|line| shown(line, LONGEST_LINE)).collect();
+        self.section("log", &lines, LOG, Keep::End);
     }
 
     /// What a command said; `end` is how it ended.
     pub(super) fn output(&mut self, end: &str, output: &str) {
         let lines = output.split(['\n', '\r']).filter(|line| !line.trim().is_empty());
-        let lines = lines.map(|line| shown(line, LONGEST_LINE)).collect();
+        let lines: Vec<_> = lines.map(|line| shown(line, LONGEST_LINE)).collect();
         let title = format!("evidence_command, {}", shown(end, LONGEST_LINE));
-        self.section(&title, lines, OUTPUT, Keep::BothEnds);
+        self.section(&title, &lines, OUTPUT, Keep::BothEnds);
     }
 
     /// The whole text.
@@ -72,10 +72,10 @@ impl Capsule {
         facts + &self.sections
     }
 
-    fn section(&mut self, title: &str, lines: Vec<String>, most: usize, keep: Keep) {
+    fn section(&mut self, title: &str, lines: &[String], most: usize, keep: Keep) {
         self.sections.push_str(title);
         self.sections.push_str(if lines.is_empty() { ": nothing\n" } else { ":\n" });
-        self.sections.push_str(&within(&lines, "  ", most, keep));
+        self.sections.push_str(&within(lines, "  ", most, keep));
     }
 }
 

@@ -33,13 +33,12 @@ impl Run<'_> {
         }
     }
 
-    /// The strategies get three quarters of the time, or half of it where a command is to follow; looking at processes
-    /// takes some milliseconds of the rest, and the command has what is left then.
+    /// Where a command is to follow it has half of the time at least. Of what comes before it the strategies get three
+    /// quarters; looking at processes takes some milliseconds of the rest.
     fn gather(&self, plan: &EvidencePlan) -> String {
         let began = self.world.clock.now().boot;
-        let share = |quarters: u32| began.after(plan.timeout / 4 * quarters);
-        let (asked, looked) =
-            if plan.command.is_some() { (share(2), share(3)) } else { (share(3), share(4)) };
+        let looking = if plan.command.is_some() { plan.timeout / 2 } else { plan.timeout };
+        let (asked, looked) = (began.after(looking / 4 * 3), began.after(looking));
         let mut capsule = Capsule::default();
         let evidence = self.ask_strategies(asked, &mut capsule);
         for (what, text) in &evidence.facts {

@@ -30,7 +30,7 @@ fn a_daemon_that_hangs_or_dies_is_not_the_fault_of_a_container() {
     docker.run("pmt-frozen", RUNS, json!({}));
     let before = docker.started_at("pmt-frozen");
     let mut sandbox = docker.sandbox(
-        "restart_timeout = 2\nhealth_check = docker\n[process.frozen]\ncontainer = pmt-frozen\n\
+        "restart_timeout = 2\nevidence_timeout = 0.5\nhealth_check = docker\n[process.frozen]\ncontainer = pmt-frozen\n\
          [process.dead]\ncontainer = pmt-frozen\n",
     );
     sandbox.start();

@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// A configuration on the embedded database, where the package has it; every alarm is believed.
 pub(super) const EMBEDDED: &str = "[monitor]\ncheck_interval = 0.1\nmax_restart_failures = 3\ncircuit_reset_time = 600\n\
-                                   stable_time = 0\n[logging]\nfile = /var/log/pm.log\n";
+                                   stable_time = 0\nstorm_limit = 0\nmass_alarm_min = 0\n[criticality.normal]\nbackoff = 0\n[logging]\nfile = /var/log/pm.log\n";
 
 /// A file of the package.
 pub(super) fn packaged(name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::package::{EMBEDDED, Installed, packaged};
 use super::{Answer, Commands, raise, until, until_ended};
+use pm_tests::evidence::{kept_in, section};
 use pm_tests::sandbox::answer;
 use std::process::Command;
 
@@ -101,4 +102,15 @@ fn a_pm_of_a_user_restarts_the_units_and_programs_of_that_user() {
     assert!(group.contains(&format!("user@{UID}.service")) && group.ends_with(".scope"), "{group}");
     user.ok(&["systemctl", "--user", "restart", "pm"]);
     assert_eq!(user.ok(&["pgrep", "--full", "program 1000003"]), program);
+
+    user.ok(&["systemctl", "--user", "stop", "pm"]);
+    // SQLite follows the links of a path and would look for the inner file outside.
+    let copied = tempfile::tempdir().unwrap();
+    let journal = machine.outside(&format!("{HOME}/.config/pm-state/journal.db"));
+    std::fs::copy(journal, copied.path().join("journal.db")).unwrap();
+    let text = kept_in(copied.path(), "own").unwrap();
+    assert!(text.contains("\nunit state: active (running) since 20"), "{text}");
+    assert!(text.contains(&format!("\ninvocation: {own}\n")), "{text}");
+    let tree = section(&text, "processes");
+    assert!(tree.len() == 1 && tree[0].contains(" sleep (/") && tree[0].contains(" files, up "), "{text}");
 }
