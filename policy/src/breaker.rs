@@ -121,12 +121,14 @@ impl Breaker {
         std::mem::take(&mut self.failures) > 0
     }
 
-    /// The process was healthy without a restart; whether failures had been counted.
-    pub fn healthy(&mut self) -> bool {
-        if self.is_half_open() {
-            self.state = State::HalfOpen(Probe::Used);
-        }
-        std::mem::take(&mut self.failures) > 0
+    /// The process turned out healthy without a restart, so a half-open breaker keeps its trial; whether failures had
+    /// been counted. The quiet goes on, without the time since `unknown`, in which nobody knew.
+    pub fn healthy(&mut self, unknown: Ticks, now: Ticks) -> bool {
+        let unknown_for = |from: Ticks| now.since(unknown.max(from));
+        self.quiet_from = self.quiet_from.map(|from| from.after(unknown_for(from)));
+        let forgotten = std::mem::take(&mut self.failures) > 0;
+        self.quiet(now);
+        forgotten
     }
 
     /// A restart that began at `began` did not help.
@@ -145,14 +147,17 @@ impl Breaker {
         (self.admits(rules, now) == Admission::Spent).then(|| self.open(rules, name, now))
     }
 
-    /// Something that says nothing about the process disturbed the quiet: a job, a window, a database that is away.
-    pub fn disturbed(&mut self) {
-        self.quiet_from = None;
+    /// Something that says nothing about the process disturbed the quiet: an operator, a window, a database that is
+    /// away; whether there was quiet.
+    pub fn disturbed(&mut self) -> bool {
+        self.quiet_from.take().is_some()
     }
 
-    /// There is no alarm.
-    pub fn quiet(&mut self, now: Ticks) {
-        self.quiet_from.get_or_insert(now);
+    /// There is no alarm; whether the quiet begins now. Where nothing is to be forgiven, none is measured.
+    pub fn quiet(&mut self, now: Ticks) -> bool {
+        let before = self.quiet_from;
+        self.quiet_from = (!self.is_clean()).then(|| before.unwrap_or(now));
+        before.is_none() && self.quiet_from.is_some()
     }
 
     /// Lets time pass to `now`; whether the open breaker became half-open.
@@ -172,30 +177,22 @@ impl Breaker {
         if matches!(self.state, State::Open { .. }) || now.since(from) < rules.stable || self.is_clean() {
             return None;
         }
-        self.quiet_from = Some(from.after(rules.stable));
         let half_open = self.is_half_open();
-        if half_open || self.failures > 0 || !self.useless.is_empty() {
+        let forgiven = if half_open || self.failures > 0 || !self.useless.is_empty() {
             (self.state, self.failures) = (State::Closed, 0);
             self.useless.clear();
-            return Some(if half_open { Forgiven::Closed } else { Forgiven::Restarts });
-        }
-        self.level -= 1;
-        Some(Forgiven::Level)
+            if half_open { Forgiven::Closed } else { Forgiven::Restarts }
+        } else {
+            self.level -= 1;
+            Forgiven::Level
+        };
+        self.quiet_from = (!self.is_clean()).then(|| from.after(rules.stable));
+        Some(forgiven)
     }
 
     /// Forgets restarts that have left the window.
     pub fn prune(&mut self, rules: &Rules, now: Ticks) {
         self.useless.retain(|began| now.since(*began) < rules.window);
-    }
-
-    /// When it changes by the passing of time alone.
-    #[must_use]
-    pub fn changes(&self, rules: &Rules) -> Option<Ticks> {
-        match self.state {
-            State::Open { until } => Some(until),
-            _ if self.is_clean() => None,
-            _ => self.quiet_from.map(|from| from.after(rules.stable)),
-        }
     }
 
     /// The breaker after a reboot: restarts of another boot say nothing, so an open one is due for its trial.

@@ -43,7 +43,7 @@ impl Bucket {
     pub fn taken(self, budget: Budget, now: Ticks) -> Self {
         let full_at = self.full_at.max(now).after(budget.refill.max(Duration::from_millis(1)));
         // An overdrawn bucket must not stay empty for longer than filling it takes.
-        let longest = now.after(budget.refill.max(Duration::from_millis(1)) * budget.size);
+        let longest = now.after(budget.refill.max(Duration::from_millis(1)).saturating_mul(budget.size));
         Self { full_at: full_at.min(longest) }
     }
 
@@ -58,7 +58,7 @@ impl Bucket {
     #[must_use]
     pub fn next(self, budget: Budget, now: Ticks) -> Ticks {
         let refill = budget.refill.max(Duration::from_millis(1));
-        let ahead = refill * budget.size.saturating_sub(1);
+        let ahead = refill.saturating_mul(budget.size.saturating_sub(1));
         let ahead = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
         Ticks(self.full_at.0.saturating_sub(ahead)).max(now)
     }

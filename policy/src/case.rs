@@ -3,7 +3,7 @@
 //! The sentences about what a check saw are in [`saw`](crate::saw).
 
 use crate::breaker::Admission;
-use crate::decide::{Check, Round};
+use crate::decide::Check;
 use crate::driver::Reach;
 use crate::group::{GroupAnswer, GroupRules};
 use crate::mass::{Guard, Stage};
@@ -11,6 +11,7 @@ use crate::model::{
     Alarm, Cause, Checked, Configured, Criticality, Hold, Intake, Job, Name, Rules, Standing, Table, Trial,
     Verify,
 };
+use crate::round::Round;
 use crate::time::Ticks;
 use std::time::Duration;
 
@@ -89,10 +90,10 @@ impl<'a> Case<'a> {
         Ok(self.job(looked_by, round))
     }
 
-    /// Whether nothing but its group stands against a restart.
+    /// Whether nothing but its group stands against a restart, besides what is over in a moment.
     pub(crate) fn could_be_canary(&self, round: &Round<'a>) -> bool {
-        let but_group =
-            Check::ALL.iter().take_while(|check| **check != Check::Group).chain(&[Check::Backoff]);
+        let before = Check::ALL.iter().take_while(|check| **check != Check::Group);
+        let but_group = before.chain(&[Check::Backoff, Check::Observe]);
         but_group.copied().all(|check| self.ask(check, round) == Answer::Pass)
     }
 
@@ -134,7 +135,7 @@ impl<'a> Case<'a> {
                 .map(|(cause, trouble)| Hold::Waiting { cause: cause.clone(), trouble }),
             Check::Driver => self.driver_away(round),
             Check::Breaker => return self.breaker(round),
-            Check::Group => self.group_refuses(round),
+            Check::Group => return self.group_answer(round),
             Check::Backoff => self.backoff(round),
             Check::Storm => self.storm(round),
             Check::Observe => observed(self.name, round),
@@ -200,27 +201,36 @@ impl<'a> Case<'a> {
         let count = standing.breaker.count(rules, now);
         match standing.breaker.admits(rules, now) {
             Admission::Allowed | Admission::Probe => Answer::Pass,
-            Admission::Spent if self.is_doubted(now) => Answer::Look,
+            // A restart for the sake of a dependency says nothing about the process, so it is not one too many.
+            Admission::Spent if self.alarm.is_none() => Answer::Pass,
+            Admission::Spent if self.doubt(round).is_some() => Answer::Look,
             // It opens as soon as the alarm is taken in; until then this is what it comes to.
             Admission::Spent => Answer::Hold(Hold::BreakerOpen { count, until: now }),
             Admission::Refused { until } => Answer::Hold(Hold::BreakerOpen { count, until }),
         }
     }
 
-    fn group_refuses(&self, round: &Round<'a>) -> Option<Hold> {
-        let (group, rules) = self.group(round)?;
+    fn group_answer(&self, round: &Round<'a>) -> Answer {
+        let Some((group, rules)) = self.group(round) else { return Answer::Pass };
         if self.bypassed(round) {
-            return None;
+            return Answer::Pass;
         }
-        let canary = |canary: &Name| Hold::GroupCanary { group: group.clone(), canary: canary.clone() };
-        match round.group(group).admits(rules, round.now.boot) {
-            GroupAnswer::Allowed => None,
-            // What has no alarm is no canary: whether it works again cannot be told.
-            GroupAnswer::Canary => round.canary(group).filter(|its| *its != self.name).map(canary),
-            GroupAnswer::Waiting { canary: its } => Some(canary(&its)),
-            GroupAnswer::Open { until } => Some(Hold::GroupOpen { group: group.clone(), until }),
-            GroupAnswer::Releasing { batch } => Some(Hold::GroupReleasing { group: group.clone(), batch }),
-        }
+        let behind = |canary: &Name| Hold::GroupCanary { group: group.clone(), canary: canary.clone() };
+        Answer::Hold(match round.group(group).admits(rules, round.now.boot) {
+            GroupAnswer::Allowed => return Answer::Pass,
+            GroupAnswer::Canary => match round.canary(group) {
+                Some(canary) if canary != self.name => behind(canary),
+                // Without a member in alarm, one that is due for the sake of a dependency is the canary.
+                Some(_) | None => return Answer::Pass,
+            },
+            // Whether the canary is bad again decides about all others, so it is not left open.
+            GroupAnswer::Waiting { canary } if canary == *self.name && self.doubt(round).is_some() => {
+                return Answer::Look;
+            }
+            GroupAnswer::Waiting { canary } => behind(&canary),
+            GroupAnswer::Open { until } => Hold::GroupOpen { group: group.clone(), until },
+            GroupAnswer::Releasing { batch } => Hold::GroupReleasing { group: group.clone(), batch },
+        })
     }
 
     fn backoff(&self, round: &Round<'_>) -> Option<Hold> {
@@ -242,11 +252,30 @@ impl<'a> Case<'a> {
         round.sights.bypass(self.name).is_some()
     }
 
-    /// Whether the alarm may be older than the restart that is just behind it.
-    pub(crate) fn is_doubted(&self, now: Ticks) -> bool {
-        let (Some(rules), Some(standing)) = (self.rules(), self.standing) else { return false };
-        rules.check == Checked::ByCheck
-            && standing.last_good.is_some_and(|good| now.since(good) < rules.doubt)
+    /// How the alarm is looked at before it is believed, when it is doubted and there is a check: patiently, when what
+    /// the process depends on has come back since; once, when pm itself restored the process just before, when the row
+    /// was handled before, when the table cannot be written (its source may simply not know yet), when it is left over
+    /// from a maintenance window or a mass alarm, and when the operator wants it so.
+    pub(crate) fn doubt(&self, round: &Round<'_>) -> Option<Verify> {
+        let (rules, alarm) = (self.rules()?, self.alarm?);
+        if rules.check == Checked::Unchecked {
+            return None;
+        }
+        let of = |moment: fn(&Standing) -> Option<Ticks>| self.standing.and_then(moment);
+        let since = of(|standing| standing.alarm_since).unwrap_or(round.now.boot);
+        let just_behind = |at: Ticks| at >= since || since.since(at) < rules.doubt;
+        let tried = of(|standing| standing.last_end);
+        let back = |at: &Ticks| just_behind(*at) && tried.is_none_or(|tried| tried < *at);
+        if round.sights.restored(self.name).is_some_and(|at| back(&at)) {
+            return Some(Verify::Patiently);
+        }
+        let left_over = |standing: &Standing| standing.after_window || standing.handled(alarm).is_some();
+        let doubted = rules.verify == Verify::First
+            || of(|standing| standing.last_good).is_some_and(just_behind)
+            || self.standing.is_some_and(left_over)
+            || round.state.mass.suspects.contains(self.name)
+            || round.view.table == Table::ReadOnly;
+        doubted.then_some(Verify::First)
     }
 
     fn trial(&self, round: &Round<'_>) -> Trial {
@@ -267,33 +296,16 @@ impl<'a> Case<'a> {
         Job {
             name: self.name.clone(),
             alarms: self.alarm.cloned().into_iter().collect(),
-            verify: if looked_by.is_some() { Verify::Only } else { self.verify(&cause, round) },
+            verify: match (looked_by, &cause) {
+                (Some(_), _) => Verify::Only,
+                (None, Cause::Dependency(_)) => Verify::AfterOnly,
+                (None, _) => self.doubt(round).unwrap_or(Verify::AfterOnly),
+            },
             cause,
             trial: self.trial(round),
             rung: self.standing.map_or(0, |standing| standing.rung),
             chain: asked.map(|check| (*check, self.saw(*check, round))).collect(),
         }
-    }
-
-    /// Whether the alarm is believed: not when pm itself restored the process a moment ago, nor when the row was
-    /// handled before, nor while the table cannot be written (its source may simply not know yet), nor after a
-    /// maintenance window or a mass alarm, nor when what it depends on has come back since.
-    fn verify(&self, cause: &Cause, round: &Round<'_>) -> Verify {
-        let (Some(rules), Some(alarm)) = (self.rules(), self.alarm) else { return Verify::AfterOnly };
-        if rules.check == Checked::Unchecked || matches!(cause, Cause::Dependency(_)) {
-            return Verify::AfterOnly;
-        }
-        let since = self.standing.and_then(|standing| standing.alarm_since).unwrap_or(round.now.boot);
-        let back = |at: Ticks| at >= since || round.now.boot.since(at) < rules.doubt;
-        if round.sights.restored(self.name).is_some_and(back) {
-            return Verify::Patiently;
-        }
-        let left_over = |standing: &Standing| standing.after_window || standing.handled(alarm).is_some();
-        let doubted = self.is_doubted(round.now.boot)
-            || self.standing.is_some_and(left_over)
-            || round.state.mass.stage != Stage::None
-            || round.view.table == Table::ReadOnly;
-        if doubted { Verify::First } else { rules.verify }
     }
 }
 

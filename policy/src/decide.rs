@@ -4,15 +4,12 @@
 //! order of [`Check::ALL`], and the first that objects gives the reason. Who is asked first, and so gets what is
 //! scarce, goes by criticality, then by wave of the dependencies, then by age of the alarm.
 
-use crate::bucket::Bucket;
 use crate::case::{Answer, Case};
-use crate::driver::Driver;
-use crate::group::{Group, GroupAnswer};
-use crate::model::{Alarm, Cause, Criticality, Hold, Job, Name, Plan, Verify, View};
-use crate::sight::Sights;
+use crate::model::{Alarm, Hold, Name, Plan, View};
+use crate::round::Round;
 use crate::state::State;
 use crate::time::{Now, Ticks};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// One question that an alarm has to pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,23 +97,10 @@ impl Check {
     }
 
     /// Whether a job that only looks is asked this, too: it restarts nothing, so it wastes nothing that is scarce
-    /// but a place.
+    /// but a place. A driver that failed a moment ago would most likely fail again.
     pub(crate) fn concerns_looking(self) -> bool {
-        matches!(self, Self::Observe | Self::Intake | Self::Capacity)
+        matches!(self, Self::Driver | Self::Observe | Self::Intake | Self::Capacity)
     }
-}
-
-/// What is scarce, and how much of it this round has left.
-pub(crate) struct Round<'a> {
-    pub(crate) view: &'a View<'a>,
-    pub(crate) state: &'a State,
-    pub(crate) now: Now,
-    pub(crate) sights: Sights<'a>,
-    pub(crate) storm: Bucket,
-    pub(crate) running: usize,
-    groups: HashMap<&'a Name, Group>,
-    drivers: BTreeMap<Name, Driver>,
-    canaries: HashMap<&'a Name, &'a Name>,
 }
 
 /// Turns a view into a plan.
@@ -143,7 +127,7 @@ pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
             }
         }
     }
-    for name in state.due.keys().filter(|name| !started.contains_key(name)) {
+    for name in due(&plan, view, state) {
         let case = Case::due(&round, name);
         match case.judge(&round) {
             Err(hold) => {
@@ -161,6 +145,18 @@ pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
     }
     plan.held.sort_by_key(|(index, _)| *index);
     plan
+}
+
+/// Who is due because of a dependency. The alarm of whoever is in alarm as well has been judged already, and speaks for
+/// both; one that was handled says nothing.
+fn due<'a>(plan: &Plan, view: &View<'_>, state: &'a State) -> Vec<&'a Name> {
+    if state.due.is_empty() {
+        return Vec::new();
+    }
+    let held = plan.held.iter().filter(|(_, hold)| !matches!(hold, Hold::Handled { .. }));
+    let held = held.map(|(index, _)| &view.alarms[*index].name);
+    let judged: HashSet<&Name> = plan.start.iter().map(|job| &job.name).chain(held).collect();
+    state.due.keys().filter(|name| !judged.contains(name)).collect()
 }
 
 /// What the checks see, for one look at the world: the chains that `pm why` shows.
@@ -233,90 +229,10 @@ fn cases<'a>(round: &Round<'a>) -> Vec<(usize, Case<'a>)> {
     cases
 }
 
-impl<'a> Round<'a> {
-    pub(crate) fn new(view: &'a View<'a>, state: &'a State, now: Now) -> Self {
-        let mut round = Self {
-            view,
-            state,
-            now,
-            sights: Sights::new(view, state, now),
-            storm: state.storm,
-            running: state.running(),
-            groups: HashMap::new(),
-            drivers: state.drivers.clone(),
-            canaries: HashMap::new(),
-        };
-        round.choose_canaries();
-        round
-    }
-
-    /// The canary of a half-open group is the member nearest to the root of the dependencies; of several, the most
-    /// critical; of several, the one in alarm for the longest time.
-    fn choose_canaries(&mut self) {
-        let half_open = |(group, its): (&Name, &Group)| {
-            let rules = self.view.groups.get(group);
-            rules.is_some_and(|rules| its.admits(rules, self.now.boot) == GroupAnswer::Canary)
-        };
-        if !self.state.groups.iter().any(half_open) {
-            return;
-        }
-        let mut best: HashMap<&'a Name, ((u32, Criticality, Ticks, usize), &'a Name)> = HashMap::new();
-        for (index, alarm) in self.view.alarms.iter().enumerate() {
-            let case = Case::of(self, alarm);
-            let Some(group) = self.sights.group(&alarm.name) else { continue };
-            if !self.state.groups.get_key_value(group).is_some_and(half_open) || !case.could_be_canary(self) {
-                continue;
-            }
-            let (criticality, wave, since) = case.precedence(self);
-            let key = (wave, criticality, since, index);
-            let entry = best.entry(group).or_insert((key, &alarm.name));
-            if key < entry.0 {
-                *entry = (key, &alarm.name);
-            }
-        }
-        self.canaries = best.into_iter().map(|(group, (_, name))| (group, name)).collect();
-    }
-
-    /// Who is the canary of a half-open group.
-    pub(crate) fn canary(&self, group: &Name) -> Option<&'a Name> {
-        self.canaries.get(group).copied()
-    }
-
-    pub(crate) fn group(&self, group: &Name) -> Group {
-        self.groups.get(group).cloned().unwrap_or_else(|| self.state.group(group))
-    }
-
-    pub(crate) fn driver(&self, driver: &Name) -> Option<&Driver> {
-        self.drivers.get(driver)
-    }
-
-    /// What a job takes of what is scarce.
-    fn begin(&mut self, job: &Job, case: &Case<'a>) {
-        self.running += 1;
-        if job.verify == Verify::Only {
-            return;
-        }
-        self.storm = self.storm.taken(self.view.limits.storm, self.now.boot);
-        if let Some(driver) = case.driver().and_then(|driver| self.drivers.get_mut(driver)) {
-            driver.begun(&job.name, self.now.boot);
-        }
-        if let Some((group, rules)) = case.group(self) {
-            let mut its = self.group(group);
-            its.begun(rules, &job.name, self.now.boot);
-            self.groups.insert(group, its);
-        }
-    }
-}
-
 impl Plan {
     fn hold(&mut self, index: usize, hold: Hold, now: Now) {
         self.wake_at = earliest(self.wake_at, hold.ends(now));
         self.held.push((index, hold));
-    }
-
-    /// Jobs that restart something, not only look.
-    pub fn restarts(&self) -> impl Iterator<Item = &Job> {
-        self.start.iter().filter(|job| job.cause != Cause::MassAlarm)
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 #[must_use]
 pub fn spread(duration: Duration, percent: u8, name: &Name, seed: u64) -> Duration {
     let share = f64::from(percent.min(100)) / 100.0;
-    duration.mul_f64(1.0 + share * (2.0 * throw(name, seed) - 1.0))
+    let seconds = duration.as_secs_f64() * (1.0 + share * (2.0 * throw(name, seed) - 1.0));
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// Uniform in 0..1.

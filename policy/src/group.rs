@@ -141,6 +141,8 @@ pub enum GroupChange {
     Releasing,
     /// It closed.
     Closed,
+    /// One level was forgiven.
+    Level,
 }
 
 impl Group {
@@ -169,7 +171,7 @@ impl Group {
             GroupState::Releasing { begun, .. } => *begun += 1,
             GroupState::Open { until } if now < *until => {}
             GroupState::Open { .. } | GroupState::CanaryDue => {
-                self.state = GroupState::CanaryRuns(name.clone())
+                self.state = GroupState::CanaryRuns(name.clone());
             }
             _ => {}
         }
@@ -229,6 +231,30 @@ impl Group {
         Some(self.open(rules, group, cause, now))
     }
 
+    /// A member had to be restarted again, and that helped: whoever is let go has not failed by it.
+    pub fn unrest(
+        &mut self,
+        rules: &GroupRules,
+        group: &Name,
+        name: &Name,
+        now: Ticks,
+    ) -> Option<GroupOpened> {
+        if self.state == GroupState::Closed { self.trouble(rules, group, name, now) } else { None }
+    }
+
+    /// A member is in alarm, and that is believed: a canary on probation was not stable.
+    pub fn alarmed(
+        &mut self,
+        rules: &GroupRules,
+        group: &Name,
+        name: &Name,
+        now: Ticks,
+    ) -> Option<GroupOpened> {
+        let on_probation =
+            matches!(&self.state, GroupState::CanaryProbation { canary, .. } if canary == name);
+        if on_probation { self.trouble(rules, group, name, now) } else { None }
+    }
+
     /// A member wants a restart and the budget is spent.
     pub fn overdrawn(&mut self, rules: &GroupRules, group: &Name, now: Ticks) -> Option<GroupOpened> {
         let spent = self.state == GroupState::Closed && self.bucket.left(rules.budget, now) == Some(0);
@@ -266,7 +292,7 @@ impl Group {
             GroupState::Closed if self.level > 0 => {
                 self.level -= 1;
                 self.quiet_from = Some(from.after(rules.stable));
-                None
+                Some(GroupChange::Level)
             }
             _ => None,
         }
@@ -310,8 +336,9 @@ impl Group {
         GroupOpened { cause, troubled: self.troubled.keys().cloned().collect(), until }
     }
 
+    /// Like a breaker that closes it begins anew; a spent budget would open it again with the next restart.
     fn close(&mut self) {
-        self.state = GroupState::Closed;
+        (self.state, self.bucket) = (GroupState::Closed, Bucket::default());
         self.troubled.clear();
     }
 

@@ -2,11 +2,17 @@
 //!
 //! When more than a share of all rows is in alarm at once, every process that has a check is looked at first and
 //! nothing is restarted meanwhile. If most of them are healthy, the alarms are not to be believed: those that the
-//! check finds bad are restarted, all others are held until the alarms go away or an operator believes them.
+//! check finds bad are restarted, all others are held until their alarms go away or an operator believes them.
+//!
+//! An alarm that came with a mass alarm stays under suspicion as long as it stands, also when the others have gone:
+//! neither the operator who clears the wrong ones one by one nor pm, which restarts the bad ones, may set off the rest.
 
+use crate::model::{Checked, Configured, Notice, View};
 use crate::name::Name;
-use crate::time::Ticks;
-use std::collections::HashMap;
+use crate::sight::Sights;
+use crate::state::State;
+use crate::time::{Now, Ticks};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 /// How long looking may take before it is concluded with what is known.
@@ -19,6 +25,8 @@ pub const FRESH: Duration = Duration::from_secs(60);
 pub struct Mass {
     /// Where it stands.
     pub stage: Stage,
+    /// Who is in alarm since there were so many.
+    pub suspects: BTreeSet<Name>,
     /// What the checks said, and when.
     pub seen: HashMap<Name, (Condition, Ticks)>,
 }
@@ -68,8 +76,11 @@ pub enum Guard {
 impl Mass {
     /// What to do about an alarm of `name`, which has a check or not.
     #[must_use]
-    pub fn guard(&self, name: &Name, checked: crate::model::Checked, now: Ticks) -> Guard {
-        let checked = checked == crate::model::Checked::ByCheck;
+    pub fn guard(&self, name: &Name, checked: Checked, now: Ticks) -> Guard {
+        if !self.suspects.contains(name) {
+            return Guard::Pass;
+        }
+        let checked = checked == Checked::ByCheck;
         let seen = self.seen.get(name);
         match (self.stage, seen) {
             (Stage::None | Stage::Believed, _) => Guard::Pass,
@@ -89,12 +100,24 @@ impl Mass {
         }
     }
 
-    /// Ends the looking; whether the alarms are held, and how many of how many are healthy.
-    pub fn conclude(&mut self) -> (Stage, u64, u64) {
+    /// An operator believes the alarms.
+    pub fn believe(&mut self) {
+        if self.stage != Stage::None {
+            self.stage = Stage::Believed;
+        }
+    }
+
+    /// Ends the looking: most are healthy, or not.
+    fn conclude(&mut self) -> Notice {
         let looked = self.seen.len() as u64;
         let healthy = self.seen.values().filter(|(seen, _)| *seen == Condition::Healthy).count() as u64;
-        self.stage = if healthy * 2 > looked { Stage::Held { looked, healthy } } else { Stage::Believed };
-        (self.stage, looked, healthy)
+        if healthy * 2 > looked {
+            self.stage = Stage::Held { looked, healthy };
+            Notice::MassHeld { looked, healthy }
+        } else {
+            self.stage = Stage::Believed;
+            Notice::MassBelieved { looked, healthy }
+        }
     }
 
     /// When a held alarm is looked at again, or the looking ends.
@@ -106,4 +129,52 @@ impl Mass {
             Stage::None | Stage::Believed => None,
         }
     }
+}
+
+/// Lets the guard see the alarms of a poll.
+pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut Vec<Notice>) {
+    let least = view.limits.mass_min;
+    let few = least == 0 || view.alarms.len() < least as usize;
+    if state.mass.stage == Stage::None && few {
+        return;
+    }
+    let sights = Sights::new(view, state, now);
+    // What nobody would act on anyway neither makes a mass alarm nor has to be looked at.
+    let rows: Vec<&Name> = view.alarms.iter().filter(|its| sights.calls(its)).map(|its| &its.name).collect();
+    let names: HashSet<&Name> = rows.iter().copied().collect();
+    let (alarms, before) = (rows.len() as u64, state.mass.clone());
+    let many = least > 0 && alarms >= u64::from(least);
+    let most = |known: u64| alarms * 100 > known * u64::from(view.limits.mass_share);
+    let is_mass = many && view.known.is_some_and(most);
+    if is_mass && state.mass.stage == Stage::None {
+        state.mass.stage = Stage::Looking { since: now.boot };
+        notices.push(Notice::MassAlarm { alarms, known: view.known.unwrap_or_default() });
+    }
+    let mass = &mut state.mass;
+    // The row of whoever was looked at may be out of sight until the next poll.
+    let looked_at = |name: &Name| mass.seen.get(name).is_some_and(|(_, at)| now.boot.since(*at) < FRESH);
+    let in_hand = |name: &Name| {
+        state.standings.get(name).is_some_and(|its| its.in_flight.is_some() || its.pause.is_some())
+    };
+    mass.suspects.retain(|name| least > 0 && (names.contains(name) || looked_at(name) || in_hand(name)));
+    if is_mass {
+        mass.suspects.extend(names.iter().copied().cloned());
+    }
+    if mass.suspects.is_empty() && mass.stage != Stage::None {
+        *mass = Mass::default();
+        notices.push(Notice::MassOver);
+    }
+    let checked = |name: &Name| matches!(view.configured.get(name), Some(Configured::Yes(r)) if r.check == Checked::ByCheck);
+    let unseen = |name: &&Name| checked(name) && !mass.seen.contains_key(*name);
+    match mass.stage {
+        Stage::Looking { since } => {
+            if now.boot.since(since) >= LONGEST_LOOK || !mass.suspects.iter().any(|name| unseen(&name)) {
+                notices.push(mass.conclude());
+            }
+        }
+        Stage::None | Stage::Held { .. } | Stage::Believed => {
+            mass.seen.retain(|name, _| mass.suspects.contains(name));
+        }
+    }
+    state.dirty.host |= state.mass != before;
 }

@@ -2,9 +2,10 @@
 
 use crate::breaker::Admission;
 use crate::case::{Case, pause_ends};
-use crate::decide::{Check, Round};
+use crate::decide::Check;
 use crate::hold::counted;
 use crate::mass::Stage;
+use crate::round::Round;
 use crate::sentence::lasting;
 
 impl Case<'_> {

@@ -1,7 +1,7 @@
 //! The sentences behind the reasons: what the operator reads at three in the morning.
 
 use crate::hold::{Hold, counted};
-use crate::model::printable;
+use crate::model::{Name, printable};
 use crate::time::{Now, Ticks, Wall};
 use std::time::Duration;
 
@@ -26,13 +26,7 @@ impl Hold {
             Self::Maintenance { id, reason: why, until } => {
                 format!("maintenance window {id}{}{}", reason(why), ending(Some(until), now))
             }
-            Self::MassAlarm { healthy: None, .. } => {
-                "so many are in alarm at once that each is looked at before anything is restarted".to_owned()
-            }
-            Self::MassAlarm { healthy: Some((looked, healthy)), .. } => format!(
-                "mass alarm, and {healthy} of the {looked} looked at are healthy: clear the alarms that are wrong \
-                 (pm alarm clear), or make pm believe them: pm release --mass-alarm"
-            ),
+            Self::MassAlarm { healthy, .. } => mass_alarm(*healthy),
             Self::Waiting { cause, trouble } => format!("waits for {cause}, which {}", trouble.phrase()),
             Self::Handled { recheck } => {
                 format!(
@@ -45,29 +39,13 @@ impl Hold {
                  in {}",
                 left(until)
             ),
-            Self::DriverOpen { driver, until: Some(until) } => {
-                format!(
-                    "what {driver} depends on fails for several processes; tried again in {}",
-                    left(until)
-                )
-            }
-            Self::DriverOpen { driver, until: None } => {
-                format!("what {driver} depends on failed for several processes; one restart finds out now")
-            }
+            Self::DriverOpen { driver, until } => driver_open(driver, until.as_ref().map(left)),
             Self::BreakerOpen { count, until } => format!(
                 "the breaker is open after {} that did not help; one trial in {}",
                 counted(*count, "restart"),
                 left(until)
             ),
-            Self::GroupOpen { group, until: Some(until) } => {
-                format!(
-                    "the breaker of the group {group} is open; one trial of one member in {}",
-                    left(until)
-                )
-            }
-            Self::GroupOpen { group, until: None } => {
-                format!("the group {group} has used up its budget of restarts")
-            }
+            Self::GroupOpen { group, until } => group_open(group, until.as_ref().map(left)),
             Self::GroupCanary { group, canary } => {
                 format!("the group {group} is tried with one member first: {canary}")
             }
@@ -100,6 +78,34 @@ impl Hold {
     }
 }
 
+fn mass_alarm(healthy: Option<(u64, u64)>) -> String {
+    match healthy {
+        None => "so many are in alarm at once that each is looked at before anything is restarted".to_owned(),
+        Some((looked, healthy)) => format!(
+            "mass alarm, and {healthy} of the {looked} looked at are healthy: clear the alarms that are wrong \
+             (pm alarm clear), or make pm believe them: pm release --mass-alarm"
+        ),
+    }
+}
+
+fn driver_open(driver: &Name, left: Option<String>) -> String {
+    match left {
+        Some(left) => {
+            format!("what {driver} depends on fails for several processes; tried again in {left}")
+        }
+        None => format!("what {driver} depends on failed for several processes; one restart finds out now"),
+    }
+}
+
+fn group_open(group: &Name, left: Option<String>) -> String {
+    match left {
+        Some(left) => {
+            format!("the breaker of the group {group} is open; one trial of one member in {left}")
+        }
+        None => format!("the group {group} has used up its budget of restarts"),
+    }
+}
+
 /// `47 s`, `12 min`, `3 h 20 min`: rounded up, never 0 while something is left.
 #[must_use]
 pub fn lasting(duration: Duration) -> String {
@@ -108,7 +114,7 @@ pub fn lasting(duration: Duration) -> String {
     match (seconds, minutes) {
         (0..=300, _) => format!("{seconds} s"),
         (_, 0..120) => format!("{minutes} min"),
-        _ if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        _ if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
         _ => format!("{} h {} min", minutes / 60, minutes % 60),
     }
 }

@@ -1,11 +1,12 @@
 //! `settle`: what follows from an outcome. With [`advance`](crate::advance) the only place where a breaker changes.
 
-use crate::advance::{relapsed, troubled};
+use crate::advance::{Word, group_told, relapsed};
 use crate::breaker::Opened;
+use crate::group::Group;
 use crate::mass::Condition;
 use crate::model::{
-    Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, Rules,
-    Settlement, Standing, Verify, View,
+    Alarm, Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, RowId,
+    Rules, Settlement, Standing, Trial, Verify, View,
 };
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -58,7 +59,7 @@ impl Settling<'_> {
         }
         match self.outcome.end {
             End::Restarted => self.restarted(began),
-            End::AlreadyHealthy => self.healthy(),
+            End::AlreadyHealthy => self.healthy(began),
             End::Unhealthy => self.unhealthy(),
             End::Failed => self.failed(began),
             End::Infrastructure => self.infrastructure(),
@@ -78,21 +79,24 @@ impl Settling<'_> {
 
     fn restarted(&mut self, began: Ticks) {
         let (rules, now) = (self.rules, self.now.boot);
-        self.had_to_be_restarted_again();
-        let counts = !matches!(self.job.cause, Cause::Dependency(_));
+        if self.had_to_be_restarted_again() {
+            self.tell_group(Group::unrest);
+        }
+        // A restart for the sake of a dependency says nothing about the process itself, but a trial is a trial.
+        let counts = !matches!(self.job.cause, Cause::Dependency(_)) || self.job.trial == Trial::Probe;
         let rung = self.outcome.rung.unwrap_or(self.job.rung);
         let standing = self.standing();
         (standing.last_good, standing.last_end, standing.after_window) = (Some(now), Some(now), false);
-        // A restart for the sake of a dependency says nothing about the process itself.
+        standing.alarm_since = None;
+        standing.breaker.prune(rules, now);
+        standing.breaker.disturbed();
         let forgotten = if counts {
             standing.trial = Some(OnTrial { rung, since: now });
             standing.breaker.restarted(began)
         } else {
-            standing.breaker.healthy()
+            standing.breaker.healthy(now, now)
         };
-        standing.breaker.disturbed();
         standing.breaker.quiet(now);
-        standing.breaker.prune(rules, now);
         self.tell_forgotten(forgotten);
         self.group_good();
         self.driver_answered();
@@ -103,7 +107,7 @@ impl Settling<'_> {
         }
     }
 
-    fn healthy(&mut self) {
+    fn healthy(&mut self, began: Ticks) {
         if self.job.cause == Cause::MassAlarm {
             self.state.mass.looked(&self.job.name, Condition::Healthy, self.now.boot);
             self.state.dirty.host = true;
@@ -112,8 +116,8 @@ impl Settling<'_> {
         let now = self.now.boot;
         let standing = self.standing();
         standing.after_window = false;
-        let forgotten = standing.breaker.healthy();
-        standing.breaker.quiet(now);
+        let unknown = standing.alarm_since.take().map_or(began, |since| since.min(began));
+        let forgotten = standing.breaker.healthy(unknown, now);
         self.tell_forgotten(forgotten);
         if self.job.verify != Verify::Only {
             self.group_good();
@@ -124,17 +128,31 @@ impl Settling<'_> {
 
     /// It was only looked at: in a mass alarm, or because the alarm was doubted. Now it is believed.
     fn unhealthy(&mut self) {
+        self.withdraw();
         if self.job.cause == Cause::MassAlarm {
             self.state.mass.looked(&self.job.name, Condition::Bad, self.now.boot);
             self.state.dirty.host = true;
             return;
         }
         let (rules, name, now) = (self.rules, &self.job.name, self.now.boot);
-        self.had_to_be_restarted_again();
+        let relapsed = self.had_to_be_restarted_again();
         let standing = self.standing();
         standing.last_good = None;
         let opened = standing.breaker.alarmed(rules, name, now);
         self.opened(opened);
+        if relapsed || opened.is_some() {
+            self.tell_group(Group::trouble);
+        }
+        self.tell_group(Group::alarmed);
+    }
+
+    /// The process is bad again, so what waits to clear its rows must not.
+    fn withdraw(&mut self) {
+        let Some(standing) = self.state.standings.get_mut(&self.job.name) else { return };
+        let withdrawn = |alarm: &&Alarm| standing.handled(alarm).is_some();
+        let rows: Vec<RowId> = self.job.alarms.iter().filter(withdrawn).map(|alarm| alarm.row).collect();
+        standing.handled.retain(|handled| !rows.contains(&handled.row));
+        self.settled.withdraw = rows;
     }
 
     fn failed(&mut self, began: Ticks) {
@@ -147,15 +165,10 @@ impl Settling<'_> {
         standing.rung = acted.saturating_add(1).min(top);
         standing.breaker.prune(rules, now);
         let opened = standing.breaker.failed(rules, name, began, now);
-        let withdrawn = |alarm: &&crate::model::Alarm| self.state.standings[name].handled(alarm).is_some();
-        self.settled.withdraw = self.job.alarms.iter().filter(withdrawn).map(|alarm| alarm.row).collect();
-        let withdraw = &self.settled.withdraw;
-        if let Some(standing) = self.state.standings.get_mut(name) {
-            standing.handled.retain(|handled| !withdraw.contains(&handled.row));
-        }
+        self.withdraw();
         self.opened(opened);
         self.driver_answered();
-        troubled(self.state, self.view, name, self.now, &mut self.settled.notices);
+        self.tell_group(Group::trouble);
     }
 
     /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
@@ -175,18 +188,20 @@ impl Settling<'_> {
         self.driver_unanswered();
     }
 
-    /// A restart was on trial, and another one was needed: it did not last.
-    fn had_to_be_restarted_again(&mut self) {
-        if matches!(self.job.cause, Cause::Alarm | Cause::MassAlarm) {
-            relapsed(self.state, self.view, self.rules, &self.job.name, self.now, &mut self.settled.notices);
-        }
+    /// Whether a restart was on trial, and another one was needed: it did not last.
+    fn had_to_be_restarted_again(&mut self) -> bool {
+        let asked = matches!(self.job.cause, Cause::Alarm | Cause::MassAlarm);
+        asked && relapsed(self.state, self.rules, &self.job.name, self.now, &mut self.settled.notices)
     }
 
     fn opened(&mut self, opened: Option<Opened>) {
         let Some(Opened { count, level, until }) = opened else { return };
         let name = self.job.name.clone();
-        self.settled.notices.push(Notice::BreakerOpened { name: name.clone(), count, level, until });
-        troubled(self.state, self.view, &name, self.now, &mut self.settled.notices);
+        self.settled.notices.push(Notice::BreakerOpened { name, count, level, until });
+    }
+
+    fn tell_group(&mut self, word: Word) {
+        group_told(self.state, self.view, &self.job.name, word, self.now, &mut self.settled.notices);
     }
 
     fn tell_forgotten(&mut self, forgotten: bool) {
@@ -245,7 +260,8 @@ impl Settling<'_> {
     }
 
     fn driver_answered(&mut self) {
-        let Some(driver) = self.rules.ladder.get(self.job.rung as usize) else { return };
+        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let Some(driver) = self.rules.ladder.get(acted as usize) else { return };
         let Some(mut known) = self.state.drivers.remove(driver) else { return };
         self.state.dirty.host = true;
         if known.answered() {

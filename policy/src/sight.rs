@@ -24,13 +24,16 @@ pub(crate) struct Sights<'a> {
     open: Vec<&'a Window>,
 }
 
+/// Whether a row has a name and was not handled, or is due to be looked at again.
+fn is_live(alarm: &Alarm, state: &State, now: Now) -> bool {
+    let handled = state.standing(&alarm.name).and_then(|standing| standing.handled(alarm));
+    !alarm.name.is_blank() && handled.is_none_or(|handled| handled.recheck <= now.boot)
+}
+
 impl<'a> Sights<'a> {
     pub(crate) fn new(view: &'a View<'a>, state: &State, now: Now) -> Self {
-        let live = |alarm: &&Alarm| {
-            let handled = state.standing(&alarm.name).and_then(|standing| standing.handled(alarm));
-            !alarm.name.is_blank() && handled.is_none_or(|handled| handled.recheck <= now.boot)
-        };
-        let alarmed = view.alarms.iter().filter(live).map(|alarm| &alarm.name).collect();
+        let live = view.alarms.iter().filter(|alarm| is_live(alarm, state, now));
+        let alarmed = live.map(|alarm| &alarm.name).collect();
         let in_force = |order: Order| -> Vec<&Override> {
             view.overrides.iter().filter(|o| o.order == order && o.is_in_force(now.wall)).collect()
         };
@@ -74,6 +77,13 @@ impl<'a> Sights<'a> {
         } else {
             state.due.contains_key(name).then_some(Trouble::Due)
         }
+    }
+
+    /// Whether a row calls for something: its name is in alarm, nobody has ticked it and nobody works on it.
+    pub(crate) fn calls(&self, alarm: &Alarm) -> bool {
+        let name = &alarm.name;
+        let left_alone = alarm.acknowledged || self.held(name).is_some() || self.window(name).is_some();
+        !left_alone && self.alarmed.contains(name)
     }
 
     pub(crate) fn group(&self, name: &Name) -> Option<&'a Name> {

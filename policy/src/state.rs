@@ -83,7 +83,7 @@ impl State {
 
     /// An operator believes the alarms of a mass alarm.
     pub fn believe(&mut self) {
-        self.mass.stage = crate::mass::Stage::Believed;
+        self.mass.believe();
         self.dirty.host = true;
     }
 

@@ -1,0 +1,101 @@
+//! One round of decisions: what is scarce, and how much of it is left as jobs take of it.
+
+use crate::bucket::Bucket;
+use crate::case::Case;
+use crate::driver::Driver;
+use crate::group::{Group, GroupAnswer};
+use crate::model::{Criticality, Job, Name, Verify, View};
+use crate::sight::Sights;
+use crate::state::State;
+use crate::time::{Now, Ticks};
+use std::collections::{BTreeMap, HashMap};
+
+/// One round.
+pub(crate) struct Round<'a> {
+    pub(crate) view: &'a View<'a>,
+    pub(crate) state: &'a State,
+    pub(crate) now: Now,
+    pub(crate) sights: Sights<'a>,
+    pub(crate) storm: Bucket,
+    pub(crate) running: usize,
+    groups: HashMap<&'a Name, Group>,
+    drivers: BTreeMap<Name, Driver>,
+    canaries: HashMap<&'a Name, &'a Name>,
+}
+
+/// Who is the better canary: the one with the lesser rank.
+type Rank = (u32, Criticality, Ticks, usize);
+
+impl<'a> Round<'a> {
+    pub(crate) fn new(view: &'a View<'a>, state: &'a State, now: Now) -> Self {
+        let mut round = Self {
+            view,
+            state,
+            now,
+            sights: Sights::new(view, state, now),
+            storm: state.storm,
+            running: state.running(),
+            groups: HashMap::new(),
+            drivers: state.drivers.clone(),
+            canaries: HashMap::new(),
+        };
+        round.canaries = round.choose_canaries();
+        round
+    }
+
+    /// The canary of a half-open group is the member nearest to the root of the dependencies; of several, the most
+    /// critical; of several, the one in alarm for the longest time.
+    fn choose_canaries(&self) -> HashMap<&'a Name, &'a Name> {
+        let mut best: HashMap<&'a Name, (Rank, &'a Name)> = HashMap::new();
+        if !self.state.groups.keys().any(|group| self.wants_canary(group)) {
+            return HashMap::new();
+        }
+        for (index, alarm) in self.view.alarms.iter().enumerate() {
+            let Some(group) = self.sights.group(&alarm.name) else { continue };
+            let case = Case::of(self, alarm);
+            if !self.wants_canary(group) || !case.could_be_canary(self) {
+                continue;
+            }
+            let (criticality, wave, since) = case.precedence(self);
+            let candidate = ((wave, criticality, since, index), &alarm.name);
+            let chosen = best.entry(group).or_insert(candidate);
+            *chosen = candidate.min(*chosen);
+        }
+        best.into_iter().map(|(group, (_, name))| (group, name)).collect()
+    }
+
+    fn wants_canary(&self, group: &Name) -> bool {
+        let known = self.view.groups.get(group).zip(self.state.groups.get(group));
+        known.is_some_and(|(rules, its)| its.admits(rules, self.now.boot) == GroupAnswer::Canary)
+    }
+
+    /// Who is the canary of a half-open group.
+    pub(crate) fn canary(&self, group: &Name) -> Option<&'a Name> {
+        self.canaries.get(group).copied()
+    }
+
+    pub(crate) fn group(&self, group: &Name) -> Group {
+        self.groups.get(group).cloned().unwrap_or_else(|| self.state.group(group))
+    }
+
+    pub(crate) fn driver(&self, driver: &Name) -> Option<&Driver> {
+        self.drivers.get(driver)
+    }
+
+    /// What a job takes of what is scarce.
+    pub(crate) fn begin(&mut self, job: &Job, case: &Case<'a>) {
+        self.running += 1;
+        if job.verify == Verify::Only {
+            return;
+        }
+        self.storm = self.storm.taken(self.view.limits.storm, self.now.boot);
+        if let Some(driver) = case.driver().and_then(|driver| self.drivers.get_mut(driver)) {
+            driver.begun(&job.name, self.now.boot);
+        }
+        if let Some((group, rules)) = case.group(self) {
+            let mut its = self.group(group);
+            its.begun(rules, &job.name, self.now.boot);
+            self.groups.insert(group, its);
+        }
+    }
+}
