@@ -128,6 +128,11 @@ fn overdraw(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notic
 fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
     let blind = view.sight == Sight::Blind;
     for (name, standing) in &mut state.standings {
+        if standing.ended.is_some_and(|ended| view.polled < ended) {
+            // Whether it is still in alarm is for the next poll to say.
+            continue;
+        }
+        standing.ended = None;
         if seen.fate(name) != Fate::Quiet {
             continue;
         }
@@ -204,7 +209,8 @@ fn pass_time(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, noti
             notices.push(Notice::BreakerHalfOpen { name: name.clone() });
         }
         let is_quiet = standing.in_flight.is_none() && seen.fate(&name) == Fate::Quiet;
-        while is_quiet && let Some(forgiven) = standing.breaker.forgive(rules, now.boot) {
+        let proven = now.boot.min(view.polled);
+        while is_quiet && let Some(forgiven) = standing.breaker.forgive(rules, proven) {
             changed = true;
             if forgiven == Forgiven::Level {
                 continue;

@@ -50,6 +50,8 @@ pub struct Standing {
     pub last_good: Option<Ticks>,
     /// When its last restart ended, good or bad.
     pub last_end: Option<Ticks>,
+    /// When its last job ended, until a poll has looked again: its alarms are out of sight meanwhile.
+    pub ended: Option<Ticks>,
     /// Since when it has been in alarm, while it is.
     pub alarm_since: Option<Ticks>,
     /// The next step of the ladder, from 0.

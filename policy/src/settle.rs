@@ -53,6 +53,9 @@ impl Settling<'_> {
         let running = if by_hand { None } else { standing.in_flight.take() };
         let began = running.map_or(self.now.boot, |job| job.since);
         standing.pause = None;
+        if !by_hand {
+            standing.ended = Some(self.now.boot);
+        }
         self.state.dirty.standings.insert(name.clone());
         if self.outcome.end != End::HandedOver && self.job.verify != Verify::Only {
             self.give_back();

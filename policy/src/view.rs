@@ -6,6 +6,7 @@ use crate::model::Alarm;
 use crate::name::Name;
 use crate::relations::Related;
 use crate::rules::Configured;
+use crate::time::Ticks;
 use crate::window::{Override, Window};
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ pub struct View<'a> {
     pub known: Option<u64>,
     /// Whether `alarms` tells how things are now.
     pub sight: Sight,
+    /// When the last poll ended: quiet is proven up to then and no further.
+    pub polled: Ticks,
     /// What the configuration says of each name in `alarms` and of each that is remembered.
     pub configured: &'a HashMap<Name, Configured>,
     /// Who depends on whom, and who is a member of which group.

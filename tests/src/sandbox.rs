@@ -49,8 +49,7 @@ pub struct Answer {
 
 /// Keys of `[monitor]` for tests that raise the same alarms again and again: a restart that helped has helped at once,
 /// and nobody waits between two. What restart control does by itself is tested where it is switched on.
-pub const UNHURRIED: &str =
-    "stable_time = 0\nstorm_limit = 0\nmass_alarm_min = 0\n\n[criticality.normal]\nbackoff = 0\ncircuit_jitter = 0\n";
+pub const UNHURRIED: &str = "stable_time = 0\nstorm_limit = 0\nmass_alarm_min = 0\n\n[criticality.normal]\nbackoff = 0\ncircuit_jitter = 0\n";
 
 impl Sandbox {
     /// A sandbox whose `config.ini` is `config` with `@DIR@` replaced by the folder.

@@ -296,6 +296,7 @@ impl Picture {
             alarms: &self.alarms,
             known: self.database.is_ok().then_some(self.rows.len() as u64),
             sight: if self.database.is_ok() { Sight::Clear } else { Sight::Blind },
+            polled: self.now.boot,
             configured: &self.configured,
             related,
             groups,

@@ -6,7 +6,7 @@ use crate::policy::model::{
     Alarm, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
 };
 use crate::policy::state::State;
-use crate::policy::time::Now;
+use crate::policy::time::{Now, Ticks};
 use crate::ports::{Arrangement, Catalog, Cleared, HostMemory, Pending};
 use crate::spec::Spec;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
+    /// When the last poll ended whose news have been taken in.
+    pub(super) polled_at: Ticks,
     /// How many rows there are, when it was asked.
     pub(super) known: Option<u64>,
     pub(super) state: State,
@@ -38,6 +40,7 @@ impl Book {
         let inherited = outbox.iter().map(|Pending { clear, .. }| (clear.row, clear.notes.clone())).collect();
         Self {
             alarms: Vec::new(),
+            polled_at: Ticks(0),
             known: None,
             state,
             running: BTreeMap::new(),
@@ -108,6 +111,7 @@ impl Book {
             alarms: &self.alarms,
             known: self.known,
             sight: if self.database.is_ok() { Sight::Clear } else { Sight::Blind },
+            polled: self.polled_at,
             configured: &self.configured,
             related,
             groups,

@@ -109,7 +109,7 @@ impl Keeper {
                     let pause = self.poll();
                     let now = self.clock.now();
                     next = now.boot.after(pause.max(LEAST));
-                    self.progress.last.store(now.boot.0, Ordering::Relaxed);
+                    self.progress.last.store(now.boot.0, Ordering::Release);
                     self.progress.next.store(next.0, Ordering::Relaxed);
                 }
             }

@@ -171,16 +171,17 @@ impl Daemon {
             let next = [Some(now.boot.after(self.parts.presence.beat())), self.wake_at, self.give_up];
             let pause = next.into_iter().flatten().min().map_or(Duration::ZERO, |at| at.since(now.boot));
             match self.inbox.recv_timeout(pause) {
-                Ok(event) => {
-                    self.handle(event);
-                    // Everything that has happened is taken in before anything is decided.
-                    while let Ok(event) = self.inbox.try_recv() {
-                        self.handle(event);
-                    }
-                }
+                Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout) => self.refresh(Refresh::IfChanged),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            // Asked before the inbox is emptied: the news of a poll are in it before its end can be seen.
+            let polled = Ticks(self.progress.last.load(Ordering::Acquire));
+            // Everything that has happened is taken in before anything is decided.
+            while let Ok(event) = self.inbox.try_recv() {
+                self.handle(event);
+            }
+            self.book.polled_at = polled;
             self.look();
             self.decide();
         }

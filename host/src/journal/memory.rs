@@ -64,6 +64,7 @@ struct KeptHost {
     due: BTreeMap<String, (String, u64)>,
     storm: u64,
     mass: KeptMass,
+    suspects: Vec<String>,
     windows: Vec<String>,
 }
 
@@ -139,6 +140,7 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
             }
             Stage::Believed => KeptMass::Believed,
         },
+        suspects: host.mass.suspects.iter().map(own).collect(),
         windows: host.windows.iter().map(own).collect(),
     })
 }
@@ -149,15 +151,17 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
     let due = |(name, (because, since)): (String, (String, u64))| {
         (Name::new(&name), Due { because: Name::new(&because), since: Ticks(since) })
     };
-    let mass = match kept.mass {
-        KeptMass::None => Mass::default(),
-        KeptMass::Looking(since) => Mass { stage: Stage::Looking { since: Ticks(since) }, ..Mass::default() },
-        KeptMass::Held(looked, healthy, bad) => Mass {
-            stage: Stage::Held { looked, healthy },
-            // The others are looked at again.
-            seen: bad.iter().map(|name| (Name::new(name), (Condition::Bad, Ticks(0)))).collect(),
-        },
-        KeptMass::Believed => Mass { stage: Stage::Believed, ..Mass::default() },
+    let (stage, bad) = match kept.mass {
+        KeptMass::None => (Stage::None, Vec::new()),
+        KeptMass::Looking(since) => (Stage::Looking { since: Ticks(since) }, Vec::new()),
+        // Those that were healthy are looked at again.
+        KeptMass::Held(looked, healthy, bad) => (Stage::Held { looked, healthy }, bad),
+        KeptMass::Believed => (Stage::Believed, Vec::new()),
+    };
+    let mass = Mass {
+        stage,
+        suspects: kept.suspects.iter().map(|name| Name::new(name)).collect(),
+        seen: bad.iter().map(|name| (Name::new(name), (Condition::Bad, Ticks(0)))).collect(),
     };
     Some(HostMemory {
         groups: kept.groups.into_iter().map(|(name, group)| (Name::new(&name), read_group(group))).collect(),

@@ -90,6 +90,7 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
         storm: Bucket { full_at: Ticks(15) },
         mass: Mass {
             stage: Stage::Held { looked: 9, healthy: 7 },
+            suspects: BTreeSet::from([name("bad"), name("good")]),
             seen: [(name("bad"), (Condition::Bad, Ticks(0)))].into(),
         },
         windows: BTreeSet::from([name("night")]),
