@@ -128,6 +128,10 @@ pub(crate) fn ordered(given: &Override) -> String {
     format!("OPERATOR LOG: In force: {}", in_words(given))
 }
 
+pub(crate) fn ended(given: &Override) -> String {
+    format!("OPERATOR LOG: Ended by itself: {}", in_words(given))
+}
+
 pub(crate) fn released(over: &Override) -> String {
     format!("OPERATOR LOG: Not in force any more: {}", in_words(over))
 }

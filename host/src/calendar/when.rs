@@ -5,7 +5,7 @@
 
 use super::zone::{Local, Zone};
 use crate::policy::time::Wall;
-use jiff::civil::{DateTime, Time};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, Timestamp};
 use pm_plugin_api::value::Value as _;
 use std::time::Duration;
@@ -41,6 +41,35 @@ pub fn moment(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
         let forms = "2026-12-01 22:00, 22:00, now, +2h or 2026-12-01T22:00:00+02:00";
         Err(format!("{text:?} is not a time; write {forms}"))
     })
+}
+
+/// Reads a moment that is not after `base`, for those who look back: a time as in [`absolute`], a day
+/// (`2026-12-01`, its beginning), `22:00`, which is the last such time, `-2h`, and `now`.
+///
+/// # Errors
+/// A phrase that completes "--since: …": what is wrong and what to write.
+pub fn past(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
+    let text = text.trim();
+    let at = if text.eq_ignore_ascii_case("now") {
+        base
+    } else if let Some(duration) = text.strip_prefix('-') {
+        let millis = Duration::parse(duration.trim())?.as_millis();
+        Wall(base.0.saturating_sub(i64::try_from(millis).unwrap_or(i64::MAX)))
+    } else if let Some(time) = time_of_day(text) {
+        last(time, base, zone)?
+    } else {
+        let day = text.parse::<Date>().ok().filter(|_| !text.contains(':'));
+        let read = day.map_or_else(
+            || read_absolute(text, zone),
+            |day| resolve(day.to_datetime(Time::midnight()), zone),
+        );
+        let forms = "2026-12-01 22:00, 2026-12-01, 22:00, now, -2h or 2026-12-01T22:00:00+02:00";
+        read.unwrap_or_else(|| Err(format!("{text:?} is not a time; write {forms}")))?
+    };
+    if at > base {
+        return Err(format!("{text:?} is in the future; write a moment of the past"));
+    }
+    Ok(at)
 }
 
 /// The moment `duration` after another one.
@@ -112,6 +141,17 @@ fn next(time: Time, base: Wall, zone: &Zone) -> Result<Wall, String> {
         return today;
     }
     resolve(tomorrow.to_datetime(time), zone).ok_or_else(beyond)?
+}
+
+fn last(time: Time, base: Wall, zone: &Zone) -> Result<Wall, String> {
+    let beyond = || format!("{} has no time before in any calendar", time.strftime("%H:%M"));
+    let local = zone.local(base).ok_or_else(beyond)?;
+    let yesterday = local.date().checked_sub(Span::new().days(1)).map_err(|_| beyond())?;
+    let today = resolve(local.date().to_datetime(time), zone).ok_or_else(beyond)?;
+    if today.as_ref().map_or(local.time() >= time, |at| *at <= base) {
+        return today;
+    }
+    resolve(yesterday.to_datetime(time), zone).ok_or_else(beyond)?
 }
 
 #[cfg(test)]
@@ -203,5 +243,30 @@ mod tests {
                 let _ = moment(&text, base, &bucharest());
             }
         }
+    }
+
+    #[test]
+    fn moments_of_the_past_are_read_and_those_of_the_future_refused() {
+        let now = utc("2026-12-01 10:00");
+        let read = |text: &str| past(text, now, &bucharest());
+        for (text, expected) in [
+            ("now", "2026-12-01 10:00"),
+            ("-2h", "2026-12-01 08:00"),
+            (" - 90s ", "2026-12-01 09:58:30"),
+            ("12:00", "2026-12-01 10:00"),
+            ("12:30", "2026-11-30 10:30"),
+            ("9:05", "2026-12-01 07:05"),
+            ("2026-11-01", "2026-10-31 22:00"),
+            ("2026-11-01 22:00", "2026-11-01 20:00"),
+            ("2026-12-01T10:00:00Z", "2026-12-01 10:00"),
+        ] {
+            assert_eq!(read(text), Ok(utc(expected)), "{text}");
+        }
+        for wrong in ["", "-", "-x", "+2h", "2099-01-01 00:00", "2099-01-01", "yesterday", "25:00", "12"] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+        // 3:30 came twice that night: which one is meant has to be written.
+        let twice = past("3:30", utc("2026-10-25 06:00"), &bucharest()).unwrap_err();
+        assert!(twice.contains("comes twice"), "{twice}");
     }
 }

@@ -2,14 +2,13 @@
 
 use crate::cli::arguments::{AuditOptions, Format, Global};
 use crate::cli::compose::Context;
+use crate::cli::history::past;
 use crate::cli::table::{local, table};
-use crate::cli::until::{self, Side};
 use crate::cli::{Failure, Terminal, json, whom};
 use crate::policy::model::{Name, printable};
 use crate::policy::window::Scope;
 use crate::ports::Journal;
 use crate::ports::overrides::{Audited, Chain, Entry, Wanted, as_option};
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 pub(crate) fn audit(
@@ -23,10 +22,7 @@ pub(crate) fn audit(
         let chain = journal.chain().map_err(|error| Failure::failed(&error))?;
         return verdict(&chain, options.format, terminal);
     }
-    let since = options.since.as_deref().map(|text| {
-        until::moment(text, Side::Last, context.now().wall, &TimeZone::system())
-            .map_err(|why| Failure::Usage(format!("--since: {why}")))
-    });
+    let since = options.since.as_deref().map(|text| past("--since", text, &context));
     let of = options.name.as_deref().map(Name::new);
     let wanted = Wanted {
         group: of.as_ref().and_then(|name| whom::group_of(&context, name)),

@@ -1,10 +1,11 @@
 //! `pm history`: attempts with cause, strategy, outcome and effect; `--effect` tells which restarts help at all.
 
+use crate::calendar::{Zone, when};
 use crate::cli::arguments::{Format, Global, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal, json, until};
+use crate::cli::{Failure, Terminal, json};
 use crate::policy::model::{AttemptId, End, Name, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
@@ -25,7 +26,7 @@ pub(crate) fn history(
     if let Some(id) = options.evidence {
         return evidence(&journal, AttemptId(id), terminal);
     }
-    let since = options.since.as_deref().map(|text| until::past(text, context.now().wall)).transpose()?;
+    let since = options.since.as_deref().map(|text| past("--since", text, &context)).transpose()?;
     let name = options.name.as_deref().map(Name::new);
     let limit = if options.effect { MOST_COUNTED } else { options.limit };
     let attempts = journal
@@ -37,6 +38,12 @@ pub(crate) fn history(
         (Format::Json, false) => json::write(&attempts.iter().map(as_json).collect(), terminal.out),
         (Format::Json, true) => json::write(&effects_json(&attempts), terminal.out),
     }
+}
+
+/// Reads the moment of an option of those who look back.
+pub(crate) fn past(option: &str, text: &str, context: &Context) -> Result<Wall, Failure> {
+    when::past(text, context.now().wall, &Zone::system())
+        .map_err(|why| Failure::Usage(format!("{option}: {why}")))
 }
 
 fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {

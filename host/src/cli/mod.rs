@@ -27,7 +27,6 @@ mod run;
 mod shell;
 mod status;
 mod table;
-mod until;
 mod who;
 mod whom;
 mod why;

@@ -1,17 +1,17 @@
 //! `pm hold`, `observe`, `bypass`, `release` and `reset`: an operator's orders. Each is written into the journal together
 //! with its entry in the audit, then the daemon is told, and the answer says what is in force now.
 
+use crate::calendar::{Zone, when};
 use crate::cli::arguments::{Global, OverrideOptions, ReleaseOptions, ResetOptions, WhomOptions};
 use crate::cli::compose::Context;
 use crate::cli::operator::Operator;
-use crate::cli::until::{self, Side};
 use crate::cli::{Failure, Terminal, whom};
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::policy::window::{Order, Override, Scope};
 use crate::ports::overrides::{Wish, by_whom, in_words, whom as covered};
 use crate::ports::{Journal as _, JournalError};
-use jiff::tz::TimeZone;
+use pm_plugin_api::value::Value as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -75,12 +75,11 @@ pub(crate) fn reset(
 fn end(order: Order, options: &OverrideOptions, now: Wall) -> Result<Option<Wall>, String> {
     let until = match (&options.lasts, &options.until) {
         (Some(text), _) => {
-            let lasts = until::duration(text).map_err(|why| format!("--for: {why}"))?;
-            Some(Wall(now.0.saturating_add(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX))))
+            let lasts = Duration::parse(text.trim()).map_err(|why| format!("--for: {why}"))?;
+            Some(when::after(now, lasts))
         }
         (None, Some(text)) => {
-            let zone = TimeZone::system();
-            Some(until::moment(text, Side::Next, now, &zone).map_err(|why| format!("--until: {why}"))?)
+            Some(when::moment(text, now, &Zone::system()).map_err(|why| format!("--until: {why}"))?)
         }
         (None, None) => None,
     };

@@ -25,6 +25,7 @@ impl Daemon {
     pub(super) fn decide(&mut self) {
         self.wake_at = None;
         let now = self.parts.clock.now();
+        self.say_what_is_over();
         self.book.windows = self.parts.catalog.windows(now.wall);
         if self.book.is_at_rest() {
             return;

@@ -25,6 +25,8 @@ pub(super) struct Doorbell {
     again: bool,
     /// The last order that was obeyed. It still stands in the journal if that could not be written.
     obeyed: i64,
+    /// Overrides that were said to be in force.
+    said: Vec<Override>,
     /// Whose standings an order has changed, until they are stored.
     unwritten: BTreeSet<Name>,
 }
@@ -68,11 +70,27 @@ impl Daemon {
         for given in after.iter().filter(|given| !before.contains(given)) {
             info!("{}", wording::ordered(given));
         }
+        self.doorbell.said.clone_from(&after);
         let same = |a: &Override, b: &Override| a.scope == b.scope && a.order == b.order;
         for over in before.iter().filter(|over| !after.iter().any(|given| same(over, given))) {
             info!("{}", wording::released(over));
         }
         self.book.overrides = overrides;
+    }
+
+    /// Says which overrides have ended by themselves.
+    pub(super) fn say_what_is_over(&mut self) {
+        if self.doorbell.said.is_empty() {
+            return;
+        }
+        let now = self.parts.clock.now().wall;
+        self.doorbell.said.retain(|given| {
+            let in_force = given.is_in_force(now);
+            if !in_force {
+                info!("{}", wording::ended(given));
+            }
+            in_force
+        });
     }
 
     fn obey(&mut self, orders: &[Ordered]) {

@@ -3,10 +3,10 @@
 
 use crate::cli::arguments::Format;
 use crate::cli::compose::Context;
-use crate::cli::history::{effect, under};
+use crate::cli::history::{effect, past, under};
 use crate::cli::status::word;
 use crate::cli::table::local;
-use crate::cli::{Failure, Terminal, json, until};
+use crate::cli::{Failure, Terminal, json};
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::ports::{Answer, Asked, Attempt, Decision, Journal};
@@ -26,7 +26,7 @@ pub(super) fn why(
     format: Format,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let at = until::past(at, context.now().wall)?;
+    let at = past("--at", at, context)?;
     let journal = context.journal_read_only()?;
     let found = find(&journal, name, at)?;
     match format {
