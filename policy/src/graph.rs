@@ -150,6 +150,20 @@ impl Graph {
     fn named<'g>(&'g self, numbers: &'g [u32]) -> impl Iterator<Item = &'g Name> {
         numbers.iter().map(|number| &self.names[*number as usize])
     }
+    /// These, and all that depends on one of them, each once and in order: what a name depends on comes before it.
+    fn below(&self, these: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let mut seen = vec![false; self.names.len()];
+        let mut reached: Vec<u32> = these.into_iter().collect();
+        reached.retain(|number| !std::mem::replace(&mut seen[*number as usize], true));
+        let mut at = 0;
+        while let Some(number) = reached.get(at).copied() {
+            at += 1;
+            let down = self.down.of(number).iter();
+            reached.extend(down.filter(|down| !std::mem::replace(&mut seen[**down as usize], true)));
+        }
+        reached.sort_unstable();
+        reached
+    }
     /// All that can be reached from `name`, without itself, in order.
     fn reach(&self, links: &Links, name: &Name) -> Vec<&Name> {
         let Some(start) = self.number(name) else { return Vec::new() };

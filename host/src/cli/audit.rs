@@ -2,7 +2,6 @@
 
 use crate::cli::arguments::{AuditOptions, Format, Global};
 use crate::cli::compose::Context;
-use crate::cli::history::past;
 use crate::cli::table::{local, table};
 use crate::cli::{Failure, Terminal, json, whom};
 use crate::policy::model::{Name, printable};
@@ -22,7 +21,7 @@ pub(crate) fn audit(
         let chain = journal.chain().map_err(|error| Failure::failed(&error))?;
         return verdict(&chain, options.format, terminal);
     }
-    let since = options.since.as_deref().map(|text| past("--since", text, &context));
+    let since = options.since.as_deref().map(|text| context.past("--since", text));
     let of = options.name.as_deref().map(Name::new);
     let wanted = Wanted {
         group: of.as_ref().and_then(|name| whom::group_of(&context, name)),

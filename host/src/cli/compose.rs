@@ -2,7 +2,7 @@
 //!
 //! This is where plain data of one edge becomes plain data of another, because edges never import each other.
 
-use crate::calendar::Agenda;
+use crate::calendar::{Agenda, Zone, when};
 use crate::cli::arguments::Global;
 use crate::cli::arrange::arrangement;
 use crate::cli::{Failure, addresses};
@@ -140,6 +140,11 @@ impl Context {
 
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+    /// Reads the moment of an option of those who look back.
+    pub(crate) fn past(&self, option: &str, text: &str) -> Result<Wall, Failure> {
+        when::past(text, self.now().wall, &Zone::system())
+            .map_err(|why| Failure::Usage(format!("{option}: {why}")))
     }
     pub(crate) fn clock(&self) -> Arc<SystemClock> {
         Arc::clone(&self.clock)

@@ -1,6 +1,5 @@
 //! `pm history`: attempts with cause, strategy, outcome and effect; `--effect` tells which restarts help at all.
 
-use crate::calendar::{Zone, when};
 use crate::cli::arguments::{Format, Global, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
@@ -26,7 +25,7 @@ pub(crate) fn history(
     if let Some(id) = options.evidence {
         return evidence(&journal, AttemptId(id), terminal);
     }
-    let since = options.since.as_deref().map(|text| past("--since", text, &context)).transpose()?;
+    let since = options.since.as_deref().map(|text| context.past("--since", text)).transpose()?;
     let name = options.name.as_deref().map(Name::new);
     let limit = if options.effect { MOST_COUNTED } else { options.limit };
     let attempts = journal
@@ -38,12 +37,6 @@ pub(crate) fn history(
         (Format::Json, false) => json::write(&attempts.iter().map(as_json).collect(), terminal.out),
         (Format::Json, true) => json::write(&effects_json(&attempts), terminal.out),
     }
-}
-
-/// Reads the moment of an option of those who look back.
-pub(crate) fn past(option: &str, text: &str, context: &Context) -> Result<Wall, Failure> {
-    when::past(text, context.now().wall, &Zone::system())
-        .map_err(|why| Failure::Usage(format!("{option}: {why}")))
 }
 
 fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {

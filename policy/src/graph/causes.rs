@@ -26,25 +26,16 @@ impl Graph {
     /// Only what depends on a name in trouble is looked at, each edge once; without trouble nothing is.
     #[must_use]
     pub fn causes<'n>(&self, troubled: impl IntoIterator<Item = &'n Name>) -> Causes<'_> {
-        let mut reached: Vec<u32> = troubled.into_iter().filter_map(|name| self.number(name)).collect();
-        if reached.is_empty() {
+        let known: Vec<u32> = troubled.into_iter().filter_map(|name| self.number(name)).collect();
+        if known.is_empty() {
             return Causes { graph: self, of: Vec::new(), troubled: Vec::new() };
         }
         let mut of = vec![NONE; self.names.len()];
-        let (mut troubled, mut seen) = (vec![false; self.names.len()], vec![false; self.names.len()]);
-        reached.retain(|number| !std::mem::replace(&mut troubled[*number as usize], true));
-        for number in &reached {
-            seen[*number as usize] = true;
+        let mut troubled = vec![false; self.names.len()];
+        for number in &known {
+            troubled[*number as usize] = true;
         }
-        let mut at = 0;
-        while let Some(number) = reached.get(at).copied() {
-            at += 1;
-            let down = self.down.of(number).iter();
-            reached.extend(down.filter(|down| !std::mem::replace(&mut seen[**down as usize], true)));
-        }
-        // By number is in order: what a name depends on has been settled before it.
-        reached.sort_unstable();
-        for number in reached {
+        for number in self.below(known) {
             let cause = blamed(number, &of, &troubled);
             for down in self.down.of(number) {
                 let theirs = &mut of[*down as usize];

@@ -26,23 +26,11 @@ impl Graph {
             return Latest { graph: self, of: Vec::new(), own: Vec::new() };
         }
         let mut own = vec![None; self.names.len()];
-        let (mut of, mut seen) = (own.clone(), vec![false; self.names.len()]);
-        let mut reached = Vec::new();
-        for (number, at) in known {
-            own[number as usize] = own[number as usize].max(Some(at));
-            if !std::mem::replace(&mut seen[number as usize], true) {
-                reached.push(number);
-            }
+        let mut of = own.clone();
+        for (number, at) in &known {
+            own[*number as usize] = own[*number as usize].max(Some(*at));
         }
-        let mut at = 0;
-        while let Some(number) = reached.get(at).copied() {
-            at += 1;
-            let down = self.down.of(number).iter();
-            reached.extend(down.filter(|down| !std::mem::replace(&mut seen[**down as usize], true)));
-        }
-        // By number is in order: what a name depends on has been settled before it.
-        reached.sort_unstable();
-        for number in reached {
+        for number in self.below(known.into_iter().map(|(number, _)| number)) {
             let passed_on = of[number as usize].max(own[number as usize]);
             for down in self.down.of(number) {
                 of[*down as usize] = of[*down as usize].max(passed_on);

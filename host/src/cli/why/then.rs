@@ -3,7 +3,7 @@
 
 use crate::cli::arguments::Format;
 use crate::cli::compose::Context;
-use crate::cli::history::{effect, past, under};
+use crate::cli::history::{effect, under};
 use crate::cli::status::word;
 use crate::cli::table::local;
 use crate::cli::{Failure, Terminal, json};
@@ -26,7 +26,7 @@ pub(super) fn why(
     format: Format,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let at = past("--at", at, context)?;
+    let at = context.past("--at", at)?;
     let journal = context.journal_read_only()?;
     let found = find(&journal, name, at)?;
     match format {
