@@ -7,6 +7,7 @@ use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::hold::counted;
 use crate::policy::model::{Cause, Hold, Intake, Job, Plan, Trial, Verify};
+use crate::policy::sentence::lasting;
 use serde_json::{Value, json};
 
 pub(crate) fn plan(
@@ -59,8 +60,8 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
         write!(out, "\n{}", table(&["", "PROCESS", "WAVE", "WHAT AND WHY"], rows))?;
     }
     if let Some(at) = plan.wake_at {
-        let seconds = at.since(picture.now.boot).as_secs_f64().ceil();
-        writeln!(out, "\nThe next of these reasons ends by itself in {seconds} s.")?;
+        let left = lasting(at.since(picture.now.boot));
+        writeln!(out, "\nThe next of these reasons ends by itself in {left}.")?;
     }
     if picture.daemon.is_none() {
         writeln!(out, "\nThe daemon is not running: nothing happens until it is started (pm run).")?;

@@ -1,6 +1,8 @@
 //! `pm status`: processes, alarms, breakers and last attempts, from the table and the journal. Reads only, and works
 //! whether or not the daemon runs or the database answers.
 
+mod together;
+
 use crate::cli::arguments::{Format, FormatOptions, Global};
 use crate::cli::audit::scope_json;
 use crate::cli::compose::{Context, Picture};
@@ -57,6 +59,10 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
     let overrides: Vec<_> = in_force(context, picture).into_iter().map(override_row).collect();
     if !overrides.is_empty() {
         write!(out, "\n{}", table(&["OVERRIDE", "FOR", "UNTIL", "BY", "WHY"], overrides))?;
+    }
+    let together = together::rows(picture);
+    if !together.is_empty() {
+        write!(out, "\n{}", table(&["TOGETHER", "NAME", "STATE"], together))?;
     }
     let rows: Vec<_> = names(context, picture)
         .iter()
@@ -173,6 +179,7 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
             })
         })
         .collect();
+    let (groups, windows, mass_alarm) = together::as_json(picture);
     json!({
         "configuration": context.config.file,
         "database": {
@@ -182,6 +189,9 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
         },
         "daemon_pid": picture.daemon,
         "overrides": overrides.into_iter().map(override_json).collect::<Vec<_>>(),
+        "groups": groups,
+        "open_windows": windows,
+        "mass_alarm": mass_alarm,
         "processes": processes,
     })
 }
