@@ -169,7 +169,7 @@ impl<'a> Examiner<'a> {
         Self(Round::new(view, state, now))
     }
 
-    /// The chain of checks for one alarm, up to the first that objects.
+    /// What every check says of one alarm. The first that objects is the reason; what else would object is told, too.
     #[must_use]
     pub fn chain(&self, alarm: &'a Alarm) -> Vec<(Check, Result<String, Hold>)> {
         let case = Case::of(&self.0, alarm);
@@ -182,7 +182,10 @@ impl<'a> Examiner<'a> {
             match case.ask(check, &self.0) {
                 Answer::Hold(hold) => {
                     chain.push((check, Err(hold)));
-                    break;
+                    // Of what is not configured nothing else can be known.
+                    if check <= Check::Configured {
+                        break;
+                    }
                 }
                 answer => {
                     only_looked_at |= answer == Answer::Look;
@@ -210,7 +213,7 @@ impl<'a> Examiner<'a> {
     }
 }
 
-/// The chain of checks for one alarm, up to the first that objects.
+/// What every check says of one alarm; the first that objects is the reason.
 #[must_use]
 pub fn examine(
     alarm: &Alarm,

@@ -90,7 +90,7 @@ fn alarm(picture: &Picture, name: &Name) -> (Alarm, Stands) {
 
 impl Answer<'_> {
     fn held(&self) -> Option<&Hold> {
-        self.chain.last().and_then(|(_, result)| result.as_ref().err())
+        self.chain.iter().find_map(|(_, result)| result.as_ref().err())
     }
 
     /// The step of the ladder that comes next.
@@ -124,10 +124,14 @@ impl Answer<'_> {
             None => "acted on".to_owned(),
         };
         writeln!(out, "{which} {is} {verdict}.\n")?;
+        let mut mark = "HOLD";
         for (check, result) in &self.chain {
             match result {
                 Ok(saw) => writeln!(out, "  ok   {:<13} {}", check.word(), self.saw(*check, saw))?,
-                Err(hold) => writeln!(out, "  HOLD {:<13} {}", check.word(), hold.sentence(self.now))?,
+                Err(hold) => {
+                    writeln!(out, "  {mark} {:<13} {}", check.word(), hold.sentence(self.now))?;
+                    mark = "also";
+                }
             }
         }
         if let (Some(spec), None) = (&self.spec, self.held()) {

@@ -93,8 +93,12 @@ fn write(found: &Found, name: &Name, at: Wall, terminal: &mut Terminal<'_>) -> R
 }
 
 fn checks(chain: &[Asked], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    let mut objection = "HOLD";
     for Asked { check, answer, saw } in chain {
-        let mark = if *answer == Answer::Held { "HOLD" } else { "ok  " };
+        let mark = match answer {
+            Answer::Passed => "ok  ",
+            Answer::Held => std::mem::replace(&mut objection, "also"),
+        };
         writeln!(terminal.out, "  {mark} {check:<13} {saw}")?;
     }
     Ok(())
