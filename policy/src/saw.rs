@@ -94,7 +94,7 @@ impl Case<'_> {
         let (breaker, now) = (&standing.breaker, round.now.boot);
         let count = counted(breaker.count(rules, now), "restart");
         let tail = format!(
-            "{count} that did not help, {} opens it; level {}",
+            "{count} that did not help (opens at {}), level {}",
             rules.threshold.max(1),
             breaker.level
         );
