@@ -7,7 +7,7 @@
 
 use crate::chronicle::Statistics;
 use crate::cli::arguments::{Global, RestartOptions};
-use crate::cli::compose::Context;
+use crate::cli::compose::{Context, Picture};
 use crate::cli::operator::Operator;
 use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
@@ -15,7 +15,8 @@ use crate::evidence::Processes;
 use crate::exec::SystemExec;
 use crate::policy::decide::Examiner;
 use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Trial};
-use crate::policy::window::Scope;
+use crate::policy::window::{Order, Override, Scope};
+use crate::ports::overrides::by_whom;
 use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -106,12 +107,23 @@ fn objection(context: &Context, name: &Name) -> Option<String> {
     let picture = context.picture_with(|_| Some(alarm.clone())).ok()?;
     let view = picture.view(Intake::Open);
     let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED)?;
-    let (why, absolute) =
-        (hold.sentence(picture.now), matches!(hold, Hold::Overridden { .. } | Hold::InFlight { .. }));
-    let remedy = match absolute {
-        true if matches!(hold, Hold::Overridden { .. }) => format!("; to let it go: pm release {name}"),
-        true => String::new(),
-        false => format!("; to restart it all the same, once: pm restart {name} --force"),
+    let why = match &hold {
+        // The claim refuses these, and says it better: which restart, or whom the hold covers and how it is ended.
+        Hold::InFlight { .. } | Hold::Overridden { .. } => return None,
+        Hold::Observed { .. } => observed(&picture, name)?,
+        _ => format!("{} ({})", hold.sentence(picture.now), hold.word()),
     };
-    Some(format!("{why} ({}){remedy}", hold.word()))
+    Some(format!("{why}; to restart it all the same: pm restart {name} --force"))
+}
+
+/// By whom, how long and why a process is only observed, as `pm observe` has told it.
+fn observed(picture: &Picture, name: &Name) -> Option<String> {
+    let group = picture.arrangement.related.group_of(name);
+    let observes = |given: &&Override| {
+        given.order == Order::Observe
+            && given.is_in_force(picture.now.wall)
+            && given.scope.covers(name, group)
+    };
+    let given = picture.overrides.iter().find(observes)?;
+    Some(format!("it is only observed, {}", by_whom(&given.by, given.until, &given.why)))
 }

@@ -96,12 +96,16 @@ fn an_end_is_a_time_to_come_and_a_bypass_has_one_within_a_day() {
     for (words, text) in [
         (&["bypass", "web"][..], "a bypass must end by itself; write --for 2h, or --until TIME"),
         (&["bypass", "web", "--for", "25h"], "a bypass lasts 24 hours at most"),
-        (&["bypass", "web", "--until", "2099-01-01"], "a bypass lasts 24 hours at most"),
+        (&["bypass", "web", "--until", "2099-01-01 22:00"], "a bypass lasts 24 hours at most"),
         (&["hold", "web", "--for", "0"], "it would be over at once"),
         (&["hold", "web", "--until", "2001-01-01 10:00"], "it would be over at once"),
         (&["observe", "web", "--for", "ever"], "--for: \"ever\" is not a duration"),
-        (&["observe", "web", "--until", "soon"], "--until: \"soon\" is no time; write 22:00, "),
-        (&["observe", "web", "--until", "-2h"], "--until: \"-2h\" is no time"),
+        (
+            &["observe", "web", "--until", "soon"],
+            "--until: \"soon\" is not a time; write 2026-12-01 22:00, 22:00, ",
+        ),
+        (&["hold", "web", "--until", "2099-01-01"], "--until: \"2099-01-01\" is not a time"),
+        (&["observe", "web", "--until", "-2h"], "--until: \"-2h\" is not a time"),
     ] {
         refused(&sandbox.pm(words), 2, text);
     }
@@ -109,8 +113,8 @@ fn an_end_is_a_time_to_come_and_a_bypass_has_one_within_a_day() {
     sandbox.ok(&["bypass", "web", "--until", "23:59"]);
     sandbox.ok(&["hold", "web", "--for", "1d"]);
     let results: Vec<_> = audited(&sandbox).into_iter().map(|(_, result)| result).collect();
-    assert_eq!(results.len(), 11);
-    assert!(results[..8].iter().all(|result| result.starts_with("refused: ")), "{results:?}");
+    assert_eq!(results.len(), 12);
+    assert!(results[..9].iter().all(|result| result.starts_with("refused: ")), "{results:?}");
 }
 
 #[test]
@@ -224,9 +228,10 @@ fn everything_that_was_asked_for_is_audited_and_tampering_shows() {
     assert!(text.contains("reset --all: ordered") && !text.contains("hold web"), "{text}");
     let of_db = json(&sandbox.ok(&["audit", "db", "--format", "json"]));
     assert_eq!(of_db.as_array().unwrap().len(), 3, "its own and what was for all: {of_db:#}");
-    assert_eq!(sandbox.ok(&["audit", "--since", "2099-01-01"]), "No entries.\n");
+    assert_eq!(sandbox.ok(&["audit", "--since", "now"]), "No entries.\n");
     assert!(sandbox.ok(&["audit", "--since", "-1h"]).contains("reset --all"));
-    refused(&sandbox.pm(&["audit", "--since", "soon"]), 2, "--since: \"soon\" is no time");
+    refused(&sandbox.pm(&["audit", "--since", "soon"]), 2, "--since: \"soon\" is not a time");
+    refused(&sandbox.pm(&["audit", "--since", "2099-01-01"]), 2, "is in the future");
     let intact = sandbox.ok(&["audit", "--verify"]);
     assert!(
         intact.starts_with("The audit is as it was written: entries 1 to 10.\nHash of entry 10: "),
