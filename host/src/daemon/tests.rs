@@ -32,6 +32,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// The outside world, shared by all doubles.
 #[derive(Default)]
@@ -70,11 +71,13 @@ struct Outside {
 struct Double {
     outside: Arc<(Mutex<Outside>, Condvar)>,
     unchecked: bool,
+    /// How long a handled row is left alone.
+    grace: Duration,
 }
 
 impl Double {
     fn new() -> Self {
-        Self { outside: Arc::default(), unchecked: true }
+        Self { outside: Arc::default(), unchecked: true, grace: rules().grace }
     }
     fn with<T>(&self, act: impl FnOnce(&mut Outside) -> T) -> T {
         let result = act(&mut self.outside.0.lock().unwrap());
@@ -97,7 +100,7 @@ impl Double {
         Spec {
             system_name: "x".to_owned(),
             group: None,
-            rules: Rules { check, verify: Verify::AfterOnly, grace: Duration::from_millis(1), ..rules() },
+            rules: Rules { check, verify: Verify::AfterOnly, grace: self.grace, ..rules() },
             strategy_text: "double".to_owned(),
             chain: vec![part("double")],
             delegates: BTreeMap::new(),
@@ -467,7 +470,7 @@ fn one_slow_process_never_delays_another_and_the_limit_holds() {
 
 #[test]
 fn a_read_only_table_leads_to_one_restart_and_then_to_looking() {
-    let world = Double { unchecked: false, ..Double::new() };
+    let world = Double { unchecked: false, grace: AT_ONCE, ..Double::new() };
     world.with(|o| o.write_trouble = Some(Trouble::ReadOnly));
     world.raise(1, "web");
     let daemon = world.start(4);
@@ -500,7 +503,7 @@ fn alarms_raised_while_the_database_is_away_are_handled_when_it_is_back() {
 /// The mark of a handled row is over after a millisecond here, so only the order of the calls protects the process.
 #[test]
 fn what_waits_while_the_database_is_away_is_cleared_before_its_row_is_believed_again() {
-    let world = Double::new();
+    let world = Double { grace: AT_ONCE, ..Double::new() };
     world.with(|o| o.stuck.insert("web".to_owned()));
     world.raise(1, "web");
     let daemon = world.start(4);
