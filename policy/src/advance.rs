@@ -128,8 +128,8 @@ fn overdraw(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notic
 fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
     let blind = view.sight == Sight::Blind;
     for (name, standing) in &mut state.standings {
-        if standing.ended.is_some_and(|ended| view.polled < ended) {
-            // Whether it is still in alarm is for the next poll to say.
+        if standing.ended.is_some_and(|ended| view.polled <= ended) {
+            // Whether it is still in alarm is for the next poll to say; one of the same moment may have been before.
             continue;
         }
         standing.ended = None;
