@@ -271,6 +271,7 @@ pub(crate) fn is_good_news(notice: &Notice) -> bool {
         notice,
         Notice::BreakerClosed { .. }
             | Notice::BreakerHalfOpen { .. }
+            | Notice::FailuresForgotten { .. }
             | Notice::Lasted { .. }
             | Notice::GroupHalfOpen { .. }
             | Notice::GroupReleasing { .. }

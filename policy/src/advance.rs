@@ -210,6 +210,8 @@ fn pass_time(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, noti
         }
         let is_quiet = standing.in_flight.is_none() && seen.fate(&name) == Fate::Quiet;
         let proven = now.boot.min(view.polled);
+        // The restart on trial, and those before it.
+        let lasted_after_others = standing.trial.is_some() && standing.breaker.useless.len() > 1;
         while is_quiet && let Some(forgiven) = standing.breaker.forgive(rules, proven) {
             changed = true;
             if forgiven == Forgiven::Level {
@@ -219,8 +221,12 @@ fn pass_time(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, noti
             if standing.trial.take().is_some() {
                 notices.push(Notice::Lasted { name: name.clone() });
             }
-            if forgiven == Forgiven::Closed {
-                notices.push(Notice::BreakerClosed { name: name.clone() });
+            match forgiven {
+                Forgiven::Closed => notices.push(Notice::BreakerClosed { name: name.clone() }),
+                Forgiven::Restarts if lasted_after_others => {
+                    notices.push(Notice::FailuresForgotten { name: name.clone() });
+                }
+                Forgiven::Restarts | Forgiven::Level => {}
             }
         }
         forget(standing, rules, now.boot);

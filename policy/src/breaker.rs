@@ -112,23 +112,23 @@ impl Breaker {
         }
     }
 
-    /// A restart that began at `began` seemed to help; whether failures had been counted.
-    pub fn restarted(&mut self, began: Ticks) -> bool {
-        if self.is_half_open() {
+    /// A restart that began at `began` seemed to help. Whatever was restarted while it was not closed was its trial:
+    /// also by hand, or past an open breaker by a bypass.
+    pub fn restarted(&mut self, began: Ticks) {
+        if self.state != State::Closed {
             self.state = State::HalfOpen(Probe::Used);
         }
         self.useless.push(began);
-        std::mem::take(&mut self.failures) > 0
+        self.failures = 0;
     }
 
-    /// The process turned out healthy without a restart, so a half-open breaker keeps its trial; whether failures had
-    /// been counted. The quiet goes on, without the time since `unknown`, in which nobody knew.
-    pub fn healthy(&mut self, unknown: Ticks, now: Ticks) -> bool {
+    /// The process turned out healthy without a restart, so a half-open breaker keeps its trial. The quiet goes on,
+    /// without the time since `unknown`, in which nobody knew.
+    pub fn healthy(&mut self, unknown: Ticks, now: Ticks) {
         let unknown_for = |from: Ticks| now.since(unknown.max(from));
         self.quiet_from = self.quiet_from.map(|from| from.after(unknown_for(from)));
-        let forgotten = std::mem::take(&mut self.failures) > 0;
+        self.failures = 0;
         self.quiet(now);
-        forgotten
     }
 
     /// A restart that began at `began` did not help.

@@ -28,7 +28,7 @@ pub enum Notice {
         /// Whose.
         name: Name,
     },
-    /// Failures in a row had been counted and are forgotten.
+    /// A restart lasted after others that had not helped; these are forgotten.
     FailuresForgotten {
         /// Whose.
         name: Name,

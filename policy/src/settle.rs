@@ -87,20 +87,23 @@ impl Settling<'_> {
         }
         // A restart for the sake of a dependency says nothing about the process itself, but a trial is a trial.
         let counts = !matches!(self.job.cause, Cause::Dependency(_)) || self.job.trial == Trial::Probe;
+        // An alarm that the job was not about stands since before the restart, and is doubted for that reason.
+        let answers = !self.job.alarms.is_empty();
         let rung = self.outcome.rung.unwrap_or(self.job.rung);
         let standing = self.standing();
         (standing.last_good, standing.last_end, standing.after_window) = (Some(now), Some(now), false);
-        standing.alarm_since = None;
+        if answers {
+            standing.alarm_since = None;
+        }
         standing.breaker.prune(rules, now);
         standing.breaker.disturbed();
-        let forgotten = if counts {
+        if counts {
             standing.trial = Some(OnTrial { rung, since: now });
-            standing.breaker.restarted(began)
+            standing.breaker.restarted(began);
         } else {
-            standing.breaker.healthy(now, now)
-        };
+            standing.breaker.healthy(now, now);
+        }
         standing.breaker.quiet(now);
-        self.tell_forgotten(forgotten);
         self.group_good();
         self.driver_answered();
         self.clear(Some(self.now.wall));
@@ -120,8 +123,7 @@ impl Settling<'_> {
         let standing = self.standing();
         standing.after_window = false;
         let unknown = standing.alarm_since.take().map_or(began, |since| since.min(began));
-        let forgotten = standing.breaker.healthy(unknown, now);
-        self.tell_forgotten(forgotten);
+        standing.breaker.healthy(unknown, now);
         if self.job.verify != Verify::Only {
             self.group_good();
             self.group_refund();
@@ -205,12 +207,6 @@ impl Settling<'_> {
 
     fn tell_group(&mut self, word: Word) {
         group_told(self.state, self.view, &self.job.name, word, self.now, &mut self.settled.notices);
-    }
-
-    fn tell_forgotten(&mut self, forgotten: bool) {
-        if forgotten {
-            self.settled.notices.push(Notice::FailuresForgotten { name: self.job.name.clone() });
-        }
     }
 
     fn dependents_are_due(&mut self) {

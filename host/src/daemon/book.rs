@@ -6,7 +6,7 @@ use crate::policy::model::{
     Alarm, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
 };
 use crate::policy::state::State;
-use crate::policy::time::{Now, Ticks};
+use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{Arrangement, Catalog, Cleared, HostMemory, Pending};
 use crate::spec::Spec;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -161,6 +161,17 @@ impl Book {
             }
         }
         new
+    }
+
+    /// The rows of a name that nobody has ticked and no job is about, when it has been in alarm since before a moment.
+    pub(super) fn alarms_before(&self, name: &Name, moment: Wall, now: Now) -> Vec<Alarm> {
+        let standing = self.state.standing(name).filter(|standing| standing.in_flight.is_none());
+        let since = standing.and_then(|standing| standing.alarm_since);
+        if since.is_none_or(|since| now.wall_at(since) > moment) {
+            return Vec::new();
+        }
+        let its = self.alarms.iter().filter(|alarm| alarm.name == *name && !alarm.acknowledged);
+        its.cloned().collect()
     }
 
     /// A job ended: its alarms count again when the next poll still finds them.

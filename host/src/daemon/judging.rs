@@ -5,7 +5,9 @@
 use super::{Command, Daemon};
 use crate::policy::advance::advance;
 use crate::policy::decide::{Examiner, decide};
-use crate::policy::model::{Cause, Check, Clear, End, Hold, Name, Notice, Outcome, RowId, Standing, View};
+use crate::policy::model::{
+    Cause, Check, Clear, End, Hold, Job, Name, Notice, Outcome, RowId, Settlement, Standing, View,
+};
 use crate::policy::settle::settle;
 use crate::policy::state::State;
 use crate::policy::time::Now;
@@ -19,6 +21,15 @@ use tracing::{debug, error, info, warn};
 /// So many new reasons are noted with their chain at once; the others follow when they change. Bounds the time that
 /// the loop spends when somebody forgets a WHERE.
 const MOST_NOTED: usize = 1_000;
+
+/// Whether clearings wait in the journal's outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// They outlive pm.
+    Yes,
+    /// They are known to this pm alone; after a kill the alarm still stands in the table.
+    No,
+}
 
 impl Daemon {
     /// Turns what is known into jobs and reasons.
@@ -55,10 +66,11 @@ impl Daemon {
     pub(super) fn say_notices(&self, notices: &[Notice], now: Now) {
         for notice in notices {
             let text = wording::notice(notice, now);
-            if wording::is_good_news(notice) {
-                info!("{text}")
-            } else {
-                warn!("{text}")
+            match notice {
+                // Nobody waits for it: a failure count that is reset, or a breaker that closes, is told by itself.
+                Notice::Lasted { .. } => debug!("{text}"),
+                _ if wording::is_good_news(notice) => info!("{text}"),
+                _ => warn!("{text}"),
             }
             let judged = match notice {
                 Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
@@ -101,20 +113,28 @@ impl Daemon {
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
         self.say_outcome(name, report);
         self.say_notices(&settled.notices, now);
-        let unnoted = self.note(name, &spec, report, &settled.clear);
+        let noted = self.note(name, &spec, report, &settled.clear);
+        self.write_back(&job, settled, noted);
+    }
+
+    /// Has rows cleared, or not cleared any more, as a settlement says.
+    pub(super) fn write_back(&mut self, job: &Job, settled: Settlement, noted: Noted) {
         if !settled.withdraw.is_empty() {
             self.order(Command::Withdraw(settled.withdraw.into_iter().collect::<BTreeSet<RowId>>()));
         }
         if !settled.clear.is_empty() {
-            self.order(Command::Flush(if unnoted { settled.clear } else { Vec::new() }));
+            self.order(Command::Flush(match noted {
+                Noted::Yes => Vec::new(),
+                Noted::No => settled.clear,
+            }));
         }
-        self.book.settled(&job);
+        self.book.settled(job);
     }
 
-    /// Writes the end into the journal; answers whether the clearings could not be noted there.
-    fn note(&mut self, name: &Name, spec: &Spec, report: &Report, clear: &[Clear]) -> bool {
+    /// Writes the end into the journal; answers whether the clearings are noted there.
+    fn note(&mut self, name: &Name, spec: &Spec, report: &Report, clear: &[Clear]) -> Noted {
         if report.outcome.end == End::HandedOver {
-            return false;
+            return Noted::Yes;
         }
         let kept = self.kept(name);
         let journal = &self.parts.journal;
@@ -129,7 +149,7 @@ impl Daemon {
         if let Err(error) = &written {
             debug!("{}", wording::no_journal(error));
         }
-        report.id.is_none() || written.is_err()
+        if report.id.is_some() && written.is_ok() { Noted::Yes } else { Noted::No }
     }
 
     /// What of a standing is stored. Marks of handled rows are not: the outbox is their memory.

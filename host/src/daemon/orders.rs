@@ -5,8 +5,9 @@
 //! that would be counted twice. The hold itself does not wait for any of this: the claim in the journal refuses.
 
 use super::Daemon;
+use super::judging::Noted;
 use crate::policy::breaker::Admission;
-use crate::policy::model::{Configured, Job, Name, Outcome, Trial};
+use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
 use crate::policy::settle::settle;
 use crate::policy::time::Ticks;
 use crate::policy::window::{Override, Scope};
@@ -156,7 +157,7 @@ impl Daemon {
     /// Counts a restart by hand as one of the loop's own.
     fn count(&mut self, attempt: &Attempt) {
         let name = &attempt.name;
-        let Some((_, end, attempts, detail)) = &attempt.ended else { return };
+        let Some((ended, end, attempts, detail)) = &attempt.ended else { return };
         let (Configured::Yes(rules), _) = self.parts.catalog.look_up(name) else { return };
         let now = self.parts.clock.now();
         let standing = self.book.state.standing(name);
@@ -164,12 +165,19 @@ impl Daemon {
             None | Some(Admission::Allowed) => Trial::No,
             Some(_) => Trial::Probe,
         };
-        let job = Job::by_hand(name, trial);
+        // Without a check its own result is believed, also as the answer to the alarms that stood before. With one they
+        // are looked at.
+        let alarms = match (rules.check, end) {
+            (Checked::Unchecked, End::Restarted) => self.book.alarms_before(name, *ended, now),
+            _ => Vec::new(),
+        };
+        let job = Job { alarms, ..Job::by_hand(name, trial) };
         let outcome = Outcome::new(*end, *attempts, detail.clone());
         info!("{}", wording::by_hand(name, &outcome));
         let (state, view) = self.book.judged(self.intake);
         let settled = settle(state, &view, &rules, &job, &outcome, now);
         self.say_notices(&settled.notices, now);
         self.doorbell.unwritten.insert(name.clone());
+        self.write_back(&job, settled, Noted::No);
     }
 }

@@ -46,6 +46,12 @@ fn window(sandbox: &Sandbox, name: &str) -> Value {
         .clone()
 }
 
+/// The line of the file on which the weekly window begins.
+fn line_of_weekly(sandbox: &Sandbox) -> usize {
+    let text = sandbox.read("config.ini");
+    text.lines().position(|line| line == "[maintenance.weekly]").unwrap() + 1
+}
+
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
@@ -115,8 +121,7 @@ fn windows_of_the_file_and_of_operators_are_listed_with_their_times_here_and_the
     let shown = pm(&sandbox, &["maintenance", "list"]).out;
     fits(&shown, 100.max(sandbox.config().as_os_str().len() + 40));
     let blocks: Vec<_> = shown.split("\n\n").collect();
-    let line =
-        sandbox.read("config.ini").lines().position(|line| line == "[maintenance.weekly]").unwrap() + 1;
+    let line = line_of_weekly(&sandbox);
     assert_eq!(blocks.len(), 3, "{shown}");
     for parts in [
         &[
@@ -158,9 +163,10 @@ fn what_was_added_is_removed_and_what_is_in_the_file_is_left_to_its_editor() {
     let sandbox = shop();
     added(&sandbox, &["kernel", "--for", "1h", "--all"]);
     assert_eq!(sandbox.ok(&["maintenance", "remove", "kernel"]), "Removed: kernel.\n");
+    let delete = format!("delete the section [maintenance.weekly], line {} of ", line_of_weekly(&sandbox));
     for (name, part) in [
         ("kernel", "there is no window \"kernel\" that could be removed; there are: none"),
-        ("weekly", "delete the section [maintenance.weekly], line 23 of "),
+        ("weekly", &delete),
     ] {
         let told = sandbox.pm(&["maintenance", "remove", name]);
         assert_eq!((told.code, told.out.as_str()), (1, ""), "{name}");
@@ -249,10 +255,8 @@ fn a_window_with_an_error_is_not_forgotten_in_the_list() {
     let check = sandbox.pm(&["check"]);
     assert!(check.code == 2 && check.out.contains("its day of the week is \"SATURDAY\""), "{}", check.out);
     let shown = sandbox.ok(&["maintenance", "list"]);
-    assert!(
-        shown.contains("weekly: cannot be used as line 23 of ") && shown.contains("see: pm check"),
-        "{shown}"
-    );
+    let unusable = format!("weekly: cannot be used as line {} of ", line_of_weekly(&sandbox));
+    assert!(shown.contains(&unusable) && shown.contains("see: pm check"), "{shown}");
     assert_eq!(window(&sandbox, "weekly")["state"], "unusable");
 }
 

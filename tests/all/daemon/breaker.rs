@@ -25,7 +25,9 @@ fn failures_open_the_breaker_which_is_shown_and_outlives_pm() {
         let why = world.ok(&["why", "bad"]);
         assert!(why.starts_with("bad is in alarm; the alarm is held (breaker-open).\n"), "{why}");
         assert!(
-            why.contains("HOLD breaker       the breaker is open after 2 failures; one trial in "),
+            why.contains(
+                "HOLD breaker       the breaker is open after 2 restarts that did not help; one trial in "
+            ),
             "{why}"
         );
         let status = world.ok(&["status"]);
@@ -50,7 +52,8 @@ fn failures_open_the_breaker_which_is_shown_and_outlives_pm() {
     world.start();
     world.round();
     assert_eq!((world.count("ran"), world.state(id).0), (4, 1), "neither a stop nor a crash makes it forget");
-    // By hand it is restarted all the same. That it helped closes the breaker, and the alarm is looked at first.
+    // By hand it is restarted all the same. That is the trial: the alarm is looked at first, and the breaker closes after
+    // the stable time, which is none here.
     world.write("healthy", "", 0o644);
     world.ok(&["restart", "bad", "--force"]);
     world.cleared(id);

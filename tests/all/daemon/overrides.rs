@@ -172,9 +172,12 @@ fn a_reset_closes_the_breaker_at_once_also_when_pm_dies_before_it_hears_of_it() 
 
 #[test]
 fn restarts_by_hand_are_counted_by_the_daemon_now_or_at_its_start() {
-    let keys = "restart_command = echo x >> @DIR@/ran; test -e @DIR@/repaired\nmax_attempts = 2\nrestart_delay = 0\n\
-                max_restart_failures = 2";
-    let mut world = World::with(&custom("bad", keys));
+    let stable = |time: &str| {
+        let keys = "restart_command = echo x >> @DIR@/ran; test -e @DIR@/repaired\nmax_attempts = 2\n\
+                    restart_delay = 0\nmax_restart_failures = 2\nstable_time = ";
+        custom("bad", &format!("{keys}{time}"))
+    };
+    let mut world = World::with(&stable("10m"));
     assert_eq!(world.pm(&["restart", "bad"]).code, 1);
     assert_eq!(world.count("ran"), 2);
     world.start();
@@ -194,6 +197,11 @@ fn restarts_by_hand_are_counted_by_the_daemon_now_or_at_its_start() {
     world.write("repaired", "", 0o644);
     world.ok(&["restart", "bad", "--force"]);
     world.until_log("RESTART LOG: bad was restarted by hand: ");
-    world.until_log("Circuit breaker reset for bad");
+    // There is no check, so that is the answer to the alarm as well; it was the breaker's trial, and has to last.
     world.cleared(id);
+    let status = world.ok(&["status"]);
+    assert!(status.lines().any(|line| line.starts_with("bad ") && line.contains("half-open")), "{status}");
+    assert_eq!((world.count("ran"), world.said("Circuit breaker reset for bad")), (4, 0), "{}", world.log());
+    world.edit(&stable("0"));
+    world.until_log("Circuit breaker reset for bad");
 }

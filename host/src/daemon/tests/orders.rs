@@ -147,6 +147,32 @@ fn restarts_by_hand_are_counted_in_the_breaker() {
 }
 
 #[test]
+fn a_restart_by_hand_that_helps_is_the_trial_of_an_open_breaker_and_answers_the_alarm() {
+    let (world, daemon) = with_an_open_breaker();
+    passes(&world, 2);
+    let restarts = world.with(|o| o.restarts.len());
+    world.with(|o| {
+        o.by_hand.insert(
+            9,
+            Attempt {
+                ended: Some((Wall(i64::MAX), End::Restarted, 1, String::new())),
+                ..by_hand(9, "web", End::Restarted)
+            },
+        );
+        o.orders.push(ordered(9, Verb::Counted(AttemptId(9))));
+    });
+    daemon.events.send(Event::Orders).unwrap();
+    world.until("without a check its result is believed", |o| o.rows.is_empty());
+    world.until("counted", |o| o.orders.is_empty());
+    world.raise(2, "web");
+    world.until("one that did not last opens it again", |o| {
+        o.standings.values().any(|standing| standing.breaker.level == 2)
+    });
+    daemon.stop();
+    world.with(|o| assert_eq!(o.restarts.len(), restarts, "by hand only"));
+}
+
+#[test]
 fn counting_does_not_end_a_job_that_runs() {
     let world = Double::new();
     world.with(|o| o.stuck.insert("web".to_owned()));
