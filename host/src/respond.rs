@@ -305,7 +305,10 @@ impl Run<'_> {
     }
 
     fn good(&self, attempts: u32, detail: String) -> Outcome {
-        info!("{}", wording::restarted(&self.spec.system_name, &self.spec.strategy_text));
+        // Of a ladder it is told which step did it.
+        let one = self.spec.chain.len() == 1;
+        let strategy = if one { &self.spec.strategy_text } else { self.last_link() };
+        info!("{}", wording::restarted(&self.spec.system_name, strategy));
         self.outcome(End::Restarted, attempts, detail)
     }
 

@@ -71,7 +71,7 @@ impl Hold {
                 )
             }
             Self::Capacity { limit } => {
-                format!("{limit} restarts are running, as many as max_parallel_restarts allows")
+                format!("as many restarts are running as max_parallel_restarts allows ({limit})")
             }
             Self::Stopping => "pm is shutting down".to_owned(),
         }

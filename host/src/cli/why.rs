@@ -95,9 +95,9 @@ impl Answer<'_> {
 
     /// The step of the ladder that comes next.
     fn rung(&self) -> usize {
-        let top = self.spec.as_ref().map_or(0, |spec| spec.chain.len().saturating_sub(1));
-        let rung = self.picture.standing(&self.alarm.name).rung;
-        usize::try_from(rung).unwrap_or(top).min(top)
+        let standing = self.picture.standing(&self.alarm.name);
+        let step = self.spec.as_ref().map_or(0, |spec| standing.step(&spec.rules));
+        usize::try_from(step).unwrap_or_default()
     }
 
     /// What was seen, where there is a row to see it in.
