@@ -7,6 +7,7 @@
 mod backoff;
 mod breaker;
 mod criticality;
+mod groups;
 mod ladder;
 
 use crate::daemon::{World, custom, kill, running};
