@@ -7,11 +7,14 @@
 mod backoff;
 mod breaker;
 mod criticality;
+mod dependencies;
 mod groups;
 mod ladder;
 
 use crate::daemon::{World, custom, kill, running};
+use pm_tests::sandbox::answer;
 use serde_json::Value;
+use std::process::Command;
 
 /// A process that is always restarted at once, so that [`World::round`] can be asked for; see there.
 const MARKER: &str = "[process.marker]\nrestart_strategy = custom\nrestart_command = true\nstable_time = 0\n\
@@ -58,4 +61,27 @@ fn status(world: &World, name: &str) -> Value {
 fn pauses(attempts: &[Value]) -> Vec<i64> {
     let at = |attempt: &Value, key: &str| attempt[key].as_i64().unwrap_or_else(|| panic!("{attempt:#}"));
     attempts.windows(2).map(|pair| at(&pair[1], "began_ms") - at(&pair[0], "ended_ms")).collect()
+}
+
+/// Makes real programs with these names, each of which writes its name into `started`, and starts some of them, as
+/// their operator has.
+fn programs(world: &World, all: &[&str], started: &[&str]) {
+    for name in all {
+        world.program(name, &format!("echo {name} >> @DIR@/started"));
+    }
+    for name in started {
+        let line = format!("{} >/dev/null 2>&1 &", world.path(name));
+        assert_eq!(answer(Command::new("sh").arg("-c").arg(line)).code, 0);
+    }
+    world.until_count("started", started.len());
+}
+
+/// Asserts that texts stand in the log, each behind the one before.
+fn in_order(world: &World, texts: &[&str]) {
+    let log = world.log();
+    let mut from = 0;
+    for text in texts {
+        let found = log[from..].find(text);
+        from += found.unwrap_or_else(|| panic!("no {text:?} behind those before it in\n{log}")) + text.len();
+    }
 }
