@@ -3,6 +3,7 @@
 //! Pure text. `P` is the logical name, `S` the system name. Nothing is decided here; where the original said
 //! less, the reason is appended.
 
+use crate::policy::bucket::Budget;
 use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, printable};
 use crate::policy::sentence::lasting;
@@ -122,6 +123,15 @@ pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
         End::Restarted | End::AlreadyHealthy => format!("{RESTART} {name} was restarted by hand: {detail}"),
         _ => format!("{RESTART} {name} was not restarted by hand: {detail}"),
     }
+}
+
+pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
+    let (follow, refill) = (if waiting == 1 { "follows" } else { "follow" }, budget.refill.as_secs_f64());
+    format!(
+        "This host has begun as many restarts as it may at once (storm_limit = {}): {waiting} more {follow}, one every \
+         {refill} s, the most critical first",
+        budget.size
+    )
 }
 
 pub(crate) fn ordered(given: &Override) -> String {

@@ -59,7 +59,7 @@ impl Hold {
             }
             Self::Storm { limit, until } => {
                 format!(
-                    "this host has begun {limit} restarts at once (storm_limit); the next one in {}",
+                    "this host has begun as many restarts as it may (storm_limit = {limit}); the next one in {}",
                     left(until)
                 )
             }

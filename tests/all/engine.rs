@@ -10,6 +10,9 @@ mod criticality;
 mod dependencies;
 mod groups;
 mod ladder;
+mod maintenance;
+mod mass;
+mod storm;
 
 use crate::daemon::{World, custom, kill, running};
 use pm_tests::sandbox::answer;
