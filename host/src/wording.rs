@@ -3,6 +3,7 @@
 //! Pure text. `P` is the logical name, `S` the system name. Nothing is decided here; where the original said
 //! less, the reason is appended.
 
+use crate::policy::bucket::Budget;
 use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, printable};
 use crate::policy::sentence::lasting;
@@ -124,6 +125,15 @@ pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     }
 }
 
+pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
+    let (follow, refill) = (if waiting == 1 { "follows" } else { "follow" }, budget.refill.as_secs_f64());
+    format!(
+        "This host has begun as many restarts as it may at once (storm_limit = {}): {waiting} more {follow}, one every \
+         {refill} s, the most critical first",
+        budget.size
+    )
+}
+
 pub(crate) fn ordered(given: &Override) -> String {
     format!("OPERATOR LOG: In force: {}", in_words(given))
 }
@@ -220,7 +230,7 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
             let why = match cause {
                 GroupCause::Budget => "its budget of restarts is used up".to_owned(),
                 GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
-                GroupCause::Trial => "the member that was tried did not stay well".to_owned(),
+                GroupCause::Trial => "the restart that was tried did not help".to_owned(),
             };
             format!(
                 "Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)",
@@ -270,6 +280,7 @@ pub(crate) fn is_good_news(notice: &Notice) -> bool {
     matches!(
         notice,
         Notice::BreakerClosed { .. }
+            | Notice::FailuresForgotten { .. }
             | Notice::BreakerHalfOpen { .. }
             | Notice::FailuresForgotten { .. }
             | Notice::Lasted { .. }

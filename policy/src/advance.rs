@@ -158,9 +158,9 @@ pub(crate) fn relapsed(
     notices: &mut Vec<Notice>,
 ) -> bool {
     let Some(standing) = state.standings.get_mut(name) else { return false };
+    let step = standing.step(rules);
     let Some(trial) = standing.trial.take() else { return false };
-    let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
-    standing.rung = trial.rung.saturating_add(1).min(top);
+    standing.rung = step;
     state.dirty.standings.insert(name.clone());
     let after = now.boot.since(trial.since).as_millis();
     notices.push(Notice::Relapsed {

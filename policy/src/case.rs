@@ -70,8 +70,15 @@ impl<'a> Case<'a> {
 
     /// The strategy that would act.
     pub(crate) fn driver(&self) -> Option<&'a Name> {
-        let rung = self.standing.map_or(0, |standing| standing.rung);
-        self.rules()?.ladder.get(rung as usize)
+        self.rules()?.ladder.get(self.rung() as usize)
+    }
+
+    /// The step of the ladder that a restart would begin with.
+    fn rung(&self) -> u32 {
+        match (self.standing, self.rules(), self.alarm) {
+            (Some(standing), Some(rules), Some(_)) => standing.step(rules),
+            (standing, ..) => standing.map_or(0, |standing| standing.rung),
+        }
     }
 
     /// The first objection, or the job.
@@ -303,7 +310,7 @@ impl<'a> Case<'a> {
             },
             cause,
             trial: self.trial(round),
-            rung: self.standing.map_or(0, |standing| standing.rung),
+            rung: self.rung(),
             chain: asked.map(|check| (*check, self.saw(*check, round))).collect(),
         }
     }

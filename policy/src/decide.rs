@@ -5,7 +5,7 @@
 //! scarce, goes by criticality, then by wave of the dependencies, then by age of the alarm.
 
 use crate::case::{Answer, Case};
-use crate::model::{Alarm, Hold, Name, Plan, View};
+use crate::model::{Alarm, Hold, Job, Name, Plan, View};
 use crate::round::Round;
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -194,6 +194,12 @@ impl<'a> Examiner<'a> {
             }
         }
         chain
+    }
+
+    /// The job that an alarm leads to; none when it is held.
+    #[must_use]
+    pub fn job(&self, alarm: &'a Alarm) -> Option<Job> {
+        Case::of(&self.0, alarm).judge(&self.0).ok()
     }
 
     /// The first of these checks that objects to a restart for this alarm.

@@ -7,7 +7,7 @@
 //! An alarm that came with a mass alarm stays under suspicion as long as it stands, also when the others have gone:
 //! neither the operator who clears the wrong ones one by one nor pm, which restarts the bad ones, may set off the rest.
 
-use crate::model::{Checked, Configured, Notice, View};
+use crate::model::{Checked, Configured, Notice, Standing, View};
 use crate::name::Name;
 use crate::sight::Sights;
 use crate::state::State;
@@ -151,12 +151,13 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         notices.push(Notice::MassAlarm { alarms, known: view.known.unwrap_or_default() });
     }
     let mass = &mut state.mass;
-    // The row of whoever was looked at may be out of sight until the next poll.
-    let looked_at = |name: &Name| mass.seen.get(name).is_some_and(|(_, at)| now.boot.since(*at) < FRESH);
+    // The rows of a job are out of sight until the poll after it.
+    let unseen_yet = |its: &Standing| its.ended.is_some_and(|ended| view.polled < ended);
     let in_hand = |name: &Name| {
-        state.standings.get(name).is_some_and(|its| its.in_flight.is_some() || its.pause.is_some())
+        let its = state.standings.get(name);
+        its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
     };
-    mass.suspects.retain(|name| least > 0 && (names.contains(name) || looked_at(name) || in_hand(name)));
+    mass.suspects.retain(|name| least > 0 && (names.contains(name) || in_hand(name)));
     if is_mass {
         mass.suspects.extend(names.iter().copied().cloned());
     }

@@ -104,6 +104,13 @@ impl Standing {
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {
         self.handled.iter().find(|handled| handled.row == alarm.row && handled.notes == alarm.notes)
     }
+    /// The step of the ladder, from 0, that a restart for an alarm begins with. While a restart has to prove itself, an
+    /// alarm that is true says that it has not lasted, so it is the step after that one.
+    #[must_use]
+    pub fn step(&self, rules: &Rules) -> u32 {
+        let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
+        self.trial.map_or(self.rung, |trial| trial.rung.saturating_add(1)).min(top)
+    }
     /// The standing without the memory of failures, as an operator's reset leaves it: the breaker closed, no pause.
     /// What runs and what was handled stays.
     #[must_use]

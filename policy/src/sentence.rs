@@ -59,7 +59,7 @@ impl Hold {
             }
             Self::Storm { limit, until } => {
                 format!(
-                    "this host has begun {limit} restarts at once (storm_limit); the next one in {}",
+                    "this host has begun as many restarts as it may (storm_limit = {limit}); the next one in {}",
                     left(until)
                 )
             }
@@ -71,7 +71,7 @@ impl Hold {
                 )
             }
             Self::Capacity { limit } => {
-                format!("{limit} restarts are running, as many as max_parallel_restarts allows")
+                format!("as many restarts are running as max_parallel_restarts allows ({limit})")
             }
             Self::Stopping => "pm is shutting down".to_owned(),
         }

@@ -30,13 +30,13 @@ use std::time::Duration;
 const MARKER: &str = "\n[process.marker]\nrestart_strategy = custom\nrestart_command = true\n";
 
 /// A sandbox and the alarm table as whoever raises alarms sees it.
-struct World {
+pub(crate) struct World {
     sandbox: Sandbox,
-    table: Connection,
+    pub(crate) table: Connection,
 }
 
 /// A row: `alarma`, `sound`, `notes`.
-type Row = (i64, i64, Option<String>);
+pub(crate) type Row = (i64, i64, Option<String>);
 
 impl World {
     /// The embedded database, polled ten times a second, and these process sections.
@@ -45,7 +45,7 @@ impl World {
     }
 
     /// With a whole configuration.
-    fn of(config: &str) -> Self {
+    pub(crate) fn of(config: &str) -> Self {
         Self::launched(&[], config)
     }
 
@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Puts a row into the two tables as it is.
-    fn put(&self, id: i64, name: &dyn ToSql, alarm: i64, sound: i64, notes: Option<&str>) {
+    pub(crate) fn put(&self, id: i64, name: &dyn ToSql, alarm: i64, sound: i64, notes: Option<&str>) {
         let status = "INSERT INTO STATUS_PROCESS (process_id, alarma, sound, notes) VALUES (?1, ?2, ?3, ?4)";
         self.table.execute_batch("BEGIN IMMEDIATE; PRAGMA defer_foreign_keys = ON").unwrap();
         self.table.execute(status, params![id, alarm, sound, notes]).unwrap();
@@ -73,7 +73,7 @@ impl World {
     }
 
     /// A new row in alarm; answers its id.
-    fn alarm(&self, name: &str) -> i64 {
+    pub(crate) fn alarm(&self, name: &str) -> i64 {
         let next = "SELECT 1 + COALESCE(MAX(process_id), 0) FROM STATUS_PROCESS";
         let id = self.table.query_row(next, [], |row| row.get(0)).unwrap();
         self.put(id, &name, 1, 0, Some("down"));
@@ -81,37 +81,37 @@ impl World {
     }
 
     /// Puts a row into alarm again.
-    fn again(&self, id: i64) {
+    pub(crate) fn again(&self, id: i64) {
         let update = "UPDATE STATUS_PROCESS SET alarma = 1, notes = 'again' WHERE process_id = ?1";
         assert_eq!(self.table.execute(update, [id]).unwrap(), 1);
     }
 
-    fn state(&self, id: i64) -> Row {
+    pub(crate) fn state(&self, id: i64) -> Row {
         let select = "SELECT alarma, sound, notes FROM STATUS_PROCESS WHERE process_id = ?1";
         self.table.query_row(select, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap()
     }
 
     /// Waits until the alarm of a row is cleared, and answers its notes.
-    fn cleared(&self, id: i64) -> String {
+    pub(crate) fn cleared(&self, id: i64) -> String {
         self.until(&format!("row {id} to be cleared"), |_| self.state(id).0 == 0);
         self.state(id).2.unwrap_or_default()
     }
 
     /// Raises an alarm and waits until it is cleared.
-    fn handled(&self, name: &str) -> i64 {
+    pub(crate) fn handled(&self, name: &str) -> i64 {
         let id = self.alarm(name);
         self.cleared(id);
         id
     }
 
     /// A whole round from the poll to a clearing; what was there before it has been seen and decided by then.
-    fn round(&self) {
+    pub(crate) fn round(&self) {
         self.handled("marker");
     }
 
     /// A program that runs until it is told to end, after what it does `first`. It waits without forking: a fork looks
     /// like its parent for a moment, and tests count programs.
-    fn program(&self, name: &str, first: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str, first: &str) -> PathBuf {
         let never = self.dir().join("never");
         if !never.exists() {
             let mode = rustix::fs::Mode::from_raw_mode(0o600);
@@ -121,15 +121,15 @@ impl World {
     }
 
     /// The lines of a file that commands write to.
-    fn lines(&self, file: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, file: &str) -> Vec<String> {
         self.read(file).lines().map(str::to_owned).collect()
     }
 
-    fn count(&self, file: &str) -> usize {
+    pub(crate) fn count(&self, file: &str) -> usize {
         self.lines(file).len()
     }
 
-    fn until_count(&self, file: &str, count: usize) {
+    pub(crate) fn until_count(&self, file: &str, count: usize) {
         self.until(&format!("{count} lines in {file}"), |_| self.count(file) >= count);
     }
 
@@ -139,12 +139,12 @@ impl World {
     }
 
     /// How many lines of the log contain a text.
-    fn said(&self, text: &str) -> usize {
+    pub(crate) fn said(&self, text: &str) -> usize {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
     /// A path below the folder, as text.
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir().join(name).to_string_lossy().into_owned()
     }
 }
@@ -182,18 +182,18 @@ fn message(line: &str) -> String {
 }
 
 /// A section of a process with the strategy custom.
-fn custom(name: &str, keys: &str) -> String {
+pub(crate) fn custom(name: &str, keys: &str) -> String {
     format!("[process.{name}]\nrestart_strategy = custom\n{keys}\n\n")
 }
 
 /// Whether a process is there and no zombie.
-fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// Pids of processes whose command line names a file of the sandbox.
-fn running(world: &World, file: &str) -> Vec<u32> {
+pub(crate) fn running(world: &World, file: &str) -> Vec<u32> {
     let mut found: Vec<u32> = pm_tests::sandbox::processes_of(&world.path(file))
         .into_iter()
         .filter_map(|pid| u32::try_from(pid).ok())
@@ -204,7 +204,7 @@ fn running(world: &World, file: &str) -> Vec<u32> {
 }
 
 /// Kills a process the hard way and waits until it is gone.
-fn kill(world: &World, pid: u32) {
+pub(crate) fn kill(world: &World, pid: u32) {
     let target = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
     rustix::process::kill_process(target, rustix::process::Signal::KILL).unwrap();
     world.until("the process to die", |_| !alive(pid));

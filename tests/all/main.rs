@@ -7,6 +7,7 @@ mod cli;
 mod daemon;
 mod demo;
 mod docker;
+mod engine;
 mod mariadb;
 mod plugins;
 mod store_contract;

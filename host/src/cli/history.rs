@@ -176,7 +176,7 @@ fn effects(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Fail
             verdict(tally),
         ]
     });
-    let head = ["PROCESS", "BY", "LASTED", "RELAPSED", "FAILED", "NOT KNOWN YET", "MEAN TIME", "VERDICT"];
+    let head = ["PROCESS", "BY", "LASTED", "RELAPSED", "FAILED", "PENDING", "MEAN TIME", "VERDICT"];
     write!(terminal.out, "{}", table(&head, rows))?;
     Ok(())
 }

@@ -7,7 +7,7 @@ pub(crate) mod words;
 use crate::calendar::{Calendar, Part, Recurring, Zone, when};
 use crate::cli::arguments::{AddWindowOptions, Global, MaintenanceVerb};
 use crate::cli::compose::Context;
-use crate::cli::{Failure, Terminal, who};
+use crate::cli::{Failure, Terminal, operator, who};
 use crate::config::Config;
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
@@ -67,6 +67,26 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
         } else {
             writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {covers}.")?;
         }
+    }
+    for group in nobody_in(context, &definition.scopes) {
+        writeln!(terminal.out, "Nobody is in a group {group} now; see: pm check, pm db status")?;
+    }
+    tell(context, terminal)
+}
+
+/// The groups that no process is in, as file and tables say.
+fn nobody_in<'s>(context: &Context, scopes: &'s [Scope]) -> Vec<&'s Name> {
+    let groups = scopes.iter().filter_map(|scope| match scope {
+        Scope::Group(group) => Some(group),
+        Scope::All | Scope::Process(_) => None,
+    });
+    groups.filter(|group| !context.arrangement().groups.contains_key(*group)).collect()
+}
+
+/// Tells the daemon at once: whoever begins to work now must not wait until it looks by itself.
+fn tell(context: &Context, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    if let Some(told) = operator::ring(context) {
+        writeln!(terminal.out, "{told}")?;
     }
     Ok(())
 }
@@ -129,7 +149,7 @@ fn remove(context: &Context, id: &Name, terminal: &mut Terminal<'_>) -> Result<(
     let line = context.config.maintenance_lines.get(id);
     if journal.remove_window(id).map_err(|error| Failure::failed(&error))? {
         writeln!(terminal.out, "Removed: {id}.")?;
-        return Ok(());
+        return tell(context, terminal);
     }
     if let Some(line) = line {
         let file = context.config.file.display();

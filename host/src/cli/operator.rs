@@ -69,25 +69,31 @@ impl<'a> Operator<'a> {
 
     /// The daemon that works with this journal.
     pub(crate) fn daemon(&self) -> Option<u32> {
-        StateLock::holder(&self.context.config.monitor.state_dir)
+        daemon(self.context)
     }
 
     /// Tells the daemon that there is something new in the journal, and answers a sentence about that.
-    ///
-    /// The signal is one that is ignored by default, so it does no harm if the pid is another process's by now.
     pub(crate) fn ring(&self) -> String {
-        let Some(pid) = self.daemon() else {
-            return "The daemon is not running; it will see this when it starts.".to_owned();
-        };
-        let told = i32::try_from(pid).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::URG));
-        match told {
-            Some(Ok(())) => format!("The daemon (pid {pid}) has been told."),
-            Some(Err(error)) => {
-                format!(
-                    "The daemon (pid {pid}) could not be told ({error}); it will see this within seconds."
-                )
-            }
-            None => format!("The daemon (pid {pid}) could not be told; it will see this within seconds."),
-        }
+        ring(self.context)
+            .unwrap_or_else(|| "The daemon is not running; it will see this when it starts.".to_owned())
     }
+}
+
+fn daemon(context: &Context) -> Option<u32> {
+    StateLock::holder(&context.config.monitor.state_dir)
+}
+
+/// Tells the daemon, if one runs, that there is something new in the journal, and answers a sentence about that.
+///
+/// The signal is one that is ignored by default, so it does no harm if the pid is another process's by now.
+pub(crate) fn ring(context: &Context) -> Option<String> {
+    let pid = daemon(context)?;
+    let told = i32::try_from(pid).ok().and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::URG));
+    Some(match told {
+        Some(Ok(())) => format!("The daemon (pid {pid}) has been told."),
+        Some(Err(error)) => {
+            format!("The daemon (pid {pid}) could not be told ({error}); it will see this within seconds.")
+        }
+        None => format!("The daemon (pid {pid}) could not be told; it will see this within seconds."),
+    })
 }

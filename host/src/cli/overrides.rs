@@ -6,6 +6,7 @@ use crate::cli::arguments::{Global, OverrideOptions, ReleaseOptions, ResetOption
 use crate::cli::compose::Context;
 use crate::cli::operator::Operator;
 use crate::cli::{Failure, Terminal, whom};
+use crate::policy::mass::Stage;
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::policy::window::{Order, Override, Scope};
@@ -151,9 +152,16 @@ fn sentences(operator: &Operator<'_>, wish: &Wish, gone: &[Override]) -> Vec<Str
             all.extend(replaced);
             all
         }
-        Wish::Believe => {
-            vec!["The alarms of the mass alarm are believed: they are acted on like any other.".to_owned()]
-        }
+        Wish::Believe => match operator.journal.host() {
+            Ok(host) if host.mass.stage == Stage::None => {
+                vec!["There is no mass alarm now, so nothing is held because of one.".to_owned()]
+            }
+            _ => {
+                vec![
+                    "The alarms of the mass alarm are believed: they are acted on like any other.".to_owned(),
+                ]
+            }
+        },
         Wish::Release { order, .. } if gone.is_empty() => {
             let what = order.map_or("nothing", |order| match order {
                 Order::Hold => "no hold",

@@ -7,7 +7,7 @@ use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture, alarm_of};
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Check, Examiner};
-use crate::policy::model::{Alarm, Hold, Intake, Name, RowId, printable};
+use crate::policy::model::{Alarm, Hold, Intake, Job, Name, RowId, Trial, Verify, printable};
 use crate::policy::time::Now;
 use crate::ports::Row;
 use crate::spec::Spec;
@@ -18,6 +18,8 @@ struct Answer<'a> {
     alarm: Alarm,
     stands: Stands,
     chain: Vec<(Check, Result<String, Hold>)>,
+    /// What the alarm leads to when nothing objects.
+    job: Option<Job>,
     spec: Option<Spec>,
     picture: &'a Picture,
     now: Now,
@@ -46,9 +48,10 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let (alarm, stands) = alarm(&picture, &name);
     let now = picture.now;
     let view = picture.view(Intake::Open);
-    let chain = Examiner::new(&view, &picture.state, now).chain(&alarm);
+    let examiner = Examiner::new(&view, &picture.state, now);
+    let (chain, job) = (examiner.chain(&alarm), examiner.job(&alarm));
     let (_, spec) = context.look_up(&name);
-    let answer = Answer { alarm: alarm.clone(), stands, chain, spec, picture: &picture, now };
+    let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
         Format::Json => json::write(&answer.as_json(), terminal.out)?,
@@ -93,11 +96,12 @@ impl Answer<'_> {
         self.chain.iter().find_map(|(_, result)| result.as_ref().err())
     }
 
-    /// The step of the ladder that comes next.
-    fn rung(&self) -> usize {
-        let top = self.spec.as_ref().map_or(0, |spec| spec.chain.len().saturating_sub(1));
-        let rung = self.picture.standing(&self.alarm.name).rung;
-        usize::try_from(rung).unwrap_or(top).min(top)
+    /// The procedure in the order in which it would run; of what is held, as if nothing objected.
+    fn steps(&self) -> Option<Vec<String>> {
+        let spec = self.spec.as_ref()?;
+        let rung = self.picture.standing(&self.alarm.name).step(&spec.rules);
+        let supposed = Job { rung, ..Job::by_hand(&self.alarm.name, Trial::No) };
+        Some(steps(spec, self.job.as_ref().unwrap_or(&supposed)))
     }
 
     /// What was seen, where there is a row to see it in.
@@ -134,9 +138,9 @@ impl Answer<'_> {
                 }
             }
         }
-        if let (Some(spec), None) = (&self.spec, self.held()) {
+        if let (Some(steps), None) = (self.steps(), self.held()) {
             writeln!(out, "\nWhat would be done:")?;
-            for line in steps(spec, self.rung()) {
+            for line in steps {
                 writeln!(out, "  {line}")?;
             }
         }
@@ -178,22 +182,37 @@ impl Answer<'_> {
             "verdict": if held.is_some() { "held" } else { "started" },
             "hold": held,
             "checks": checks,
-            "steps": self.spec.as_ref().map(|spec| steps(spec, self.rung())),
+            "steps": self.steps(),
             "daemon_pid": self.picture.daemon,
             "database_error": self.picture.database.as_ref().err(),
         })
     }
 }
 
-/// The procedure in the order in which it would run.
-fn steps(spec: &Spec, rung: usize) -> Vec<String> {
+fn steps(spec: &Spec, job: &Job) -> Vec<String> {
     let mut steps = Vec::new();
+    let check = spec.check.as_ref().map_or("the check", |check| &check.name);
+    match job.verify {
+        Verify::Only => return vec![format!("look once with {check}, and restart nothing yet")],
+        Verify::First => steps.push(format!(
+            "look once with {check}; when it is healthy, clear the alarm and restart nothing"
+        )),
+        Verify::Patiently => steps.push(format!(
+            "look with {check} for up to {} s, because what it depends on has just come back; when it is healthy, clear \
+             the alarm and restart nothing",
+            spec.check_timeout.as_secs_f64()
+        )),
+        Verify::AfterOnly => {}
+    }
     if let Some(command) = &spec.pre_restart {
         steps.push(format!("run pre_restart_command: {}", printable(command)));
     }
+    let rung = usize::try_from(job.rung).unwrap_or_default();
     let chain: Vec<_> = spec.chain.iter().skip(rung).map(|part| part.name.as_str()).collect();
-    let times =
-        if spec.max_attempts == 1 { "once".to_owned() } else { format!("up to {} times", spec.max_attempts) };
+    let times = match (job.trial, spec.max_attempts) {
+        (Trial::Probe, _) | (Trial::No, 1) => "once".to_owned(),
+        (Trial::No, most) => format!("up to {most} times"),
+    };
     steps.push(format!("restart {:?} with {}, {times}", spec.system_name, chain.join(", then ")));
     steps.push(match &spec.check {
         Some(check) => format!("check with {} for up to {} s", check.name, spec.check_timeout.as_secs_f64()),

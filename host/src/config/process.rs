@@ -73,7 +73,7 @@ pub struct Setting {
     pub line: u32,
 }
 
-/// Keys that replace the built-in action of every strategy, the strongest first.
+/// Keys that say what the strategy `custom` does, the strongest first; see [`Process::chain`].
 pub const RESTART_COMMANDS: [&str; 3] = ["restart_block_b64", "restart_script_path", "restart_command"];
 /// The key that is the short form of the check `command`.
 pub const CHECK_COMMAND: &str = "health_check_command";
@@ -95,10 +95,11 @@ impl Process {
         self.system_name.as_deref().unwrap_or(&self.name)
     }
 
-    /// The strategies that act, tried from the left. A restart command takes the place of all of them.
+    /// The strategies that act, tried from the left. A restart command takes the place of all of them, unless they are
+    /// several and its own place among them is written.
     #[must_use]
     pub fn chain(&self) -> Vec<&str> {
-        if self.restart_command().is_some() {
+        if self.restart_command().is_some() && !self.strategies.iter().any(|name| name == "custom") {
             return vec!["custom"];
         }
         self.strategies.iter().map(String::as_str).collect()

@@ -245,11 +245,12 @@ fn what_a_process_says_itself_comes_before_what_all_processes_say() {
     let config = load_text(
         "[process.default]\nhealth_check=service\nrestart_block_b64=ZWNobyBoaQ\n\
          [process.a]\nhealth_check_command=true\nrestart_command=/bin/a\n\
-         [process.b]\nrestart_strategy=docker\n",
+         [process.b]\nrestart_strategy=docker\n[process.c]\nrestart_strategy=service, custom\n",
     );
     assert!(config.problems.is_empty(), "{:?}", config.problems);
     let config = config.config.unwrap();
     let (a, b) = (config.process("a").unwrap(), config.process("b").unwrap());
+    assert_eq!(config.process("c").unwrap().chain(), ["service", "custom"], "its place is written");
     assert_eq!((a.check(), a.restart_command()), (Some("command"), Some(("restart_command", "/bin/a"))));
     assert_eq!((b.check(), b.chain()), (Some("service"), vec!["custom"]));
 }

@@ -32,6 +32,8 @@ pub(super) struct Book {
     /// Clearings of an earlier pm; the name is known when the row is read.
     inherited: HashMap<RowId, Option<String>>,
     said: HashMap<RowId, &'static str>,
+    /// How many waited for the storm limit when it was asked last.
+    storm: usize,
 }
 
 impl Book {
@@ -54,6 +56,7 @@ impl Book {
             marked: HashMap::new(),
             inherited,
             said: HashMap::new(),
+            storm: 0,
         }
     }
 
@@ -172,6 +175,11 @@ impl Book {
         }
         let its = self.alarms.iter().filter(|alarm| alarm.name == *name && !alarm.acknowledged);
         its.cloned().collect()
+    }
+
+    /// Takes in how many wait for the storm limit; whether they are the first.
+    pub(super) fn storm_begins(&mut self, waiting: usize) -> bool {
+        std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0
     }
 
     /// A job ended: its alarms count again when the next poll still finds them.

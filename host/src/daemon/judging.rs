@@ -47,6 +47,7 @@ impl Daemon {
         let plan = decide(&view, state, now);
         self.wake_at = plan.wake_at;
         self.say_notices(&notices, now);
+        self.say_storm(&plan.held);
         self.say_held(plan.held, now);
         for job in plan.start {
             let Some(spec) = self.book.spec(&job.name) else { continue };
@@ -83,6 +84,14 @@ impl Daemon {
         }
     }
 
+    /// Says once per storm how many wait: a line for each would bury everything else.
+    fn say_storm(&mut self, held: &[(usize, Hold)]) {
+        let waiting = held.iter().filter(|(_, hold)| matches!(hold, Hold::Storm { .. })).count();
+        if self.book.storm_begins(waiting) {
+            warn!("{}", wording::storm(waiting, self.book.limits().storm));
+        }
+    }
+
     /// Says a reason once, when it is new for its row, and notes what led to it.
     fn say_held(&mut self, held: Vec<(usize, Hold)>, now: Now) {
         let new = self.book.new_reasons(held);
@@ -111,7 +120,7 @@ impl Daemon {
         let now = self.parts.clock.now();
         let (state, view) = self.book.judged(self.intake);
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
-        self.say_outcome(name, report);
+        self.say_outcome(&job, report);
         self.say_notices(&settled.notices, now);
         let noted = self.note(name, &spec, report, &settled.clear);
         self.write_back(&job, settled, noted);
@@ -172,8 +181,10 @@ impl Daemon {
         }
     }
 
-    fn say_outcome(&self, name: &Name, Report { id, outcome }: &Report) {
+    fn say_outcome(&self, Job { name, cause, .. }: &Job, Report { id, outcome }: &Report) {
         match outcome.end {
+            // That it is healthy has been said, and its alarm stands: whether it is believed is not decided yet.
+            End::AlreadyHealthy if *cause == Cause::MassAlarm => {}
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
                 error!("{}", wording::not_handled(name, &outcome.detail));

@@ -41,7 +41,7 @@ impl Daemon {
         Job {
             alarms: entry.alarms.clone(),
             cause: if entry.alarms.is_empty() { Cause::Operator } else { Cause::Alarm },
-            rung: standing.map_or(0, |standing| standing.rung),
+            rung: standing.map_or(0, |standing| standing.step(rules)),
             ..Job::by_hand(&entry.name, trial)
         }
     }

@@ -65,6 +65,8 @@ struct KeptHost {
     storm: u64,
     mass: KeptMass,
     suspects: Vec<String>,
+    /// Who was looked at, whether that was good, and when.
+    seen: Vec<(String, bool, u64)>,
     windows: Vec<String>,
 }
 
@@ -74,7 +76,7 @@ enum KeptMass {
     #[default]
     None,
     Looking(u64),
-    Held(u64, u64, Vec<String>),
+    Held(u64, u64),
     Believed,
 }
 
@@ -127,6 +129,8 @@ pub(super) fn unpacked(memory: Option<&str>, failures: u32, open_until: Option<T
 pub(super) fn packed_host(host: &HostMemory) -> String {
     let group = |(name, group): (&Name, &Group)| (name.as_str().to_owned(), kept_group(group));
     let due = |(name, due): (&Name, &Due)| (own(name), (own(&due.because), due.since.0));
+    let seen =
+        |(name, (seen, at)): (&Name, &(Condition, Ticks))| (own(name), *seen == Condition::Healthy, at.0);
     text(&KeptHost {
         groups: host.groups.iter().map(group).collect(),
         due: host.due.iter().map(due).collect(),
@@ -134,13 +138,11 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
         mass: match host.mass.stage {
             Stage::None => KeptMass::None,
             Stage::Looking { since } => KeptMass::Looking(since.0),
-            Stage::Held { looked, healthy } => {
-                let bad = host.mass.seen.iter().filter(|(_, (seen, _))| *seen == Condition::Bad);
-                KeptMass::Held(looked, healthy, bad.map(|(name, _)| own(name)).collect())
-            }
+            Stage::Held { looked, healthy } => KeptMass::Held(looked, healthy),
             Stage::Believed => KeptMass::Believed,
         },
         suspects: host.mass.suspects.iter().map(own).collect(),
+        seen: host.mass.seen.iter().map(seen).collect(),
         windows: host.windows.iter().map(own).collect(),
     })
 }
@@ -151,17 +153,19 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
     let due = |(name, (because, since)): (String, (String, u64))| {
         (Name::new(&name), Due { because: Name::new(&because), since: Ticks(since) })
     };
-    let (stage, bad) = match kept.mass {
-        KeptMass::None => (Stage::None, Vec::new()),
-        KeptMass::Looking(since) => (Stage::Looking { since: Ticks(since) }, Vec::new()),
-        // Those that were healthy are looked at again.
-        KeptMass::Held(looked, healthy, bad) => (Stage::Held { looked, healthy }, bad),
-        KeptMass::Believed => (Stage::Believed, Vec::new()),
+    let seen = |(name, healthy, at): &(String, bool, u64)| {
+        let condition = if *healthy { Condition::Healthy } else { Condition::Bad };
+        (Name::new(name), (condition, Ticks(*at)))
     };
     let mass = Mass {
-        stage,
+        stage: match kept.mass {
+            KeptMass::None => Stage::None,
+            KeptMass::Looking(since) => Stage::Looking { since: Ticks(since) },
+            KeptMass::Held(looked, healthy) => Stage::Held { looked, healthy },
+            KeptMass::Believed => Stage::Believed,
+        },
         suspects: kept.suspects.iter().map(|name| Name::new(name)).collect(),
-        seen: bad.iter().map(|name| (Name::new(name), (Condition::Bad, Ticks(0)))).collect(),
+        seen: kept.seen.iter().map(seen).collect(),
     };
     Some(HostMemory {
         groups: kept.groups.into_iter().map(|(name, group)| (Name::new(&name), read_group(group))).collect(),

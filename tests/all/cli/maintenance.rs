@@ -115,7 +115,8 @@ fn windows_of_the_file_and_of_operators_are_listed_with_their_times_here_and_the
     let told = added(&sandbox, &[&words[..], &["--by", "the night shift"]].concat());
     assert_eq!(
         told,
-        "Added: move opens at 2098-12-01 22:00 until 2098-12-02 02:00, for process web, process db, group front.\n"
+        "Added: move opens at 2098-12-01 22:00 until 2098-12-02 02:00, for process web, process db, group front.\n\
+         Nobody is in a group front now; see: pm check, pm db status\n"
     );
     added(&sandbox, &["nightly", "--cron", "30 2 * * *", "--for", "90m", "--process", "web"]);
     let shown = pm(&sandbox, &["maintenance", "list"]).out;

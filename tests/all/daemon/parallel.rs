@@ -36,7 +36,7 @@ fn no_more_restarts_run_at_once_than_allowed() {
     world.until_count("begun", 2);
     let why = world.ok(&["why", "c"]);
     assert!(
-        why.contains("HOLD capacity      2 restarts are running, as many as max_parallel_restarts allows"),
+        why.contains("HOLD capacity      as many restarts are running as max_parallel_restarts allows (2)"),
         "{why}"
     );
     assert_eq!(world.lines("begun").len(), 2, "{:?}", world.lines("begun"));

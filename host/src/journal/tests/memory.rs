@@ -91,7 +91,11 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
         mass: Mass {
             stage: Stage::Held { looked: 9, healthy: 7 },
             suspects: BTreeSet::from([name("bad"), name("good")]),
-            seen: [(name("bad"), (Condition::Bad, Ticks(0)))].into(),
+            seen: [
+                (name("bad"), (Condition::Bad, Ticks(16))),
+                (name("good"), (Condition::Healthy, Ticks(17))),
+            ]
+            .into(),
         },
         windows: BTreeSet::from([name("night")]),
     };
