@@ -104,6 +104,11 @@ impl Standing {
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {
         self.handled.iter().find(|handled| handled.row == alarm.row && handled.notes == alarm.notes)
     }
+    /// Whether no poll since the end of its last job has told how it is; a poll of the same moment may have been earlier.
+    #[must_use]
+    pub fn is_out_of_sight(&self, polled: Ticks) -> bool {
+        self.ended.is_some_and(|ended| polled <= ended)
+    }
     /// The standing without the memory of failures, as an operator's reset leaves it: the breaker closed, no pause.
     /// What runs and what was handled stays.
     #[must_use]

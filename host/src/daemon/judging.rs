@@ -56,9 +56,9 @@ impl Daemon {
         for notice in notices {
             let text = wording::notice(notice, now);
             if wording::is_good_news(notice) {
-                info!("{text}")
+                info!("{text}");
             } else {
-                warn!("{text}")
+                warn!("{text}");
             }
             let judged = match notice {
                 Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
