@@ -283,7 +283,12 @@ impl Run<'_> {
         // What did not help is not tried again before the next step of the ladder was.
         let next = self.acted.get().map_or(0, |rung| rung + 1);
         self.rung.set(next.min(self.spec.chain.len().saturating_sub(1)));
-        match (self.verify(), action_error) {
+        let verdict = match (&self.spec.check, &action_error) {
+            // Without a check nothing is to be assumed of what failed.
+            (None, Some(_)) => Verdict::NotChecked,
+            _ => self.verify(),
+        };
+        match (verdict, action_error) {
             // With a check the check alone decides, as ever; the status of the action is recorded.
             (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
             (Verdict::Healthy(seen), Some(error)) => Tried::Good(format!("{error}, yet {seen}")),

@@ -220,7 +220,7 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
             let why = match cause {
                 GroupCause::Budget => "its budget of restarts is used up".to_owned(),
                 GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
-                GroupCause::Trial => "the member that was tried did not stay well".to_owned(),
+                GroupCause::Trial => "the restart that was tried did not help".to_owned(),
             };
             format!(
                 "Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)",
@@ -270,6 +270,7 @@ pub(crate) fn is_good_news(notice: &Notice) -> bool {
     matches!(
         notice,
         Notice::BreakerClosed { .. }
+            | Notice::FailuresForgotten { .. }
             | Notice::BreakerHalfOpen { .. }
             | Notice::Lasted { .. }
             | Notice::GroupHalfOpen { .. }

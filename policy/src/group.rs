@@ -177,8 +177,8 @@ impl Group {
         }
     }
 
-    /// The restart of a member helped, as far as known.
-    pub fn good(&mut self, rules: &GroupRules, name: &Name, now: Ticks) {
+    /// The restart of a member helped, as far as known; whether that was the last batch.
+    pub fn good(&mut self, rules: &GroupRules, name: &Name, now: Ticks) -> Option<GroupChange> {
         match &mut self.state {
             GroupState::CanaryRuns(canary) if canary == name => {
                 self.state = GroupState::CanaryProbation { canary: name.clone(), since: now };
@@ -190,10 +190,12 @@ impl Group {
                 }
                 if *batch >= rules.members.max(1) {
                     self.close();
+                    return Some(GroupChange::Closed);
                 }
             }
             _ => {}
         }
+        None
     }
 
     /// The job of a member ended without saying anything about it. A restart that was not made costs nothing.

@@ -2,7 +2,7 @@
 
 use crate::advance::{Word, group_told, relapsed};
 use crate::breaker::Opened;
-use crate::group::Group;
+use crate::group::{Group, GroupChange, GroupRules};
 use crate::mass::Condition;
 use crate::model::{
     Alarm, Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, RowId,
@@ -240,16 +240,20 @@ impl Settling<'_> {
         self.state.standings.entry(self.job.name.clone()).or_default()
     }
 
-    fn with_group(&mut self, act: impl FnOnce(&mut crate::group::Group, &crate::group::GroupRules, &Name)) {
-        let Some(group) = self.view.related.group_of(&self.job.name) else { return };
-        let Some(rules) = self.view.groups.get(group) else { return };
-        act(self.state.groups.entry(group.clone()).or_default(), rules, &self.job.name);
+    fn with_group<T>(&mut self, act: impl FnOnce(&mut Group, &GroupRules, &Name) -> T) -> Option<T> {
+        let group = self.view.related.group_of(&self.job.name)?;
+        let rules = self.view.groups.get(group)?;
         self.state.dirty.host = true;
+        Some(act(self.state.groups.entry(group.clone()).or_default(), rules, &self.job.name))
     }
 
     fn group_good(&mut self) {
         let now = self.now.boot;
-        self.with_group(|group, rules, name| group.good(rules, name, now));
+        let change = self.with_group(|group, rules, name| group.good(rules, name, now)).flatten();
+        let group = self.view.related.group_of(&self.job.name);
+        if let (Some(GroupChange::Closed), Some(group)) = (change, group) {
+            self.settled.notices.push(Notice::GroupClosed { group: group.clone() });
+        }
     }
 
     fn group_void(&mut self) {
