@@ -282,7 +282,6 @@ pub(crate) fn is_good_news(notice: &Notice) -> bool {
         Notice::BreakerClosed { .. }
             | Notice::FailuresForgotten { .. }
             | Notice::BreakerHalfOpen { .. }
-            | Notice::FailuresForgotten { .. }
             | Notice::Lasted { .. }
             | Notice::GroupHalfOpen { .. }
             | Notice::GroupReleasing { .. }

@@ -128,17 +128,20 @@ fn overdraw(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notic
 fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
     let blind = view.sight == Sight::Blind;
     for (name, standing) in &mut state.standings {
-        if standing.ended.is_some_and(|ended| view.polled <= ended) {
-            // Whether it is still in alarm is for the next poll to say; one of the same moment may have been before.
+        let hidden = standing.is_out_of_sight(view.polled);
+        if hidden && !blind {
+            // Whether it is still in alarm is for the next poll to say.
             continue;
         }
-        standing.ended = None;
+        if !hidden {
+            standing.ended = None;
+        }
         if seen.fate(name) != Fate::Quiet {
             continue;
         }
         // After a job that could not be carried out the row may be out of sight until the next poll.
         standing.after_window &= blind || standing.pause.is_some();
-        let went_away = standing.alarm_since.take().is_some();
+        let went_away = !hidden && standing.alarm_since.take().is_some();
         let mut changed = (blind || went_away) && standing.breaker.disturbed();
         if !blind && standing.in_flight.is_none() {
             changed |= standing.breaker.quiet(now.boot);

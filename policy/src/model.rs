@@ -111,6 +111,11 @@ impl Standing {
         let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
         self.trial.map_or(self.rung, |trial| trial.rung.saturating_add(1)).min(top)
     }
+    /// Whether no poll since the end of its last job has told how it is; a poll of the same moment may have been earlier.
+    #[must_use]
+    pub fn is_out_of_sight(&self, polled: Ticks) -> bool {
+        self.ended.is_some_and(|ended| polled <= ended)
+    }
     /// The standing without the memory of failures, as an operator's reset leaves it: the breaker closed, no pause.
     /// What runs and what was handled stays.
     #[must_use]

@@ -72,11 +72,17 @@ impl<'a> Sights<'a> {
             Some(Trouble::Restarting)
         } else if matches!(standing.breaker.state, breaker::State::Open { until } if self.now.boot < until) {
             Some(Trouble::BreakerOpen)
-        } else if self.alarmed.contains(name) {
+        } else if self.alarmed.contains(name) || self.is_unproven(standing) {
             Some(Trouble::InAlarm)
         } else {
             state.due.contains_key(name).then_some(Trouble::Due)
         }
+    }
+
+    /// Whether it was not brought back by its last job, and no poll has told since then how it is: its row is out of
+    /// sight meanwhile, and those that need it must not be let go by that.
+    fn is_unproven(&self, standing: &Standing) -> bool {
+        standing.alarm_since.is_some() && standing.is_out_of_sight(self.view.polled)
     }
 
     /// Whether a row calls for something: its name is in alarm, nobody has ticked it and nobody works on it.

@@ -19,7 +19,7 @@ pub struct View<'a> {
     pub known: Option<u64>,
     /// Whether `alarms` tells how things are now.
     pub sight: Sight,
-    /// When the last poll ended: quiet is proven up to then and no further.
+    /// When the last poll began that read `alarms`: quiet is proven up to then and no further.
     pub polled: Ticks,
     /// What the configuration says of each name in `alarms` and of each that is remembered.
     pub configured: &'a HashMap<Name, Configured>,

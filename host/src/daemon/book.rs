@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
-    /// When the last poll ended whose news have been taken in.
+    /// When the last poll began whose news have been taken in.
     pub(super) polled_at: Ticks,
     /// How many rows there are, when it was asked.
     pub(super) known: Option<u64>,
@@ -22,6 +22,8 @@ pub(super) struct Book {
     pub(super) running: BTreeMap<Name, (Job, Arc<Spec>)>,
     pub(super) table: Table,
     pub(super) database: Result<(), String>,
+    /// Whether `alarms` are those of now; none before the database was first asked.
+    sight: Option<Sight>,
     pub(super) arrangement: Arrangement,
     pub(super) windows: Vec<Window>,
     pub(super) overrides: Vec<Override>,
@@ -48,6 +50,7 @@ impl Book {
             running: BTreeMap::new(),
             table: Table::Writable,
             database: Ok(()),
+            sight: None,
             arrangement,
             windows: Vec::new(),
             overrides: Vec::new(),
@@ -99,12 +102,13 @@ impl Book {
         self.specs.get(name).map(Arc::clone)
     }
 
-    /// Whether nothing could come of looking.
+    /// Whether nothing could come of looking, or nothing is known yet.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.alarms.is_empty()
+        let nothing = self.alarms.is_empty()
             && self.state.is_at_rest()
             && self.state.windows.is_empty()
-            && self.windows.is_empty()
+            && self.windows.is_empty();
+        nothing || self.sight.is_none()
     }
 
     /// What is remembered, to be changed, and the view that it is judged with.
@@ -113,7 +117,7 @@ impl Book {
         let view = View {
             alarms: &self.alarms,
             known: self.known,
-            sight: if self.database.is_ok() { Sight::Clear } else { Sight::Blind },
+            sight: self.sight.unwrap_or(Sight::Blind),
             polled: self.polled_at,
             configured: &self.configured,
             related,
@@ -136,10 +140,20 @@ impl Book {
         HostMemory { groups, due, storm, mass, windows }
     }
 
+    /// Takes in whether the database answers. What is known of the alarms is older than the answer, so only the poll
+    /// that follows gives back the sight of them.
+    pub(super) fn linked(&mut self, database: Result<(), String>) {
+        if database.is_err() {
+            self.sight = Some(Sight::Blind);
+        }
+        self.database = database;
+    }
+
     /// Takes in what a poll read. Reasons that were said for rows that are gone are forgotten.
     pub(super) fn polled(&mut self, alarms: Vec<Alarm>, known: Option<u64>) {
         self.alarms = alarms;
         self.known = known;
+        self.sight = Some(Sight::Clear);
         if !self.said.is_empty() {
             let rows: HashSet<RowId> = self.alarms.iter().map(|alarm| alarm.row).collect();
             self.said.retain(|row, _| rows.contains(row));

@@ -45,6 +45,8 @@ pub(super) enum Command {
 pub(super) struct Progress {
     /// When it last finished a poll, good or bad; the watchdog looks at it.
     pub(super) last: AtomicU64,
+    /// When the last good poll was asked for, whose news have been sent: what it read is not older.
+    pub(super) asked: AtomicU64,
     /// When the next poll begins; only for the eye.
     pub(super) next: AtomicU64,
 }
@@ -60,6 +62,8 @@ pub(super) struct Keeper {
     /// What the tables said last of groups and dependencies, and when they were asked.
     pub(super) related: Relations,
     pub(super) related_at: Option<Ticks>,
+    /// Why they could not be asked; it has been said.
+    pub(super) unrelated: Option<String>,
     pub(super) progress: Arc<Progress>,
     pub(super) link: Link,
     pub(super) table: Table,
@@ -109,7 +113,7 @@ impl Keeper {
                     let pause = self.poll();
                     let now = self.clock.now();
                     next = now.boot.after(pause.max(LEAST));
-                    self.progress.last.store(now.boot.0, Ordering::Release);
+                    self.progress.last.store(now.boot.0, Ordering::Relaxed);
                     self.progress.next.store(next.0, Ordering::Relaxed);
                 }
             }
@@ -149,6 +153,7 @@ impl Keeper {
 
     /// Reads the alarms; answers how long to wait for the next time.
     fn poll(&mut self) -> Duration {
+        let asked = self.clock.now().boot;
         match self.store.poll(MOST) {
             Ok(alarms) => {
                 if let Change::Back(_) = self.works()
@@ -176,6 +181,7 @@ impl Keeper {
                     self.told = Some(alarms.clone());
                     self.send(Event::Polled(alarms, known));
                 }
+                self.progress.asked.store(asked.0, Ordering::Release);
                 self.interval
             }
             Err(error) => self.fails(&error),
@@ -183,20 +189,27 @@ impl Keeper {
     }
 
     /// Reads what the tables say of groups and dependencies: at the first poll, and while there are alarms now and
-    /// then again. An idle pm does not ask.
+    /// then again, with every poll as long as that fails. An idle pm does not ask.
     fn relate(&mut self) {
         let now = self.clock.now().boot;
         if self.related_at.is_some_and(|at| now.since(at) < RELATE_AGAIN) {
             return;
         }
-        self.related_at = Some(now);
         match self.store.relations() {
-            Ok(related) if related != self.related => {
-                self.related = related.clone();
-                self.send(Event::Related(related));
+            Ok(related) => {
+                (self.related_at, self.unrelated) = (Some(now), None);
+                if related != self.related {
+                    self.related = related.clone();
+                    self.send(Event::Related(related));
+                }
             }
-            Ok(_) => {}
-            Err(error) => debug!("{error}. Groups and dependencies stay as they were"),
+            Err(error) => {
+                let why = error.to_string();
+                if self.unrelated.as_ref() != Some(&why) {
+                    warn!("{why}. Groups and dependencies stay as they were");
+                }
+                self.unrelated = Some(why);
+            }
         }
     }
 
@@ -226,8 +239,8 @@ impl Keeper {
         if let Change::Back(after) = change {
             info!("Database connection is back after {} seconds", after.as_secs());
             self.send(Event::Link(Ok(())));
-            // What waited while it was away need not wait any longer.
-            self.not_before = Ticks(0);
+            // What waited while it was away need not wait any longer, and the loop sees nothing before it is told.
+            (self.not_before, self.told) = (Ticks(0), None);
         }
         change
     }

@@ -118,6 +118,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         many: book.limits().mass_min,
         related: Relations::default(),
         related_at: None,
+        unrelated: None,
         progress: Arc::clone(&progress),
         link: link::Link::default(),
         table: Table::Writable,
@@ -175,8 +176,8 @@ impl Daemon {
                 Err(RecvTimeoutError::Timeout) => self.refresh(Refresh::IfChanged),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // Asked before the inbox is emptied: the news of a poll are in it before its end can be seen.
-            let polled = Ticks(self.progress.last.load(Ordering::Acquire));
+            // Looked at before the inbox is emptied: the news of a poll are in it before it can be seen here.
+            let polled = Ticks(self.progress.asked.load(Ordering::Acquire));
             // Everything that has happened is taken in before anything is decided.
             while let Ok(event) = self.inbox.try_recv() {
                 self.handle(event);
@@ -199,7 +200,7 @@ impl Daemon {
                 self.table = table;
                 self.arrange();
             }
-            Event::Link(state) => self.book.database = state,
+            Event::Link(state) => self.book.linked(state),
             Event::Delivered(rows) => self.book.delivered(&rows),
             Event::Table(table) => self.book.table = table,
             Event::Done(name, report) => self.settle(&name, &report),

@@ -1,6 +1,7 @@
 //! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
 
 mod orders;
+mod related;
 
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
@@ -39,6 +40,9 @@ const AT_ONCE: Duration = Duration::from_millis(1);
 struct Outside {
     rows: BTreeMap<i64, (String, Option<String>)>,
     trouble: Option<Trouble>,
+    relations: Relations,
+    /// How often reading them fails.
+    unrelated: u32,
     write_trouble: Option<Trouble>,
     polls: u32,
     restarts: Vec<String>,
@@ -210,7 +214,13 @@ impl AlarmStore for Double {
         Ok(0)
     }
     fn relations(&mut self) -> Result<Relations, StoreError> {
-        Ok(Relations::default())
+        self.with(|outside| match outside.unrelated {
+            0 => Ok(outside.relations.clone()),
+            ref mut times => {
+                *times -= 1;
+                Err(store_error(Trouble::Other))
+            }
+        })
     }
     fn add(&mut self, _: &Name) -> Result<RowId, StoreError> {
         Err(store_error(Trouble::Other))
