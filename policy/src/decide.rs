@@ -5,7 +5,7 @@
 //! scarce, goes by criticality, then by wave of the dependencies, then by age of the alarm.
 
 use crate::case::{Answer, Case};
-use crate::model::{Alarm, Hold, Name, Plan, View};
+use crate::model::{Alarm, Hold, Name, Plan, Verify, View};
 use crate::round::Round;
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -194,6 +194,12 @@ impl<'a> Examiner<'a> {
             }
         }
         chain
+    }
+
+    /// How the job that would answer this alarm looks before it acts, if nothing objects to one.
+    #[must_use]
+    pub fn verify(&self, alarm: &'a Alarm) -> Option<Verify> {
+        Case::of(&self.0, alarm).judge(&self.0).ok().map(|job| job.verify)
     }
 
     /// The first of these checks that objects to a restart for this alarm.

@@ -7,7 +7,7 @@ use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture, alarm_of};
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Check, Examiner};
-use crate::policy::model::{Alarm, Hold, Intake, Name, RowId, printable};
+use crate::policy::model::{Alarm, Hold, Intake, Name, RowId, Verify, printable};
 use crate::policy::time::Now;
 use crate::ports::Row;
 use crate::spec::Spec;
@@ -18,6 +18,8 @@ struct Answer<'a> {
     alarm: Alarm,
     stands: Stands,
     chain: Vec<(Check, Result<String, Hold>)>,
+    /// How the job would look before it acts; none when something objects.
+    verify: Option<Verify>,
     spec: Option<Spec>,
     picture: &'a Picture,
     now: Now,
@@ -46,9 +48,10 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let (alarm, stands) = alarm(&picture, &name);
     let now = picture.now;
     let view = picture.view(Intake::Open);
-    let chain = Examiner::new(&view, &picture.state, now).chain(&alarm);
+    let examiner = Examiner::new(&view, &picture.state, now);
+    let (chain, verify) = (examiner.chain(&alarm), examiner.verify(&alarm));
     let (_, spec) = context.look_up(&name);
-    let answer = Answer { alarm: alarm.clone(), stands, chain, spec, picture: &picture, now };
+    let answer = Answer { alarm: alarm.clone(), stands, chain, verify, spec, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
         Format::Json => json::write(&answer.as_json(), terminal.out)?,
@@ -121,6 +124,7 @@ impl Answer<'_> {
         };
         let verdict = match self.held() {
             Some(hold) => format!("held ({})", hold.word()),
+            None if self.verify == Some(Verify::Only) => "only looked at".to_owned(),
             None => "acted on".to_owned(),
         };
         writeln!(out, "{which} {is} {verdict}.\n")?;
@@ -136,7 +140,7 @@ impl Answer<'_> {
         }
         if let (Some(spec), None) = (&self.spec, self.held()) {
             writeln!(out, "\nWhat would be done:")?;
-            for line in steps(spec, self.rung()) {
+            for line in steps(spec, self.rung(), self.verify) {
                 writeln!(out, "  {line}")?;
             }
         }
@@ -178,7 +182,7 @@ impl Answer<'_> {
             "verdict": if held.is_some() { "held" } else { "started" },
             "hold": held,
             "checks": checks,
-            "steps": self.spec.as_ref().map(|spec| steps(spec, self.rung())),
+            "steps": self.spec.as_ref().map(|spec| steps(spec, self.rung(), self.verify)),
             "daemon_pid": self.picture.daemon,
             "database_error": self.picture.database.as_ref().err(),
         })
@@ -186,8 +190,22 @@ impl Answer<'_> {
 }
 
 /// The procedure in the order in which it would run.
-fn steps(spec: &Spec, rung: usize) -> Vec<String> {
+fn steps(spec: &Spec, rung: usize, verify: Option<Verify>) -> Vec<String> {
     let mut steps = Vec::new();
+    let check = spec.check.as_ref().map_or("the check", |check| &check.name);
+    match verify {
+        Some(Verify::Only) => {
+            return vec![format!("look with {check} whether it is healthy, and restart nothing yet")];
+        }
+        Some(Verify::First) => {
+            steps.push(format!("look with {check} first: what is healthy is left alone, its alarm is cleared"));
+        }
+        Some(Verify::Patiently) => steps.push(format!(
+            "give it up to {} s to recover with what it depends on: then it is left alone, its alarm is cleared",
+            spec.check_timeout.as_secs_f64()
+        )),
+        Some(Verify::AfterOnly) | None => {}
+    }
     if let Some(command) = &spec.pre_restart {
         steps.push(format!("run pre_restart_command: {}", printable(command)));
     }
