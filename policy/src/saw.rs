@@ -23,6 +23,7 @@ impl Case<'_> {
             },
             Check::NotRunning => "no restart under way".to_owned(),
             Check::Override => "no hold by an operator".to_owned(),
+            Check::Maintenance if round.view.windows.is_empty() => "no window is planned".to_owned(),
             Check::Maintenance => {
                 format!("no open window covers it, of {}", counted(len(round.view.windows), "window"))
             }
@@ -58,8 +59,13 @@ impl Case<'_> {
 
     fn saw_mass(&self, round: &Round<'_>) -> String {
         let known = round.view.known.map_or_else(|| "?".to_owned(), |known| known.to_string());
-        let alarms = round.sights.alarmed.len();
+        let (alarms, least) = (round.sights.alarmed.len(), round.view.limits.mass_min);
         match round.state.mass.stage {
+            Stage::None if least == 0 => "no guard (mass_alarm_min = 0)".to_owned(),
+            // So few are never a mass alarm, so nobody has counted the rows.
+            Stage::None if alarms < least as usize => {
+                format!("{alarms} in alarm, fewer than {least}: no mass alarm")
+            }
             Stage::None => format!("{alarms} in alarm of {known} rows: no mass alarm"),
             Stage::Looking { .. } => {
                 format!("{alarms} in alarm of {known} rows: only looked at, not restarted")
@@ -94,7 +100,7 @@ impl Case<'_> {
         let (breaker, now) = (&standing.breaker, round.now.boot);
         let count = counted(breaker.count(rules, now), "restart");
         let tail = format!(
-            "{count} that did not help (opens at {}), level {}",
+            "{count} that did not help yet (opens at {}), level {}",
             rules.threshold.max(1),
             breaker.level
         );
@@ -122,7 +128,9 @@ impl Case<'_> {
             None => "no budget".to_owned(),
         };
         let troubled = counted(u32::try_from(its.troubled.len()).unwrap_or(u32::MAX), "member");
-        format!("{group}: {}, {left}, {troubled} of {} in trouble", its.word(), rules.members)
+        // Members that only [process.default] speaks for cannot be counted.
+        let of = if rules.members == u32::MAX { String::new() } else { format!(" of {}", rules.members) };
+        format!("{group}: {}, {left}, {troubled}{of} in trouble", its.word())
     }
 
     fn saw_backoff(&self, round: &Round<'_>) -> String {

@@ -18,7 +18,7 @@ fn leftovers(folder: &std::path::Path) -> Vec<String> {
 }
 
 #[test]
-fn the_demo_shows_a_verified_restart_and_an_open_breaker_and_leaves_nothing() {
+fn the_demo_shows_restart_breaker_and_root_cause_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let began = Instant::now();
     let shown = answer(&mut demo(folder.path()));
@@ -31,6 +31,11 @@ fn the_demo_shows_a_verified_restart_and_an_open_breaker_and_leaves_nothing() {
         "The row: alarma = 0, notes = \"demo - Restarted at ",
         "Circuit breaker opened for demo-worker",
         "demo-worker is in alarm; the alarm is held (breaker-open).",
+        "Not acting on demo-web (ID: 1): waits for demo-worker, which has an open breaker",
+        "The next round would begin 0 jobs and hold 2 alarms.",
+        "Reset of demo-worker: breaker closed, failures forgotten.",
+        "demo-web is healthy, nothing to restart",
+        "The cause came first: demo-worker runs again, pid ",
         "pm plugins list",
     ] {
         assert!(shown.out.contains(text), "no {text:?} in\n{}", shown.out);

@@ -22,7 +22,10 @@ Examples:
   pm demo                          see it work, in a temporary folder
   pm check                         is the configuration right?
   pm run                           the daemon, usually started by systemd
-  pm why web                       what would happen to an alarm of \"web\" now?
+  pm why web                       what would happen to an alarm of \"web\" now, and why?
+  pm why web --at 03:12            what happened to it at 03:12, and why?
+  pm plan                          what would be restarted now, and what waits for what?
+  pm history --effect              which restarts help at all?
   pm alarm raise web               put \"web\" into alarm, as a test
   pm hold web --for 2h --why TEXT  restart \"web\" under no circumstances, for two hours
 
@@ -31,8 +34,8 @@ The configuration is --config FILE, else $PM_CONFIG, else the first that exists 
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 database, 4 plugin.";
 const AFTER_RUN: &str = "\
-Signals: SIGTERM and SIGINT stop pm after shutdown_timeout at the latest (twice: at once), SIGHUP reads the
-configuration again.
+Signals: SIGTERM and SIGINT stop pm after shutdown_timeout at the latest (twice: at once),
+SIGHUP reads the configuration again, SIGURG makes it look for operators' orders at once.
 
 Exit codes: 0 stopped by a signal, 1 failed (another pm works in the state directory, ...),
 2 wrong usage or configuration.";
@@ -52,9 +55,11 @@ const AFTER_PLUGINS: &str = "\
 None of a plugin's code is run.
 
 Exit codes: 0 fine, 2 wrong usage or configuration, 4 the plugin or the directory cannot be used.";
-const AFTER_TABLE: &str = "\
+const AFTER_ROWS: &str = "\
 Exit codes: 0 fine, 1 failed (no such process: nothing is changed), 2 wrong usage or configuration,
 3 database.";
+const AFTER_TABLE: &str = "\
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 database.";
 const AFTER_SHELL: &str = "\
 For bash: pm completions bash > /etc/bash_completion.d/pm
 
@@ -96,16 +101,16 @@ pub enum Command {
     /// Run the daemon in the foreground.
     #[command(after_help = AFTER_RUN)]
     Run(RunOptions),
-    /// Show on a small stage how an alarm becomes a verified restart, and how the breaker opens.
+    /// Show on a small stage how an alarm becomes a verified restart, and what pm does when restarts do not help.
     #[command(after_help = AFTER_DEMO)]
     Demo,
     /// Check the configuration and show what it means.
     #[command(after_help = AFTER_CHECK)]
     Check(FormatOptions),
-    /// Show processes, alarms, breakers and last attempts.
+    /// Show processes, alarms, breakers, last attempts, and what operators have ordered.
     #[command(after_help = AFTER_LOOK)]
     Status(FormatOptions),
-    /// Restart one process now, in alarm or not, if the daemon would; the outcome is counted in the breaker.
+    /// Restart one process now, in alarm or not, unless the daemon would not; the outcome counts in the breaker.
     #[command(after_help = AFTER_RESTART)]
     Restart(RestartOptions),
     /// Hold processes: nothing restarts them, not even pm restart --force.
@@ -126,13 +131,13 @@ pub enum Command {
     /// Show what operators asked for, who, why, and what came of it.
     #[command(after_help = AFTER_AUDIT)]
     Audit(AuditOptions),
-    /// Tell what would happen to an alarm of a process now, and why.
+    /// Tell what would happen to an alarm of a process now, and why; with --at, what happened then.
     #[command(after_help = AFTER_LOOK)]
     Why(WhyOptions),
-    /// Tell what the next round would begin and hold, without doing any of it.
+    /// Tell what the daemon would restart and what it would hold now, without doing any of it.
     #[command(after_help = AFTER_LOOK)]
     Plan(FormatOptions),
-    /// Show past restarts: cause, strategy, outcome, and whether they helped.
+    /// Show past restarts and whether they helped; --effect sums up, --evidence shows what was seen before one.
     #[command(after_help = AFTER_HISTORY)]
     History(HistoryOptions),
     /// Look at the plugins: strategies and checks.
@@ -248,10 +253,10 @@ pub enum AlarmVerb {
     #[command(after_help = AFTER_TABLE)]
     Add(NamesOptions),
     /// Put processes into alarm.
-    #[command(after_help = AFTER_TABLE)]
+    #[command(after_help = AFTER_ROWS)]
     Raise(RowsOptions),
     /// Take processes out of alarm.
-    #[command(after_help = AFTER_TABLE)]
+    #[command(after_help = AFTER_ROWS)]
     Clear(RowsOptions),
     /// List the processes of this host and their alarms.
     #[command(after_help = AFTER_TABLE)]
@@ -268,12 +273,14 @@ pub struct NamesOptions {
 
 /// Which rows of the table.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("rows").required(true).multiple(false))]
 pub struct RowsOptions {
     /// The processes.
-    #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(value_name = "NAME", group = "rows")]
     pub names: Vec<String>,
     /// All processes of this host.
-    #[arg(long)]
+    #[arg(long, group = "rows")]
     pub all: bool,
     /// The note to write; a sentence with the time by default.
     #[arg(long, value_name = "TEXT")]

@@ -11,6 +11,7 @@ use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Refus
 use crate::journal;
 use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
+use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
     Alarm, Clear, Configured, Handled, InFlight, Intake, Name, Override, Sight, Standing, Table, View, Window,
 };
@@ -256,8 +257,8 @@ pub(crate) fn alarm_of(row: &Row) -> Alarm {
     Alarm { row: row.row, name: row.name.clone(), notes: row.notes.clone(), acknowledged: row.sound != 0 }
 }
 
-/// What the daemon has in its head besides what is stored: running jobs, and marks of rows whose clearing waits, of
-/// which the outbox is the memory.
+/// What the daemon has in its head besides what is stored: running jobs, marks of rows whose clearing waits, of which
+/// the outbox is the memory, and who of a mass alarm was healthy when it was looked at, which is each minute.
 fn recall(
     state: &mut State,
     attempts: &[Attempt],
@@ -271,6 +272,12 @@ fn recall(
     for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
         let since = ago(attempt.began);
         state.standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
+    }
+    if matches!(state.mass.stage, Stage::Held { .. }) {
+        let Mass { suspects, seen, .. } = &mut state.mass;
+        for alarm in alarms.iter().filter(|alarm| suspects.contains(&alarm.name)) {
+            seen.entry(alarm.name.clone()).or_insert((Condition::Healthy, now.boot));
+        }
     }
     for alarm in alarms.iter().filter(|a| waiting.iter().any(|c| c.row == a.row && c.notes == a.notes)) {
         let last = attempts.iter().find(|attempt| attempt.name == alarm.name);

@@ -49,15 +49,29 @@ fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure
             attempt.id.0.to_string(),
             local(attempt.began),
             attempt.name.to_string(),
-            printable(attempt.by.as_ref().unwrap_or(&attempt.strategy)),
-            format!("{}, {}", end(attempt), took(attempt)),
-            effect(attempt).unwrap_or("-").to_owned(),
-            attempt.ended.as_ref().map(|(.., detail)| printable(detail)).unwrap_or_default(),
+            attempt.by.as_ref().unwrap_or(&attempt.strategy).clone(),
+            came_of_it(attempt),
         ]
     };
-    let head = ["ID", "BEGAN", "PROCESS", "BY", "END", "EFFECT", "DETAIL"];
+    let head = ["ID", "BEGAN", "PROCESS", "BY", "WHAT CAME OF IT"];
     write!(terminal.out, "{}", table(&head, attempts.iter().map(row)))?;
     Ok(())
+}
+
+/// `failed after 5014 ms: why`, `restarted in 216 ms, lasted: how`. One column, so that sentences have room.
+fn came_of_it(attempt: &Attempt) -> String {
+    let Some((_, its, _, detail)) = &attempt.ended else { return end(attempt) };
+    let took = match its {
+        End::Restarted => format!("in {}", took(attempt)),
+        _ => format!("after {}", took(attempt)),
+    };
+    let effect = match (attempt.effect, its) {
+        (None, End::Restarted) => ", on trial",
+        (Some(Effect::Lasted), _) => ", lasted",
+        (Some(Effect::Relapsed), _) => ", did not last",
+        (None, _) => "",
+    };
+    format!("{} {took}{effect}: {detail}", end(attempt))
 }
 
 /// One line about the end of an attempt.

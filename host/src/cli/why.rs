@@ -125,6 +125,9 @@ impl Answer<'_> {
         };
         let verdict = match self.held() {
             Some(hold) => format!("held ({})", hold.word()),
+            None if self.job.as_ref().is_some_and(|job| job.verify == Verify::Only) => {
+                "only looked at".to_owned()
+            }
             None => "acted on".to_owned(),
         };
         writeln!(out, "{which} {is} {verdict}.\n")?;

@@ -55,6 +55,17 @@ fn status_shows_the_last_attempt_and_the_running_daemon() {
 }
 
 #[test]
+fn why_tells_whether_it_would_be_looked_at_before_it_is_restarted() {
+    let keys = "restart_command = true\nhealth_check_command = true\nhealth_check_timeout = 7\n";
+    let sections = custom("web", &format!("{keys}verify_before = yes")) + &custom("db", keys);
+    let sandbox = Sandbox::sqlite(&sections);
+    sandbox.ok(&["alarm", "add", "web", "db"]);
+    let first = "look with command first: what is healthy is left alone, its alarm is cleared";
+    assert!(sandbox.ok(&["why", "web"]).contains(first));
+    assert!(!sandbox.ok(&["why", "db"]).contains("first:"));
+}
+
+#[test]
 fn why_tells_what_would_happen_to_an_alarm_and_the_first_objection() {
     let sandbox = shop();
     sandbox.ok(&["alarm", "raise", "web"]);

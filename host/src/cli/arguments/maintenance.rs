@@ -72,7 +72,7 @@ pub struct AddWindowOptions {
     /// Why, for those who look.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
-    /// Who plans it; the login by default.
+    /// Who plans it; $SUDO_USER, else the login name by default. A note, not a proof.
     #[arg(long, value_name = "WHO")]
     pub by: Option<String>,
 }

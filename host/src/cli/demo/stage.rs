@@ -27,6 +27,8 @@ use std::time::Duration;
 /// has at most 15 characters, which is what the kernel keeps, and ends in digits of this demo's own, so that nobody
 /// else's program is ever taken for it.
 const PROGRAMS: [(&str, &str); 2] = [("demo-web", "demo-web"), ("demo-worker", "demo-wk")];
+/// What they do.
+const WORK: &str = "while :; do sleep 1; done";
 const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) struct Stage {
@@ -83,7 +85,7 @@ impl Stage {
             tag,
         };
         for (name, _) in PROGRAMS {
-            stage.write_program(name, "while :; do sleep 1; done")?;
+            stage.write_program(name, WORK)?;
             let started = detach::spawn(&stage.program(name))?;
             stage.programs.push((name, started));
             stage.store.add(&Name::new(name)).map_err(|error| Failure::database(&error))?;
@@ -137,7 +139,7 @@ impl Stage {
 
     /// Kills a program the hard way and answers its pid.
     pub(super) fn kill(&mut self, name: &str) -> Result<u32, Failure> {
-        let pid = self.pid_of(name)?.ok_or_else(|| Failure::Failed(format!("{name} does not run")))?;
+        let pid = self.running(name)?;
         signal(pid, Signal::KILL)?;
         self.wait_for(&format!("{name} to die"), |_| Ok((!alive(pid)).then_some(())))?;
         Ok(pid)
@@ -154,6 +156,11 @@ impl Stage {
     /// Makes a program end at once with an error, from its next start on.
     pub(super) fn sabotage(&self, name: &str) -> Result<(), Failure> {
         self.write_program(name, "exit 1")
+    }
+
+    /// Makes it work again.
+    pub(super) fn repair(&self, name: &str) -> Result<(), Failure> {
+        self.write_program(name, WORK)
     }
 
     /// Shows the daemon's log, with times since the start of the demo, up to the line that contains `text`.
@@ -184,6 +191,11 @@ impl Stage {
     /// Milliseconds since the last alarm was raised.
     pub(super) fn took(&self) -> u128 {
         self.clock.now().boot.since(self.raised).as_millis()
+    }
+
+    /// The pid of a program.
+    pub(super) fn running(&self, name: &str) -> Result<u32, Failure> {
+        self.pid_of(name)?.ok_or_else(|| Failure::Failed(format!("{name} does not run")))
     }
 
     /// The pid under which a program runs again.
@@ -311,7 +323,8 @@ fn configuration(folder: &Path, tag: &str) -> String {
          [logging]\nfile = {folder}/pm.log\nsyslog = no\n\n\
          [process.default]\nrestart_strategy = process\nhealth_check = process\nhealth_check_timeout = 1\n\
          max_attempts = 2\nrestart_delay = 0.5\n\n\
-         [process.demo-web]\nsystem_name = {web}\nstart_command = {folder}/{web}\n\n\
+         [process.demo-web]\nsystem_name = {web}\nstart_command = {folder}/{web}\n\
+         depends_on = demo-worker\n\n\
          [process.demo-worker]\nsystem_name = {worker}\nstart_command = {folder}/{worker}\n"
     )
 }
