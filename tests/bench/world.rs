@@ -3,6 +3,7 @@
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
 use pm_tests::components;
+use pm_tests::sandbox::UNHURRIED;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -66,8 +67,7 @@ impl World {
         let config = format!(
             "[database]\nsocket = {}\nuser = {}\npassword = {}\ndatabase = {database}\n\
              [host]\nhost_id = 1\n\
-             [monitor]\nmax_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = {at}/state\nstorm_limit = 0\n\
-             mass_alarm_min = 0\nstable_time = 0\n{monitor}\n\
+             [monitor]\nmax_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = {at}/state\n{monitor}\n{UNHURRIED}\n\
              [logging]\nfile = {at}/pm.log\nconsole_output = no\nsyslog = no\n\
              [process.default]\n{process}\n",
             server.socket.display(),

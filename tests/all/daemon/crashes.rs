@@ -170,7 +170,7 @@ fn killed_again_and_again_pm_leaves_one_instance_of_each_program_and_no_alarm() 
         )
     });
     let config = pm_tests::sandbox::Sandbox::on_sqlite(&sections.concat());
-    let mut world = World::of(&config.replace("[monitor]", "[monitor]\nstable_time = 0"));
+    let mut world = World::of(&config);
     let rows = names.map(|name| {
         world.program(&format!("prog-{name}"), "");
         world.alarm(name)

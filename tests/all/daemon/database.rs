@@ -20,8 +20,7 @@ fn mode(world: &World, mode: u32) {
 fn with_a_table_that_cannot_be_written_each_alarm_is_acted_on_once() {
     let keys = "restart_command = echo x >> @DIR@/ran\nhealth_check_command = echo x >> @DIR@/looked; test -e @DIR@/healthy";
     let sections = custom("web", keys) + &custom("other", "restart_command = echo x >> @DIR@/other");
-    let config =
-        Sandbox::on_sqlite(&sections).replace("[monitor]", "[monitor]\nhandled_grace = 1\nstable_time = 0");
+    let config = Sandbox::on_sqlite(&sections).replace("[monitor]", "[monitor]\nhandled_grace = 1");
     let mut world = World::launched(bound(), &config);
     // In the mode of a journal file, a reader needs to write nothing.
     let journal_mode: String =

@@ -20,7 +20,7 @@ fn a_tree_of_processes_is_kept_without_arguments_and_environments() {
     let keys = "restart_strategy = process\nexecutable = @DIR@/web\noutput = @DIR@/web.log\n\
                 start_command = TOKEN=hunter2 @DIR@/web --password=hunter2\nstart_grace = 50ms\nhealth_check = process";
     let config = Sandbox::on_sqlite(&format!("[process.web]\n{keys}\n{}", super::MARKER));
-    let mut world = World::of(&config.replace("[monitor]", "[monitor]\nstable_time = 0"));
+    let mut world = World::of(&config);
     world.program("child", "");
     world.program(HOSTILE, "");
     let start = "echo ready; '@DIR@/child' --secret=hunter2 & \"$(dirname \"$0\")\"/e* hunter2 & wait";

@@ -1,16 +1,7 @@
 //! The strategy "process" with real programs that die, are deaf, fail, and outlive pm.
 
-use super::{MARKER, World, alive, kill, running};
-use pm_tests::sandbox::Sandbox;
+use super::{World, alive, kill, running};
 use std::time::Instant;
-
-/// Without `stable_time`, which would have a repeated alarm of a healthy program verified only.
-fn world(sections: &str) -> World {
-    World::of(
-        &Sandbox::on_sqlite(&format!("{sections}{MARKER}"))
-            .replace("[monitor]", "[monitor]\nstable_time = 0"),
-    )
-}
 
 /// A section for the program `name` in the folder.
 fn program(name: &str, keys: &str) -> String {
@@ -29,7 +20,7 @@ fn only(world: &World, name: &str) -> u32 {
 
 #[test]
 fn a_dead_program_is_started_a_running_one_replaced_and_both_outlive_pm() {
-    let mut world = world(&program("web", ""));
+    let mut world = World::with(&program("web", ""));
     world.program("web", "");
     let pm = world.start();
     world.handled("web");
@@ -62,7 +53,7 @@ fn a_dead_program_is_started_a_running_one_replaced_and_both_outlive_pm() {
 
 #[test]
 fn what_was_running_is_started_again_as_it_was_when_no_command_is_given() {
-    let mut world = world(&program("web", "").replace("start_command = @DIR@/web\n", ""));
+    let mut world = World::with(&program("web", "").replace("start_command = @DIR@/web\n", ""));
     world.program("web", "echo \"$@ in $PWD with $COLOUR\" >> @DIR@/seen");
     std::fs::create_dir(world.dir().join("home")).unwrap();
     let mut child = std::process::Command::new(world.dir().join("web"))
@@ -84,7 +75,7 @@ fn what_was_running_is_started_again_as_it_was_when_no_command_is_given() {
 
 #[test]
 fn a_deaf_program_is_killed_after_its_stop_timeout() {
-    let mut world = world(&program("deaf", "stop_timeout = 0.3"));
+    let mut world = World::with(&program("deaf", "stop_timeout = 0.3"));
     world.program("deaf", "trap '' TERM\necho ready >> @DIR@/ready");
     world.start();
     world.handled("deaf");
@@ -102,7 +93,7 @@ fn a_deaf_program_is_killed_after_its_stop_timeout() {
 fn a_program_that_cannot_run_is_a_failure_that_says_why() {
     let keys = "max_attempts = 2\nhealth_check_timeout = 0.1\noutput = @DIR@/broken.log";
     let sections = program("broken", keys) + &program("missing", "health_check_timeout = 0.1");
-    let mut world = world(&sections);
+    let mut world = World::with(&sections);
     world.script("broken", "echo no such port; exit 7");
     world.start();
     let (broken, missing) = (world.alarm("broken"), world.alarm("missing"));
@@ -120,7 +111,7 @@ fn a_program_that_cannot_run_is_a_failure_that_says_why() {
 
 #[test]
 fn a_program_that_dies_after_its_restart_is_restarted_by_its_next_alarm() {
-    let mut world = world(&program("web", ""));
+    let mut world = World::with(&program("web", ""));
     world.program("web", "");
     world.start();
     let id = world.handled("web");
@@ -134,7 +125,7 @@ fn a_program_that_dies_after_its_restart_is_restarted_by_its_next_alarm() {
 #[test]
 fn what_dies_at_once_after_a_good_start_is_noticed_by_the_check() {
     let keys = "max_attempts = 1\nstart_grace = 0\nhealth_check_command = sleep 0.2; test -e @DIR@/never\nhealth_check_timeout = 0.1";
-    let mut world = world(&program("web", keys).replace("health_check = process\n", ""));
+    let mut world = World::with(&program("web", keys).replace("health_check = process\n", ""));
     world.script("web", "exit 0");
     world.start();
     let id = world.alarm("web");
