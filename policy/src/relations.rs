@@ -17,7 +17,7 @@ pub use problem::{Problem, Source, path};
 use crate::graph::{Causes, Graph, Latest};
 use crate::name::Name;
 use crate::time::Ticks;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What the tables `pm_group` and `pm_dependency` say, as read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,10 +59,10 @@ pub enum Membership {
 #[derive(Debug, Clone, Default)]
 pub struct Related {
     graph: Graph,
-    groups: BTreeMap<Name, Name>,
+    groups: HashMap<Name, Name>,
     members: BTreeMap<Name, Vec<Name>>,
     /// Names that have a section.
-    own: BTreeSet<Name>,
+    own: HashSet<Name>,
     /// What `[process.default]` says for all names that nothing else is said of.
     others: Others,
     problems: Vec<Problem>,
@@ -173,7 +173,8 @@ impl Related {
     #[must_use]
     pub fn group_of(&self, name: &Name) -> Option<&Name> {
         let known = self.groups.get(name);
-        if known.is_none() && !self.own.contains(name) { self.others.group.as_ref() } else { known }
+        let default = self.others.group.as_ref();
+        if known.is_none() && default.is_some() && !self.own.contains(name) { default } else { known }
     }
     /// All groups that have members, each with those that are known by name, sorted: those that have a section or
     /// stand in the table. Rows that only `[process.default]` speaks for are members as well, but nobody can count
@@ -241,7 +242,7 @@ impl Related {
 
     /// Whether only `[process.default]` speaks of the dependencies of `name`.
     fn inherits(&self, name: &Name) -> bool {
-        !self.own.contains(name) && !self.graph.contains(name)
+        !self.others.depends_on.is_empty() && !self.own.contains(name) && !self.graph.contains(name)
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod burst;
+mod decide;
 mod floor;
 mod idle;
 mod reaction;
@@ -34,8 +35,14 @@ fn main() {
         Some("units") => service::rounds(arguments[2].as_ref()),
         only => {
             let wanted = |name: &str| only.is_none_or(|only| only == name);
-            let world = world::World::new();
             let mut figures = Vec::new();
+            if wanted("decide") {
+                figures.extend(decide::measure());
+            }
+            if only == Some("decide") {
+                return show(&figures);
+            }
+            let world = world::World::new();
             if wanted("reaction") {
                 figures.extend(reaction::measure(&world));
             }
