@@ -201,10 +201,11 @@ fn a_block_wins_over_a_script_and_a_script_over_a_command() {
 fn the_next_strategy_of_a_list_acts_when_the_one_before_cannot() {
     let unit = format!("pm-test-{}", std::process::id());
     let section = format!(
-        "[process.web]\nrestart_strategy = counts, process, custom\nsystem_name = {unit}\n\
+        "[process.web]\nrestart_strategy = counts, process\nsystem_name = {unit}\n\
          restart_command = echo custom >> @DIR@/ran\nmax_attempts = 1\n\n"
     );
-    // A restart_command takes the place of every built-in action; without one the list is gone through.
+    // A restart_command takes the place of every strategy in whose list custom has none; without one the list is gone
+    // through.
     let mut world = World::with(&section);
     world.start();
     world.handled("web");

@@ -34,7 +34,7 @@ fn the_pause_also_follows_a_restart_that_did_not_last_and_delays_nobody_else() {
     assert!(why.starts_with("web is in alarm; the alarm is held (backoff).\n"), "{why}");
     assert!(why.contains("HOLD backoff       1 restart did not help; the next one in "), "{why}");
     assert!(
-        why.contains("ok   breaker       closed, 1 restart that did not help, 3 opens it; level 0\n"),
+        why.contains("ok   breaker       closed, 1 restart that did not help yet (opens at 3), level 0\n"),
         "{why}"
     );
 }

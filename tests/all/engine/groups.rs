@@ -63,7 +63,8 @@ fn a_spent_budget_opens_the_group_and_nobody_else() {
 
 #[test]
 fn trouble_in_several_members_is_one_trouble_and_holds_the_healthy_ones_back() {
-    let mut world = world("storm_limit = 0", &members(&["a", "b", "c", "d", "e", "f", "g"], ""));
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let mut world = world("storm_limit = 0", &(members(&names, "") + "[group.shop]\nbudget = 100\n\n"));
     enlist(&world, &["a", "b", "c", "d", "e", "f", "g"]);
     world.start();
     for name in ["a", "b"] {

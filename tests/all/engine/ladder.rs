@@ -43,7 +43,7 @@ fn the_next_step_comes_when_the_one_before_did_not_last_and_effects_are_counted_
     world.again(id);
     world.until_count("rescues", 1);
     world.cleared(id);
-    world.until_log("The restart of web lasted: no alarm for its stable time");
+    world.until_log("Reset failure count for process: web after successful restart");
     assert_eq!(by(&world, "web"), ["process", "custom"]);
     let effects: Vec<_> = history(&world, "web").iter().map(|attempt| attempt["effect"].clone()).collect();
     assert_eq!(effects, ["relapsed", "lasted"]);
