@@ -12,6 +12,7 @@ mod groups;
 mod ladder;
 mod maintenance;
 mod mass;
+mod overrides;
 mod storm;
 
 use crate::daemon::{World, custom, kill, running};

@@ -13,8 +13,9 @@ use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
+use crate::policy::breaker::Admission;
 use crate::policy::decide::Examiner;
-use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Trial};
+use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Rules, Trial};
 use crate::policy::window::Scope;
 use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
@@ -33,18 +34,15 @@ pub(crate) fn restart(
     let verb = if options.force { "restart --force" } else { "restart" };
     let refuse = |refusal| operator.refuse(verb, &scope, None, refusal);
     let spec = spec(&context, &name).map_err(|why| refuse(Failure::Usage(why)))?;
-    if !options.force
-        && let Some(why) = objection(&context, &name)
-    {
-        return Err(refuse(Failure::Failed(format!("{name} was not restarted: {why}"))));
-    }
+    let trial = if options.force { Ok(Trial::Probe) } else { asked(&context, &name, &spec.rules) };
+    let refused = |why| refuse(Failure::Failed(format!("{name} was not restarted: {why}")));
+    let trial = trial.map_err(refused)?;
     logs::to_console(&context)?;
     let begun = operator.entry(verb, &scope[0], None, "asked for".to_owned());
     // A full disk does not stop a restart.
     if let Err(error) = operator.journal.audit(&[begun]) {
         warn!("Not audited: {error}");
     }
-    let trial = if options.force { Trial::Probe } else { Trial::No };
     let (clock, strategies) = (context.clock(), context.strategies());
     let world = World {
         clock: &*clock,
@@ -88,10 +86,10 @@ fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
     }
 }
 
-/// What the daemon would say against a restart now, and what to do about it. What concerns only an alarm (is it
-/// ticked, was it handled) does not concern an operator. A journal that cannot be read objects to nothing, and the
-/// claim will say so.
-fn objection(context: &Context, name: &Name) -> Option<String> {
+/// What the daemon would say against a restart now, and what to do about it; else whether it is the one that decides
+/// about a breaker. What concerns only an alarm (is it ticked, was it handled) does not concern an operator. A journal
+/// that cannot be read objects to nothing, and the claim will say so.
+fn asked(context: &Context, name: &Name, rules: &Rules) -> Result<Trial, String> {
     const ASKED: [Check; 8] = [
         Check::NotRunning,
         Check::Override,
@@ -103,9 +101,13 @@ fn objection(context: &Context, name: &Name) -> Option<String> {
         Check::Observe,
     ];
     let alarm = Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false };
-    let picture = context.picture_with(|_| Some(alarm.clone())).ok()?;
+    let Ok(picture) = context.picture_with(|_| Some(alarm.clone())) else { return Ok(Trial::No) };
     let view = picture.view(Intake::Open);
-    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED)?;
+    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED);
+    let Some(hold) = hold else {
+        let admits = picture.standing(name).breaker.admits(rules, picture.now.boot);
+        return Ok(if admits == Admission::Allowed { Trial::No } else { Trial::Probe });
+    };
     let (why, absolute) =
         (hold.sentence(picture.now), matches!(hold, Hold::Overridden { .. } | Hold::InFlight { .. }));
     let remedy = match absolute {
@@ -113,5 +115,5 @@ fn objection(context: &Context, name: &Name) -> Option<String> {
         true => String::new(),
         false => format!("; to restart it all the same, once: pm restart {name} --force"),
     };
-    Some(format!("{why} ({}){remedy}", hold.word()))
+    Err(format!("{why} ({}){remedy}", hold.word()))
 }
