@@ -6,6 +6,7 @@
 
 mod backoff;
 mod breaker;
+mod crash;
 mod criticality;
 mod dependencies;
 mod groups;

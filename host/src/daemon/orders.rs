@@ -6,8 +6,8 @@
 
 use super::Daemon;
 use crate::policy::breaker::Admission;
-use crate::policy::model::{Configured, Job, Name, Outcome, Trial};
-use crate::policy::settle::settle;
+use crate::policy::model::{Configured, Name, Outcome, Trial};
+use crate::policy::settle;
 use crate::policy::time::Ticks;
 use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Ordered, Verb};
@@ -146,11 +146,10 @@ impl Daemon {
             None | Some(Admission::Allowed) => Trial::No,
             Some(_) => Trial::Probe,
         };
-        let job = Job::by_hand(name, trial);
         let outcome = Outcome::new(*end, *attempts, detail.clone());
         info!("{}", wording::by_hand(name, &outcome));
         let (state, view) = self.book.judged(self.intake);
-        let settled = settle(state, &view, &rules, &job, &outcome, now);
+        let settled = settle::count(state, &view, &rules, (name, trial), &outcome, now);
         self.say_notices(&settled.notices, now);
         self.doorbell.unwritten.insert(name.clone());
     }
