@@ -13,6 +13,7 @@ mod groups;
 mod ladder;
 mod maintenance;
 mod mass;
+mod observe;
 mod overrides;
 mod storm;
 
