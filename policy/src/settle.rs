@@ -27,6 +27,23 @@ struct Settling<'a> {
     settled: Settlement,
 }
 
+/// Takes in `outcome` of a restart that was made elsewhere, by hand, and answers what else follows from it; see
+/// [`Job::by_hand`]. A job of the loop's own may run meanwhile; it goes on.
+pub fn count(
+    state: &mut State,
+    view: &View<'_>,
+    rules: &Rules,
+    job: &Job,
+    outcome: &Outcome,
+    now: Now,
+) -> Settlement {
+    let own = state.standing(&job.name).map(|its| (its.in_flight, its.ended)).unwrap_or_default();
+    let settled = settle(state, view, rules, job, outcome, now);
+    let standing = state.standings.entry(job.name.clone()).or_default();
+    (standing.in_flight, standing.ended) = own;
+    settled
+}
+
 /// Takes in `outcome` of `job`, and answers what else follows from it.
 ///
 /// Rows of a job that helped are marked as handled at once: until the clearing is confirmed the row still stands
@@ -48,14 +65,8 @@ impl Settling<'_> {
     fn run(&mut self) {
         let name = &self.job.name;
         let standing = self.state.standings.entry(name.clone()).or_default();
-        // A restart by hand was made elsewhere; a job of the loop's own may run meanwhile.
-        let by_hand = self.job.cause == Cause::Operator;
-        let running = if by_hand { None } else { standing.in_flight.take() };
-        let began = running.map_or(self.now.boot, |job| job.since);
-        standing.pause = None;
-        if !by_hand {
-            standing.ended = Some(self.now.boot);
-        }
+        let began = standing.in_flight.take().map_or(self.now.boot, |job| job.since);
+        (standing.pause, standing.ended) = (None, Some(self.now.boot));
         self.state.dirty.standings.insert(name.clone());
         if self.outcome.end != End::HandedOver && self.job.verify != Verify::Only {
             self.give_back();

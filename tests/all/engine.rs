@@ -6,12 +6,15 @@
 
 mod backoff;
 mod breaker;
+mod crash;
 mod criticality;
 mod dependencies;
 mod groups;
 mod ladder;
 mod maintenance;
 mod mass;
+mod observe;
+mod overrides;
 mod storm;
 
 use crate::daemon::{World, custom, kill, running};

@@ -2,14 +2,19 @@
 
 use crate::config::database::{self, Database, TlsMode};
 use crate::store::{
-    Address, ClientCertificate, Login, MysqlAddress, Password, Server, SqliteAddress, Tls, Trust,
+    Access, Address, ClientCertificate, Login, MysqlAddress, Password, Server, SqliteAddress, Tls, Trust,
 };
 use std::path::PathBuf;
 
-/// The address of the database, limited to the rows of `host_id` if there is one.
+/// The address of the database, limited to the rows of `host_id` if there is one, for reading and writing.
 pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
+    with_access(database, host_id, Access::Full)
+}
+
+/// As [`translate`]; what is only read is not even made.
+pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Access) -> Address {
     match database {
-        Database::Sqlite { path } => Address::Sqlite(SqliteAddress { path: path.clone(), host_id }),
+        Database::Sqlite { path } => Address::Sqlite(SqliteAddress { path: path.clone(), access, host_id }),
         Database::Mysql(mysql) => Address::Mysql(MysqlAddress {
             server: server(&mysql.address),
             logins: mysql

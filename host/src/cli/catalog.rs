@@ -10,13 +10,13 @@ use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
 use crate::plugins::Registry;
-use crate::policy::model::{Configured, Name, Window};
+use crate::policy::model::{Configured, Intake, Name, Window};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
 use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Windows};
 use crate::spec::Spec;
-use crate::store;
-use crate::telemetry::Telemetry;
+use crate::store::{self, Access, Address};
+use crate::telemetry::{LogSettings, Telemetry};
 use pm_plugin_api::manifest::Offer;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -38,6 +38,8 @@ pub(crate) struct Current {
     pub(crate) environment: Environment,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Arc<SystemClock>,
+    /// Whoever only observes writes neither into the log file nor into the database.
+    intake: Intake,
     agenda: Agenda,
     seen: Option<Print>,
     /// What the plugins offer, as of the last look at them; a burst of a thousand names asks a thousand times.
@@ -52,12 +54,13 @@ impl Current {
         telemetry: Telemetry,
         clock: Arc<SystemClock>,
         windows: Arc<dyn Windows>,
+        intake: Intake,
     ) -> Self {
         let (agenda, problems) = Agenda::new(config.maintenance.clone(), windows);
         say_windows(&problems);
         let seen = print(&config.file);
         let offers = registry.offers();
-        Self { config, registry, environment, telemetry, clock, agenda, seen, offers }
+        Self { config, registry, environment, telemetry, clock, intake, agenda, seen, offers }
     }
 
     fn load(&mut self) -> Loaded {
@@ -105,7 +108,7 @@ impl Current {
             warn!("{warning}");
         }
         let store = self.other_store(&newer);
-        self.telemetry.reload(logs::settings(&newer));
+        self.telemetry.reload(log_settings(&newer, self.intake));
         for (key, same) in [
             ("[monitor] state_dir", newer.monitor.state_dir == self.config.monitor.state_dir),
             ("[plugins] dir", newer.plugins.dir == self.config.plugins.dir),
@@ -125,7 +128,7 @@ impl Current {
     fn other_store(&self, newer: &Config) -> Option<Box<dyn AlarmStore>> {
         let same = newer.database == self.config.database && newer.host_id == self.config.host_id;
         let clock = Arc::clone(&self.clock);
-        (!same).then(|| store::open(addresses::translate(&newer.database, newer.host_id), clock))
+        (!same).then(|| store::open(address(newer, self.intake), clock))
     }
 
     fn refuse(&self, loaded: &Loaded) {
@@ -189,6 +192,17 @@ impl Catalog for Current {
         }
         Refreshed::Unchanged
     }
+}
+
+/// Where the alarms are, and whether anything may be written there.
+pub(crate) fn address(config: &Config, intake: Intake) -> Address {
+    let access = if intake == Intake::Observing { Access::ReadOnly } else { Access::Full };
+    addresses::with_access(&config.database, config.host_id, access)
+}
+
+/// What is logged, and where.
+pub(crate) fn log_settings(config: &Config, intake: Intake) -> LogSettings {
+    if intake == Intake::Observing { logs::observing(config) } else { logs::settings(config) }
 }
 
 fn say_windows(problems: &[Problem]) {

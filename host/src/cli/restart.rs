@@ -13,8 +13,9 @@ use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
+use crate::policy::breaker::Admission;
 use crate::policy::decide::Examiner;
-use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Trial};
+use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Rules, Trial};
 use crate::policy::window::{Order, Override, Scope};
 use crate::ports::overrides::by_whom;
 use crate::ports::{Clock as _, Journal as _};
@@ -34,18 +35,15 @@ pub(crate) fn restart(
     let verb = if options.force { "restart --force" } else { "restart" };
     let refuse = |refusal| operator.refuse(verb, &scope, None, refusal);
     let spec = spec(&context, &name).map_err(|why| refuse(Failure::Usage(why)))?;
-    if !options.force
-        && let Some(why) = objection(&context, &name)
-    {
-        return Err(refuse(Failure::Failed(format!("{name} was not restarted: {why}"))));
-    }
+    let trial = if options.force { Ok(Trial::Probe) } else { asked(&context, &name, &spec.rules) };
+    let refused = |why| refuse(Failure::Failed(format!("{name} was not restarted: {why}")));
+    let trial = trial.map_err(refused)?;
     logs::to_console(&context)?;
     let begun = operator.entry(verb, &scope[0], None, "asked for".to_owned());
     // A full disk does not stop a restart.
     if let Err(error) = operator.journal.audit(&[begun]) {
         warn!("Not audited: {error}");
     }
-    let trial = if options.force { Trial::Probe } else { Trial::No };
     let (clock, strategies) = (context.clock(), context.strategies());
     let world = World {
         clock: &*clock,
@@ -89,10 +87,10 @@ fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
     }
 }
 
-/// What the daemon would say against a restart now, and what to do about it. What concerns only an alarm (is it
-/// ticked, was it handled) does not concern an operator. A journal that cannot be read objects to nothing, and the
-/// claim will say so.
-fn objection(context: &Context, name: &Name) -> Option<String> {
+/// What the daemon would say against a restart now, and what to do about it; else whether it is the one that decides
+/// about a breaker. What concerns only an alarm (is it ticked, was it handled) does not concern an operator. A journal
+/// that cannot be read objects to nothing, and the claim will say so.
+fn asked(context: &Context, name: &Name, rules: &Rules) -> Result<Trial, String> {
     const ASKED: [Check; 8] = [
         Check::NotRunning,
         Check::Override,
@@ -104,26 +102,29 @@ fn objection(context: &Context, name: &Name) -> Option<String> {
         Check::Observe,
     ];
     let alarm = Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false };
-    let picture = context.picture_with(|_| Some(alarm.clone())).ok()?;
+    let Ok(picture) = context.picture_with(|_| Some(alarm.clone())) else { return Ok(Trial::No) };
     let view = picture.view(Intake::Open);
-    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED)?;
+    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED);
+    let admits = picture.standing(name).breaker.admits(rules, picture.now.boot);
+    let trial = if admits == Admission::Allowed { Trial::No } else { Trial::Probe };
     let why = match &hold {
         // The claim refuses these, and says it better: which restart, or whom the hold covers and how it is ended.
-        Hold::InFlight { .. } | Hold::Overridden { .. } => return None,
-        Hold::Observed { .. } => observed(&picture, name)?,
-        _ => format!("{} ({})", hold.sentence(picture.now), hold.word()),
+        None | Some(Hold::InFlight { .. } | Hold::Overridden { .. }) => return Ok(trial),
+        Some(Hold::Observed { .. }) => observed(&picture, name),
+        Some(hold) => format!("{} ({})", hold.sentence(picture.now), hold.word()),
     };
-    Some(format!("{why}; to restart it all the same: pm restart {name} --force"))
+    Err(format!("{why}; to restart it all the same: pm restart {name} --force"))
 }
 
 /// By whom, how long and why a process is only observed, as `pm observe` has told it.
-fn observed(picture: &Picture, name: &Name) -> Option<String> {
+fn observed(picture: &Picture, name: &Name) -> String {
     let group = picture.arrangement.related.group_of(name);
     let observes = |given: &&Override| {
         given.order == Order::Observe
             && given.is_in_force(picture.now.wall)
             && given.scope.covers(name, group)
     };
-    let given = picture.overrides.iter().find(observes)?;
-    Some(format!("it is only observed, {}", by_whom(&given.by, given.until, &given.why)))
+    let given = picture.overrides.iter().find(observes);
+    let by = given.map(|given| by_whom(&given.by, given.until, &given.why)).unwrap_or_default();
+    format!("it is only observed, {by}")
 }

@@ -2,10 +2,10 @@
 
 use crate::chronicle::Statistics;
 use crate::cli::Failure;
+use crate::cli::addresses;
 use crate::cli::arguments::{Global, RunOptions};
-use crate::cli::catalog::{Current, knobs};
+use crate::cli::catalog::{Current, address, knobs, log_settings};
 use crate::cli::compose::{self, Read};
-use crate::cli::{addresses, logs};
 use crate::clock::{Stop, SystemClock};
 use crate::config::{Config, Loaded};
 use crate::console::Console;
@@ -33,9 +33,9 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let clock = Arc::new(SystemClock::new(stop.clone()));
     let console = Console::stdout();
     let (audience, lines) = (Audience::of(&std::io::stdout()), Box::new(console.lines()));
-    let settings = if options.observe { logs::observing(&config) } else { logs::settings(&config) };
-    let telemetry =
-        telemetry::init(settings, clock.clone(), audience, lines).map_err(|error| Failure::failed(&error))?;
+    let intake = if options.observe { Intake::Observing } else { Intake::Open };
+    let telemetry = telemetry::init(log_settings(&config, intake), clock.clone(), audience, lines)
+        .map_err(|error| Failure::failed(&error))?;
     let _lock = if options.observe {
         None
     } else {
@@ -44,7 +44,7 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     };
     introduce(&config, &loaded, &registry);
     let journal = Arc::new(journal(&config, options, &clock)?);
-    let store = store::open(addresses::translate(&config.database, config.host_id), clock.clone());
+    let store = store::open(address(&config, intake), clock.clone());
     let parts = Parts {
         clock: clock.clone(),
         journal: journal.clone(),
@@ -55,9 +55,9 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         )),
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
-        intake: if options.observe { Intake::Observing } else { Intake::Open },
+        intake,
         knobs: knobs(&config),
-        catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal)),
+        catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),
         halt: Box::new(move || stop.request()),
     };
     let (daemon, events) = daemon::start(parts, store).map_err(|error| Failure::failed(&error))?;

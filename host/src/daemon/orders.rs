@@ -8,7 +8,7 @@ use super::Daemon;
 use super::judging::Noted;
 use crate::policy::breaker::Admission;
 use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
-use crate::policy::settle::settle;
+use crate::policy::settle;
 use crate::policy::time::Ticks;
 use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Ordered, Verb};
@@ -175,7 +175,7 @@ impl Daemon {
         let outcome = Outcome::new(*end, *attempts, detail.clone());
         info!("{}", wording::by_hand(name, &outcome));
         let (state, view) = self.book.judged(self.intake);
-        let settled = settle(state, &view, &rules, &job, &outcome, now);
+        let settled = settle::count(state, &view, &rules, &job, &outcome, now);
         self.say_notices(&settled.notices, now);
         self.doorbell.unwritten.insert(name.clone());
         self.write_back(&job, settled, Noted::No);

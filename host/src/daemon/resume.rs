@@ -40,8 +40,12 @@ impl Daemon {
         };
         Job {
             alarms: entry.alarms.clone(),
-            cause: if entry.alarms.is_empty() { Cause::Operator } else { Cause::Alarm },
-            rung: standing.map_or(0, |standing| standing.step(rules)),
+            cause: entry.cause.clone(),
+            rung: standing.map_or(0, |standing| match entry.cause {
+                Cause::Alarm | Cause::MassAlarm => standing.step(rules),
+                Cause::Dependency(_) => standing.rung,
+                Cause::Operator => 0,
+            }),
             ..Job::by_hand(&entry.name, trial)
         }
     }

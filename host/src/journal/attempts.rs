@@ -104,7 +104,7 @@ pub(super) fn end(tx: &Transaction<'_>, id: AttemptId, record: &Record) -> rusql
 pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result<Vec<Unfinished>> {
     let open: Vec<(Unfinished, Owner)> = tx
         .prepare(
-            "SELECT id, name, alarms, stage, identity, boot, owner_pid, owner_start, owner_boot FROM attempts \
+            "SELECT id, name, alarms, stage, identity, boot, owner_pid, owner_start, owner_boot, cause FROM attempts \
              WHERE ended_wall IS NULL ORDER BY id",
         )?
         .query_map([], |row| {
@@ -113,6 +113,7 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
                 id: AttemptId(row.get(0)?),
                 name: Name::new(row.get_ref(1)?.as_str()?),
                 alarms: unpacked(row.get_ref(2)?.as_str()?).ok_or_else(|| unexpected(2, "alarms"))?,
+                cause: cause_of(row.get_ref(9)?.as_str()?),
                 stage: stage_of(row.get_ref(3)?.as_str()?).ok_or_else(|| unexpected(3, "stage"))?,
                 identity: row.get(4)?,
                 boot: if boot == owner.boot { Boot::Same } else { Boot::Earlier },
@@ -261,6 +262,14 @@ fn cause(cause: &Cause) -> String {
         Cause::MassAlarm => "mass-alarm".to_owned(),
         Cause::Dependency(name) => format!("dependency {}", name.as_str()),
         Cause::Operator => "operator".to_owned(),
+    }
+}
+
+fn cause_of(text: &str) -> Cause {
+    match text {
+        "mass-alarm" => Cause::MassAlarm,
+        "operator" => Cause::Operator,
+        _ => text.strip_prefix("dependency ").map_or(Cause::Alarm, |name| Cause::Dependency(Name::new(name))),
     }
 }
 

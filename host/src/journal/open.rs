@@ -8,7 +8,9 @@ use crate::ports::JournalError;
 use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -213,7 +215,15 @@ fn prepare_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
         return Ok(None);
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags)?;
+    // Without a log beside it nobody is at work on it, and it is read as it is: otherwise reading alone would make the
+    // log and its index, and leave them behind.
+    let log = PathBuf::from([path.as_os_str(), OsStr::new("-wal")].iter().copied().collect::<OsString>());
+    let conn = match log.symlink_metadata() {
+        Err(error) if is_absent(&error) => {
+            Connection::open_with_flags(as_it_is(path), flags | OpenFlags::SQLITE_OPEN_URI)?
+        }
+        _ => Connection::open_with_flags(path, flags)?,
+    };
     conn.busy_timeout(PATIENCE)?;
     match version(&conn)? {
         0 => Ok(None),
@@ -221,6 +231,20 @@ fn prepare_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
         // The daemon that brings it up to date has not started yet.
         _ => in_memory(&conn).map(Some),
     }
+}
+
+/// The address of a file that nobody changes.
+fn as_it_is(path: &Path) -> OsString {
+    // An empty authority, so that a path with two slashes has none.
+    let mut address = OsString::from(if path.is_absolute() { "file://" } else { "file:" });
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => address.push(format!("%{byte:02x}")),
+            plain => address.push(OsStr::from_bytes(&[*plain])),
+        }
+    }
+    address.push("?immutable=1");
+    address
 }
 
 fn is_absent(error: &std::io::Error) -> bool {

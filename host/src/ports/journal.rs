@@ -125,6 +125,8 @@ pub struct Unfinished {
     pub name: Name,
     /// The rows it was begun for.
     pub alarms: Vec<Alarm>,
+    /// Why it was begun.
+    pub cause: Cause,
     /// How far it came.
     pub stage: Stage,
     /// The identity of the running instance before the restart, if the strategy has one.

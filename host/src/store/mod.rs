@@ -29,11 +29,22 @@ pub enum Address {
     Mysql(MysqlAddress),
 }
 
+/// What may be done to a database file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It is read and written.
+    Full,
+    /// It is only read: nothing is made, not even the file.
+    ReadOnly,
+}
+
 /// A database file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteAddress {
-    /// The file; it is created, with the tables of the alarms, when there is none.
+    /// The file; it is created, with the tables of the alarms, when there is none and it may be written.
     pub path: PathBuf,
+    /// Whether it may be written.
+    pub access: Access,
     /// Only rows of this host; none: all rows.
     pub host_id: Option<i64>,
 }

@@ -8,11 +8,11 @@
 mod failure;
 mod tables;
 
-use super::SqliteAddress;
 use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema;
+use super::{Access, SqliteAddress};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError, Trouble};
@@ -310,7 +310,9 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
 
 fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
     let path = &address.path;
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+    let full = address.access == Access::Full;
+    let directory = path.parent().filter(|directory| full && !directory.as_os_str().is_empty());
+    if let Some(directory) = directory {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
             StoreError {
                 trouble: Trouble::Away,
@@ -320,10 +322,12 @@ fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
             }
         })?;
     }
-    let fresh = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    let fresh = full && std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     let opening = |error| place.error("opening the alarm database", &error);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = match address.access {
+        Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(opening)?;
     conn.busy_timeout(PATIENCE).map_err(opening)?;
     if fresh {

@@ -6,7 +6,7 @@ use mysql::prelude::Queryable;
 use pm_host::policy::model::Name;
 use pm_host::policy::time::{Now, Ticks, Wall};
 use pm_host::ports::{AlarmStore, Clock, Waited};
-use pm_host::store::{self, Address, Login, MysqlAddress, Password, Server, SqliteAddress, Tls};
+use pm_host::store::{self, Access, Address, Login, MysqlAddress, Password, Server, SqliteAddress, Tls};
 use pm_tests::components;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -110,7 +110,7 @@ impl Database for Sqlite {
     }
 
     fn store(&self, host_id: Option<i64>) -> Box<dyn AlarmStore> {
-        let address = Address::Sqlite(SqliteAddress { path: self.path(), host_id });
+        let address = Address::Sqlite(SqliteAddress { path: self.path(), access: Access::Full, host_id });
         store::open(address, Arc::new(Still::default()))
     }
 

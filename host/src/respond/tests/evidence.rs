@@ -210,6 +210,7 @@ fn who_is_only_looked_at_resumed_or_without_an_entry_is_not_asked() {
         id: AttemptId(3),
         name: Name::new("web"),
         alarms: vec![alarm(1, "web")],
+        cause: Cause::Alarm,
         stage: Stage::Acting,
         identity: None,
         boot: Boot::Same,
