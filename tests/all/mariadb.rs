@@ -21,11 +21,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The password of the accounts.
-const PASSWORD: &str = "kept-to-itself-4711";
+pub(crate) const PASSWORD: &str = "kept-to-itself-4711";
 /// The least that pm needs.
-const LEAST: &[&str] = &["SELECT ON {db}.PROCESE", "SELECT, UPDATE (alarma, notes) ON {db}.STATUS_PROCESS"];
+pub(crate) const LEAST: &[&str] =
+    &["SELECT ON {db}.PROCESE", "SELECT, UPDATE (alarma, notes) ON {db}.STATUS_PROCESS"];
 /// What leaves the rows as they are.
-const READ: &[&str] = &["SELECT ON {db}.PROCESE", "SELECT ON {db}.STATUS_PROCESS"];
+pub(crate) const READ: &[&str] = &["SELECT ON {db}.PROCESE", "SELECT ON {db}.STATUS_PROCESS"];
 /// Rights on a database whose tables do not exist yet.
 const WHOLE: &[&str] = &["SELECT, UPDATE ON {db}.*"];
 /// A process that is always restarted at once; see [`World::round`].
@@ -35,12 +36,12 @@ const LOST: &str = "Trying again until it works";
 /// What the log says when it is better.
 const BACK: &str = "Database connection is back after";
 /// The tables without and with hosts.
-const R8: &str = include_str!("../fixtures/sql/r8.sql");
+pub(crate) const R8: &str = include_str!("../fixtures/sql/r8.sql");
 const R6: &str = include_str!("../fixtures/sql/r6-host.sql");
 
 /// A database of a server, as whoever raises alarms sees it.
-struct Base {
-    server: Mysql,
+pub(crate) struct Base {
+    pub(crate) server: Mysql,
     name: String,
     /// A connection with all rights.
     admin: RefCell<Conn>,
@@ -49,7 +50,7 @@ struct Base {
 
 impl Base {
     /// A database with these tables; `None` when the short run leaves MariaDB out.
-    fn new(tables: &str) -> Option<Self> {
+    pub(crate) fn new(tables: &str) -> Option<Self> {
         let base = Self::planned(components::mysql()?);
         base.create(tables);
         Some(base)
@@ -79,12 +80,12 @@ impl Base {
         code.split(';').filter(|statement| !statement.trim().is_empty()).for_each(|one| self.sql(one));
     }
 
-    fn sql(&self, statement: &str) {
+    pub(crate) fn sql(&self, statement: &str) {
         let done = self.admin.borrow_mut().query_drop(statement);
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 
-    fn number(&self, query: &str) -> i64 {
+    pub(crate) fn number(&self, query: &str) -> i64 {
         let found = self.admin.borrow_mut().query_first(query);
         found.unwrap_or_else(|error| panic!("{query}: {error}")).unwrap_or_default()
     }
@@ -95,7 +96,7 @@ impl Base {
     }
 
     /// A new account with these rights; `{db}` is the database.
-    fn account(&self, rights: &[&str]) -> String {
+    pub(crate) fn account(&self, rights: &[&str]) -> String {
         self.account_with(PASSWORD, rights)
     }
 
@@ -121,7 +122,7 @@ impl Base {
     }
 
     /// The keys of `[database]` for an account over TCP.
-    fn tcp(&self, user: &str, port: u16) -> String {
+    pub(crate) fn tcp(&self, user: &str, port: u16) -> String {
         format!("host = 127.0.0.1\nport = {port}\n{}", self.login(user))
     }
 
@@ -130,7 +131,7 @@ impl Base {
     }
 
     /// Puts a row into the two tables.
-    fn put(&self, id: i64, name: &str, alarm: i64, notes: Option<&str>) {
+    pub(crate) fn put(&self, id: i64, name: &str, alarm: i64, notes: Option<&str>) {
         let mut admin = self.admin.borrow_mut();
         let status = "INSERT INTO STATUS_PROCESS (process_id, alarma, notes) VALUES (?, ?, ?)";
         let process = "INSERT INTO PROCESE (process_id, process_name) VALUES (?, ?)";
@@ -141,20 +142,20 @@ impl Base {
     }
 
     /// A new row in alarm with the note `down`; answers its id.
-    fn alarm(&self, name: &str) -> i64 {
+    pub(crate) fn alarm(&self, name: &str) -> i64 {
         let id = 1 + self.number("SELECT COALESCE(MAX(process_id), 0) FROM STATUS_PROCESS");
         self.put(id, name, 1, Some("down"));
         id
     }
 
     /// Puts a row into alarm, whatever it is now.
-    fn again(&self, id: i64, notes: &str) {
+    pub(crate) fn again(&self, id: i64, notes: &str) {
         let update = "UPDATE STATUS_PROCESS SET alarma = 1, notes = ? WHERE process_id = ?";
         self.admin.borrow_mut().exec_drop(update, (notes, id)).unwrap();
     }
 
     /// `alarma` and `notes` of a row.
-    fn state(&self, id: i64) -> (i64, String) {
+    pub(crate) fn state(&self, id: i64) -> (i64, String) {
         let query = "SELECT alarma, COALESCE(notes, 'NULL') FROM STATUS_PROCESS WHERE process_id = ?";
         self.admin.borrow_mut().exec_first(query, (id,)).unwrap().unwrap_or_else(|| panic!("no row {id}"))
     }
@@ -188,9 +189,9 @@ impl Drop for Base {
 }
 
 /// A sandbox whose pm works on a database.
-struct World {
-    sandbox: Sandbox,
-    base: Base,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) base: Base,
 }
 
 impl World {
@@ -216,7 +217,7 @@ impl World {
     }
 
     /// Waits until the alarm of a row is cleared, and answers its notes.
-    fn cleared(&self, id: i64) -> String {
+    pub(crate) fn cleared(&self, id: i64) -> String {
         self.until(&format!("row {id} to be cleared"), |_| self.base.state(id).0 == 0);
         self.base.state(id).1
     }
@@ -246,7 +247,7 @@ impl World {
     }
 
     /// How many lines of the log contain a text.
-    fn said(&self, text: &str) -> usize {
+    pub(crate) fn said(&self, text: &str) -> usize {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
@@ -256,7 +257,7 @@ impl World {
     }
 
     /// The texts of warnings and errors, in order, without the remark that nothing checks the health of some.
-    fn complaints(&self) -> Vec<String> {
+    pub(crate) fn complaints(&self) -> Vec<String> {
         let text = |line: &str| {
             let (_, rest) = line.split_once("  [")?;
             let (level, text) = rest.split_once("] - ")?;

@@ -5,6 +5,7 @@
 
 mod absent;
 mod check;
+mod engine;
 mod evidence;
 mod faults;
 mod hostile;

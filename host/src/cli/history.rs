@@ -115,7 +115,7 @@ pub(crate) fn effect(attempt: &Attempt) -> Option<&'static str> {
     match (attempt.effect, attempt.ended.as_ref().map(|(_, end, ..)| *end)) {
         (Some(Effect::Lasted), _) => Some("lasted"),
         (Some(Effect::Relapsed), _) => Some("relapsed"),
-        (None, Some(End::Restarted)) => Some("not known yet"),
+        (None, Some(End::Restarted)) if !attempt.is_for_a_dependency() => Some("not known yet"),
         _ => None,
     }
 }
@@ -127,6 +127,8 @@ struct Tally {
     relapsed: u32,
     failed: u32,
     open: u32,
+    /// All that helped at first, and how long they took together.
+    restarts: u32,
     took: i64,
 }
 
@@ -139,8 +141,7 @@ impl Tally {
         (self.lasted * 100).checked_div(self.judged())
     }
     fn recovery_ms(&self) -> Option<i64> {
-        let good = i64::from(self.lasted + self.relapsed + self.open);
-        self.took.checked_div(good)
+        self.took.checked_div(self.restarts.into())
     }
 }
 
@@ -152,10 +153,11 @@ fn tallies(attempts: &[Attempt]) -> BTreeMap<(Name, String), Tally> {
         let tally = tallies.entry((attempt.name.clone(), by)).or_default();
         match (end, attempt.effect) {
             (End::Restarted, effect) => {
-                tally.took += ended.0 - attempt.began.0;
+                (tally.restarts, tally.took) = (tally.restarts + 1, tally.took + ended.0 - attempt.began.0);
                 match effect {
                     Some(Effect::Lasted) => tally.lasted += 1,
                     Some(Effect::Relapsed) => tally.relapsed += 1,
+                    None if attempt.is_for_a_dependency() => {}
                     None => tally.open += 1,
                 }
             }

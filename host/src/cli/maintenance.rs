@@ -68,19 +68,37 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
             writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {covers}.")?;
         }
     }
-    for group in nobody_in(context, &definition.scopes) {
-        writeln!(terminal.out, "Nobody is in a group {group} now; see: pm check, pm db status")?;
+    for remark in remarks(context, &definition.scopes) {
+        writeln!(terminal.out, "{remark}")?;
     }
     tell(context, terminal)
 }
 
-/// The groups that no process is in, as file and tables say.
-fn nobody_in<'s>(context: &Context, scopes: &'s [Scope]) -> Vec<&'s Name> {
-    let groups = scopes.iter().filter_map(|scope| match scope {
-        Scope::Group(group) => Some(group),
-        Scope::All | Scope::Process(_) => None,
-    });
-    groups.filter(|group| !context.arrangement().groups.contains_key(*group)).collect()
+/// What is to be said of groups that no process is in, and of processes that have neither a section of their own nor a
+/// row: they may be yet to come, or misspelt.
+fn remarks(context: &Context, scopes: &[Scope]) -> Vec<String> {
+    let config = &context.config;
+    let missing = |scope: &&Scope| match scope {
+        Scope::All => false,
+        Scope::Group(group) => !context.arrangement().groups.contains_key(group),
+        Scope::Process(name) => !config.processes.contains_key(name.as_str()),
+    };
+    let missing: Vec<&Scope> = scopes.iter().filter(missing).collect();
+    if missing.is_empty() {
+        return Vec::new();
+    }
+    let rows = match context.store().list() {
+        Ok(rows) => rows,
+        Err(error) => return vec![format!("Whether the table knows whom it covers is not known: {error}")],
+    };
+    let remark = |scope: &Scope| match scope {
+        Scope::Group(group) => Some(format!("Nobody is in a group {group} now; see: pm check, pm db status")),
+        Scope::Process(name) if rows.iter().all(|row| row.name != *name) => {
+            Some(format!("There is no process {name} now, neither a section nor a row; see: pm status"))
+        }
+        Scope::Process(_) | Scope::All => None,
+    };
+    missing.into_iter().filter_map(remark).collect()
 }
 
 /// Tells the daemon at once: whoever begins to work now must not wait until it looks by itself.

@@ -2,6 +2,7 @@
 //!
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
+use crate::policy::hold::Trouble;
 use crate::policy::model::{
     Alarm, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
 };
@@ -33,7 +34,7 @@ pub(super) struct Book {
     marked: HashMap<RowId, Name>,
     /// Clearings of an earlier pm; the name is known when the row is read.
     inherited: HashMap<RowId, Option<String>>,
-    said: HashMap<RowId, &'static str>,
+    said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
 }
@@ -172,8 +173,9 @@ impl Book {
         };
         let mut new = Vec::new();
         for (index, hold) in held.into_iter().filter(|(_, hold)| !passing(hold)) {
-            let row = self.alarms[index].row;
-            if self.said.insert(row, hold.word()) != Some(hold.word()) {
+            let (row, essence) = (self.alarms[index].row, essence(&hold));
+            if !self.said.get(&row).is_some_and(|said| said.starts_with(&essence)) {
+                self.said.insert(row, essence);
                 new.push((index, hold));
             }
         }
@@ -223,5 +225,19 @@ impl Book {
             }
         }
         self.alarms.retain(|alarm| !gone.contains(&alarm.row));
+    }
+}
+
+/// What has to change for a reason to be a new one; what begins another is contained in it. Whoever waits for another
+/// root, or for one that pm does not restart any more, should know. That its restarts begin and end is no news.
+fn essence(hold: &Hold) -> String {
+    let word = hold.word();
+    match hold {
+        Hold::Waiting { cause, trouble: trouble @ (Trouble::BreakerOpen | Trouble::Held) } => {
+            format!("{word}\n{cause}\n{}", trouble.phrase())
+        }
+        Hold::Waiting { cause, .. } => format!("{word}\n{cause}\n"),
+        Hold::Maintenance { id, .. } => format!("{word}\n{id}\n"),
+        _ => format!("{word}\n"),
     }
 }

@@ -80,11 +80,12 @@ pub(super) fn of_attempt(conn: &Connection, id: AttemptId) -> rusqlite::Result<V
     text.map_or(Ok(Vec::new()), |text| chain(&text, 0))
 }
 
-/// Notes what became of the last restart of a name that had helped at first.
+/// Notes what became of the last restart of a name that had helped at first. One for the sake of a dependency is never on
+/// trial.
 pub(super) fn judged(tx: &Transaction<'_>, name: &Name, effect: Effect) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "UPDATE attempts SET effect = ?2 WHERE effect IS NULL AND id = \
-         (SELECT MAX(id) FROM attempts WHERE name = ?1 AND outcome = 'restarted')",
+         (SELECT MAX(id) FROM attempts WHERE name = ?1 AND outcome = 'restarted' AND cause NOT LIKE 'dependency %')",
     )?
     .execute(params![name.as_str(), word(effect)])
     .map(drop)

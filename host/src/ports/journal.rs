@@ -167,6 +167,14 @@ pub struct Attempt {
     pub effect: Option<Effect>,
 }
 
+impl Attempt {
+    /// Whether it was for the sake of what it depends on: then nothing that follows says whether it helped.
+    #[must_use]
+    pub fn is_for_a_dependency(&self) -> bool {
+        self.cause.starts_with("dependency ")
+    }
+}
+
 /// A clearing that waits to be made.
 #[derive(Debug, Clone)]
 pub struct Pending {

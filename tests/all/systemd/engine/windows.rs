@@ -1,0 +1,113 @@
+//! Planned work on a group of units: no hand is laid on them while the window is open, and at its end what is still down
+//! is restarted and what runs again is only cleared.
+
+use super::{RUNS, Shop, until};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const UNITS: [(&str, &str); 4] = [("api", RUNS), ("cache", RUNS), ("queue", RUNS), ("outside", RUNS)];
+const GROUP: &str = "INSERT INTO pm_group VALUES ('api', 'shop'), ('cache', 'shop'), ('queue', 'shop')";
+
+/// All of them run.
+fn up(sections: &str) -> Option<Shop> {
+    let shop = Shop::new(&UNITS, GROUP, "stable_time = 1", sections)?;
+    shop.systemctl("start", &UNITS.map(|(name, _)| name));
+    Some(shop)
+}
+
+/// What an operator and the alarms do during a window: api and cache are stopped, all are in alarm, and cache is
+/// started again by the operator.
+fn work(shop: &Shop, window: &str) -> [String; 3] {
+    shop.systemctl("stop", &["api", "cache", "outside"]);
+    let [api, queue] = ["api", "queue"].map(|name| shop.invocation(name));
+    shop.alarm(&UNITS.map(|(name, _)| name));
+    assert!(shop.until_cleared("outside").starts_with("down - Restarted at "), "it is in no group");
+    for (row, name) in (1..).zip(["api", "cache", "queue"]) {
+        let said = format!("Not acting on {name} (ID: {row}): maintenance window {window}, for another ");
+        shop.until_log(&said);
+        assert_eq!((shop.hold(name).as_str(), shop.in_alarm(name)), ("maintenance", true));
+    }
+    shop.systemctl("start", &["cache"]);
+    shop.until_state("cache", "active");
+    [api, shop.invocation("cache"), queue]
+}
+
+/// What comes of it when the window has ended.
+fn over(shop: &Shop, window: &str, [api, cache, queue]: [String; 3]) {
+    assert!(shop.until_cleared("api").starts_with("down - Restarted at "));
+    for (name, before) in [("cache", cache), ("queue", queue)] {
+        assert_eq!(shop.until_cleared(name), "down", "{name} runs, so there is no restart and no stamp");
+        assert_eq!(shop.invocation(name), before, "{name} runs as before");
+    }
+    assert_ne!(shop.invocation("api"), api);
+    let ended = format!("Maintenance window {window} has ended: what is still in alarm is looked at again");
+    for (name, ends) in [("api", &["restarted"][..]), ("cache", &[]), ("queue", &[])] {
+        shop.in_order(&[&ended, &format!("Found process in alarm: {name}")]);
+        assert_eq!(shop.ends(name), ends, "{name}");
+    }
+    let begun = format!("Maintenance window {window} has begun");
+    assert_eq!((shop.said(&ended), shop.said(&begun)), (1, 1), "{}", shop.log());
+    shop.table_is_true();
+}
+
+#[test]
+fn an_operators_window_over_a_group_of_the_table_keeps_pm_away_from_its_units() {
+    let Some(mut shop) = up("") else { return };
+    shop.start();
+    let words = ["maintenance", "add", "disks", "--for", "1h", "--group", "shop", "--reason", "new disks"];
+    let told = shop.ok(&words);
+    assert!(told.contains(", for group shop.\n") && !told.contains("Nobody"), "{told}");
+    let told =
+        shop.ok(&["maintenance", "add", "slip", "--for", "1h", "--group", "shp", "--process", "outsdie"]);
+    for remark in [
+        "Nobody is in a group shp now; see: ",
+        "There is no process outsdie now, neither a section nor a row",
+    ] {
+        assert!(told.contains(remark), "{told}");
+    }
+    shop.ok(&["maintenance", "remove", "slip"]);
+    let units = work(&shop, "disks (new disks)");
+    // Neither another poll nor a pm that dies meanwhile changes anything.
+    shop.kill();
+    shop.start();
+    shop.alarm(&["outside"]);
+    shop.until_cleared("outside");
+    assert_eq!([shop.state("api"), shop.state("cache")], ["inactive", "active"]);
+    assert_eq!(["api", "cache", "queue"].map(|name| shop.in_alarm(name)), [true; 3]);
+    shop.ok(&["maintenance", "remove", "disks"]);
+    over(&shop, "disks", units);
+}
+
+/// Seconds of this minute.
+fn second() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 60
+}
+
+#[test]
+fn a_recurring_window_of_the_file_ends_by_itself_in_its_time_zone() {
+    let Some(mut shop) = up("") else { return };
+    // The shortest window is a minute. Bucharest is two or three hours ahead of UTC, never in the same one.
+    while second() > 40 {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let cron = shop.machine.ok(&["env", "TZ=Europe/Bucharest", "date", "+%M %H * * *"]);
+    let config = shop.read("config.ini");
+    let window = format!(
+        "[maintenance.nightly]\ncron = {cron}\nduration = 1m\ntime_zone = Europe/Bucharest\ngroup = shop\n"
+    );
+    shop.configure(&(config + &window));
+    shop.start();
+    shop.until_log("Maintenance window nightly has begun: no restarts in it for ");
+    let units = work(&shop, "nightly");
+    let list = shop.ok(&["maintenance", "list"]);
+    assert!(list.starts_with("nightly: OPEN until ") && list.contains("(Europe/Bucharest)"), "{list}");
+    let begun = Instant::now();
+    while shop.said("Maintenance window nightly has ended") == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(61), "{}", shop.log());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(second() < 5, "it ends with its minute");
+    over(&shop, "nightly", units);
+    until("the next one to be planned", || {
+        shop.ok(&["maintenance", "list"]).starts_with("nightly: opens at ")
+    });
+}
