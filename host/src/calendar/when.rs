@@ -44,7 +44,7 @@ pub fn moment(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
 }
 
 /// Reads a moment that is not after `base`, for those who look back: a time as in [`absolute`], a day
-/// (`2026-12-01`, its beginning), `22:00`, which is the last such time, `-2h`, and `now`.
+/// (`2026-12-01`, its beginning), `22:00` or `22:00:05`, which is the last such time, `-2h`, and `now`.
 ///
 /// # Errors
 /// A phrase that completes "--since: …": what is wrong and what to write.
@@ -127,9 +127,14 @@ fn resolve(local: DateTime, zone: &Zone) -> Option<Result<Wall, String>> {
 
 fn time_of_day(text: &str) -> Option<Time> {
     let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    let (hour, minute) =
-        text.split_once(':').filter(|(hour, minute)| digits(hour) && digits(minute) && minute.len() == 2)?;
-    Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+    let parts: Vec<&str> = text.split(':').collect();
+    let (hour, rest) = parts.split_first().filter(|(_, rest)| (1..=2).contains(&rest.len()))?;
+    // Lines of the log have seconds.
+    if !digits(hour) || !rest.iter().all(|part| digits(part) && part.len() == 2) {
+        return None;
+    }
+    let second = rest.get(1).map_or(Ok(0), |second| second.parse()).ok()?;
+    Time::new(hour.parse().ok()?, rest[0].parse().ok()?, second, 0).ok()
 }
 
 fn next(time: Time, base: Wall, zone: &Zone) -> Result<Wall, String> {
@@ -187,6 +192,7 @@ mod tests {
             ("23:00", "2026-11-27 21:00"),
             ("22:30", "2026-11-28 20:30"),
             ("7:05", "2026-11-28 05:05"),
+            ("22:30:05", "2026-11-27 20:30:05"),
         ] {
             let read = moment(text, now, &bucharest());
             // Two blanks between day and time are one too many for every reader of such times.
@@ -208,6 +214,8 @@ mod tests {
             ("2026-13-01 22:00", "is not a time"),
             ("24:00", "is not a time"),
             ("7:5", "is not a time"),
+            ("7:05:5", "is not a time"),
+            ("7:05:05:05", "is not a time"),
             ("+soon", "not a duration"),
             ("-2h", "is not a time"),
             ("2026-12-01 22:00 Europe/Bucarest", "is no time zone; did you mean \"Europe/Bucharest\"?"),
