@@ -4,8 +4,8 @@ use crate::backoff::Backoff;
 use crate::bucket::Budget;
 use crate::group::{Group, GroupRules};
 use crate::model::{
-    Alarm, Checked, Configured, Criticality, Dependents, Intake, Job, Limits, Name, Notice, Outcome, Plan,
-    RowId, Rules, Settlement, Sight, Standing, Table, Verify, View, Window,
+    Alarm, Cause, Checked, Configured, Criticality, Dependents, End, Intake, Job, Limits, Name, Notice,
+    Outcome, Plan, RowId, Rules, Settlement, Sight, Standing, Table, Trial, Verify, View, Window,
 };
 use crate::relations::{Declaration, Declared, Membership, Related, Relations};
 use crate::state::State;
@@ -255,4 +255,23 @@ impl World {
         self.state = state;
         settled
     }
+}
+
+/// A job for the row 1 of `name` that was begun because of its alarm.
+#[must_use]
+pub fn job(name: &str) -> Job {
+    Job {
+        name: Name::new(name),
+        alarms: vec![alarm(1, name)],
+        cause: Cause::Alarm,
+        verify: Verify::AfterOnly,
+        trial: Trial::No,
+        rung: 0,
+        chain: Vec::new(),
+    }
+}
+
+/// The outcome of a job after one attempt.
+pub fn outcome(end: End) -> Outcome {
+    Outcome::new(end, 1, "")
 }
