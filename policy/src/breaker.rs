@@ -238,3 +238,6 @@ pub fn open_time(first: Duration, most: Duration, level: u8) -> Duration {
     let doubled = first.saturating_mul(2_u32.saturating_pow(u32::from(level.saturating_sub(1))));
     doubled.min(most.max(first))
 }
+
+#[cfg(test)]
+mod tests;

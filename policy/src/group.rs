@@ -357,3 +357,6 @@ pub enum Calm {
     /// One is.
     No,
 }
+
+#[cfg(test)]
+mod tests;

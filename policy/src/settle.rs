@@ -295,3 +295,6 @@ impl Settling<'_> {
 pub fn is_too_long(order: Order, lasts: Option<Duration>) -> bool {
     order == Order::Bypass && lasts.is_none_or(|lasts| lasts > Duration::from_secs(86_400))
 }
+
+#[cfg(test)]
+mod tests;
