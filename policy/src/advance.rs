@@ -140,9 +140,10 @@ fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
             continue;
         }
         // After a job that could not be carried out the row may be out of sight until the next poll.
-        standing.after_window &= blind || standing.pause.is_some();
+        let keeps = blind || standing.pause.is_some();
+        let mut changed = !keeps && std::mem::take(&mut standing.after_window);
         let went_away = !hidden && standing.alarm_since.take().is_some();
-        let mut changed = (blind || went_away) && standing.breaker.disturbed();
+        changed |= (blind || went_away) && standing.breaker.disturbed();
         if !blind && standing.in_flight.is_none() {
             changed |= standing.breaker.quiet(now.boot);
         }
@@ -232,18 +233,24 @@ fn pass_time(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, noti
                 Forgiven::Restarts | Forgiven::Level => {}
             }
         }
-        forget(standing, rules, now.boot);
+        // After a reboot nothing is left that a stable period could forgive.
+        if is_quiet && standing.breaker.is_clean() && standing.trial.is_none() {
+            changed |= std::mem::take(&mut standing.rung) > 0;
+        }
+        changed |= forget(standing, rules, now.boot);
         if changed {
             state.dirty.standings.insert(name);
         }
     }
 }
 
-/// What only meant "a while ago" is forgotten when it has no meaning any more.
-fn forget(standing: &mut Standing, rules: &Rules, now: Ticks) {
+/// What only meant "a while ago" is forgotten when it has no meaning any more; whether something was.
+fn forget(standing: &mut Standing, rules: &Rules, now: Ticks) -> bool {
+    let before = (standing.last_good, standing.last_end, standing.pause);
     let over = |at: Option<Ticks>, lasts| at.is_some_and(|at| now.since(at) >= lasts);
     let lasts = rules.stable.max(rules.doubt).max(rules.window);
-    if over(standing.last_good, lasts) {
+    // As long as there is an alarm, it matters how long before it that was.
+    if standing.alarm_since.is_none() && over(standing.last_good, lasts) {
         standing.last_good = None;
     }
     if over(standing.last_end, lasts.max(rules.pause.cap.max(rules.pause.base).saturating_mul(2))) {
@@ -252,6 +259,7 @@ fn forget(standing: &mut Standing, rules: &Rules, now: Ticks) {
     if standing.pause.is_some_and(|until| until <= now) {
         standing.pause = None;
     }
+    before != (standing.last_good, standing.last_end, standing.pause)
 }
 
 fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices: &mut Vec<Notice>) {

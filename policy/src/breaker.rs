@@ -136,9 +136,13 @@ impl Breaker {
         self.quiet_from = None;
         self.failures = self.failures.saturating_add(1);
         self.useless.push(began);
-        let spent = self.count(rules, now) >= rules.threshold.max(1);
-        // Whatever was restarted while it was not closed was its trial.
-        (spent || self.state != State::Closed).then(|| self.open(rules, name, now))
+        let opens = match self.state {
+            State::Closed => self.count(rules, now) >= rules.threshold.max(1),
+            // An operator wanted it so; that is counted, and it stays open for as long as it would have anyway.
+            State::Open { until } if now < until => false,
+            State::Open { .. } | State::HalfOpen(_) => true,
+        };
+        opens.then(|| self.open(rules, name, now))
     }
 
     /// There is an alarm, and it is believed.
@@ -190,9 +194,12 @@ impl Breaker {
         Some(forgiven)
     }
 
-    /// Forgets restarts that have left the window.
+    /// Forgets restarts that have left the window, but for the last: it still has to be followed by a stable period.
     pub fn prune(&mut self, rules: &Rules, now: Ticks) {
-        self.useless.retain(|began| now.since(*began) < rules.window);
+        let recent = |began: &Ticks| now.since(*began) < rules.window;
+        let last = self.useless.len().saturating_sub(1);
+        let first = self.useless.iter().position(recent).unwrap_or(last);
+        self.useless.drain(..first);
     }
 
     /// The breaker after a reboot: restarts of another boot say nothing, so an open one is due for its trial.
@@ -219,7 +226,8 @@ impl Breaker {
         matches!(self.state, State::HalfOpen(_))
     }
 
-    fn is_clean(&self) -> bool {
+    /// Whether there is nothing to be forgiven.
+    pub(crate) fn is_clean(&self) -> bool {
         self.state == State::Closed && self.level == 0 && self.failures == 0 && self.useless.is_empty()
     }
 

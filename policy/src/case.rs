@@ -260,7 +260,7 @@ impl<'a> Case<'a> {
     }
 
     /// How the alarm is looked at before it is believed, when it is doubted and there is a check: patiently, when what
-    /// the process depends on has come back since; once, when pm itself restored the process just before, when the row
+    /// the process depends on has come back since; once, when pm itself has seen the process healthy just before, when the row
     /// was handled before, when the table cannot be written (its source may simply not know yet), when it is left over
     /// from a maintenance window or a mass alarm, and when the operator wants it so.
     pub(crate) fn doubt(&self, round: &Round<'_>) -> Option<Verify> {

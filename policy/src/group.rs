@@ -49,6 +49,9 @@ pub struct Group {
     pub bucket: Bucket,
     /// Members that failed, relapsed or tripped, and when.
     pub troubled: BTreeMap<Name, Ticks>,
+    /// Members that were tried and did not help, and when: the next canary is one that was not, or whose turn is
+    /// longest ago. Otherwise one broken member keeps all others from being tried.
+    pub tried: BTreeMap<Name, Ticks>,
     /// Since when the present stable period counts.
     pub quiet_from: Option<Ticks>,
 }
@@ -177,7 +180,7 @@ impl Group {
         }
     }
 
-    /// The restart of a member helped, as far as known; whether that was the last batch.
+    /// The restart of a member helped, as far as known; whether the last batch is complete by it, which closes it.
     pub fn good(&mut self, rules: &GroupRules, name: &Name, now: Ticks) -> Option<GroupChange> {
         match &mut self.state {
             GroupState::CanaryRuns(canary) if canary == name => {
@@ -225,6 +228,7 @@ impl Group {
                 return None;
             }
             GroupState::CanaryRuns(_) | GroupState::CanaryProbation { .. } | GroupState::Releasing { .. } => {
+                self.tried.insert(name.clone(), now);
                 GroupCause::Trial
             }
             GroupState::Closed if self.correlates(rules) => GroupCause::Correlation,
@@ -342,6 +346,7 @@ impl Group {
     fn close(&mut self) {
         (self.state, self.bucket) = (GroupState::Closed, Bucket::default());
         self.troubled.clear();
+        self.tried.clear();
     }
 
     fn prune(&mut self, rules: &GroupRules, now: Ticks) {

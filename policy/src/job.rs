@@ -128,7 +128,7 @@ pub enum End {
 pub struct Settlement {
     /// Rows to clear.
     pub clear: Vec<Clear>,
-    /// Rows whose waiting clearing must not be made any more: the process is bad again.
+    /// Rows whose clearing, if one waits, must not be made any more: the process is bad again.
     pub withdraw: Vec<RowId>,
     /// What to tell people.
     pub notices: Vec<Notice>,

@@ -95,7 +95,7 @@ impl Mass {
 
     /// A process was looked at.
     pub fn looked(&mut self, name: &Name, condition: Condition, now: Ticks) {
-        if matches!(self.stage, Stage::Looking { .. } | Stage::Held { .. }) {
+        if self.stage != Stage::None {
             self.seen.insert(name.clone(), (condition, now));
         }
     }
@@ -142,6 +142,7 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
     // What nobody would act on anyway neither makes a mass alarm nor has to be looked at.
     let rows: Vec<&Name> = view.alarms.iter().filter(|its| sights.calls(its)).map(|its| &its.name).collect();
     let names: HashSet<&Name> = rows.iter().copied().collect();
+    let alarmed: HashSet<&Name> = sights.alarmed;
     let (alarms, before) = (rows.len() as u64, state.mass.clone());
     let many = least > 0 && alarms >= u64::from(least);
     let most = |known: u64| alarms * 100 > known * u64::from(view.limits.mass_share);
@@ -151,13 +152,15 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         notices.push(Notice::MassAlarm { alarms, known: view.known.unwrap_or_default() });
     }
     let mass = &mut state.mass;
-    // The rows of a job are out of sight until the poll after it.
-    let unseen_yet = |its: &Standing| its.ended.is_some_and(|ended| view.polled < ended);
+    // A suspect stays one while somebody works on it, and while its row is out of sight until the next poll, because it
+    // was looked at.
+    let looked_at = |name: &Name| mass.seen.get(name).is_some_and(|(_, at)| now.boot.since(*at) < FRESH);
+    let unseen_yet = |its: &Standing| its.is_out_of_sight(view.polled);
     let in_hand = |name: &Name| {
         let its = state.standings.get(name);
         its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
     };
-    mass.suspects.retain(|name| least > 0 && (names.contains(name) || in_hand(name)));
+    mass.suspects.retain(|name| least > 0 && (alarmed.contains(name) || looked_at(name) || in_hand(name)));
     if is_mass {
         mass.suspects.extend(names.iter().copied().cloned());
     }
@@ -166,10 +169,11 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         notices.push(Notice::MassOver);
     }
     let checked = |name: &Name| matches!(view.configured.get(name), Some(Configured::Yes(r)) if r.check == Checked::ByCheck);
-    let unseen = |name: &&Name| checked(name) && !mass.seen.contains_key(*name);
+    let unseen =
+        |name: &&Name| mass.suspects.contains(*name) && checked(name) && !mass.seen.contains_key(*name);
     match mass.stage {
         Stage::Looking { since } => {
-            if now.boot.since(since) >= LONGEST_LOOK || !mass.suspects.iter().any(|name| unseen(&name)) {
+            if now.boot.since(since) >= LONGEST_LOOK || !names.iter().any(unseen) {
                 notices.push(mass.conclude());
             }
         }

@@ -46,7 +46,7 @@ pub struct Standing {
     pub handled: Vec<Handled>,
     /// Until when it is left alone because the driver behind its strategy failed, not the process.
     pub pause: Option<Ticks>,
-    /// When pm last saw it healthy after a restart of its own.
+    /// When a job of pm last left it healthy, restarted or not.
     pub last_good: Option<Ticks>,
     /// When its last restart ended, good or bad.
     pub last_end: Option<Ticks>,

@@ -24,7 +24,7 @@ pub(crate) struct Round<'a> {
 }
 
 /// Who is the better canary: the one with the lesser rank.
-type Rank = (u32, Criticality, Ticks, usize);
+type Rank = (Option<Ticks>, u32, Criticality, Ticks, usize);
 
 impl<'a> Round<'a> {
     pub(crate) fn new(view: &'a View<'a>, state: &'a State, now: Now) -> Self {
@@ -44,7 +44,7 @@ impl<'a> Round<'a> {
     }
 
     /// The canary of a half-open group is the member nearest to the root of the dependencies; of several, the most
-    /// critical; of several, the one in alarm for the longest time.
+    /// critical; of several, the one in alarm for the longest time. Those that were tried in vain come after all others.
     fn choose_canaries(&self) -> HashMap<&'a Name, &'a Name> {
         let mut best: HashMap<&'a Name, (Rank, &'a Name)> = HashMap::new();
         if !self.state.groups.keys().any(|group| self.wants_canary(group)) {
@@ -57,7 +57,8 @@ impl<'a> Round<'a> {
                 continue;
             }
             let (criticality, wave, since) = case.precedence(self);
-            let candidate = ((wave, criticality, since, index), &alarm.name);
+            let tried = self.state.groups[group].tried.get(&alarm.name).copied();
+            let candidate = ((tried, wave, criticality, since, index), &alarm.name);
             let chosen = best.entry(group).or_insert(candidate);
             *chosen = candidate.min(*chosen);
         }

@@ -86,7 +86,7 @@ impl Case<'_> {
         let wave = round.sights.wave(self.name);
         match round.sights.restored(self.name) {
             Some(at) => format!(
-                "wave {wave}; what it depends on is well, the last of it restarted {} ago",
+                "wave {wave}; what it depends on is well, the last of it came back {} ago",
                 lasting(round.now.boot.since(at))
             ),
             None => format!("wave {wave}; what it depends on is well"),

@@ -2,14 +2,15 @@
 
 use crate::advance::{Word, group_told, relapsed};
 use crate::breaker::Opened;
-use crate::group::{Group, GroupChange, GroupRules};
+use crate::group::{Group, GroupRules};
 use crate::mass::Condition;
 use crate::model::{
-    Alarm, Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, RowId,
-    Rules, Settlement, Standing, Trial, Verify, View,
+    Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, RowId, Rules,
+    Settlement, Standing, Trial, Verify, View,
 };
 use crate::state::State;
 use crate::time::{Now, Ticks};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a process is left alone after its driver failed: long enough that a log is not flooded at a poll a
@@ -132,7 +133,7 @@ impl Settling<'_> {
         }
         let now = self.now.boot;
         let standing = self.standing();
-        standing.after_window = false;
+        (standing.last_good, standing.after_window) = (Some(now), false);
         let unknown = standing.alarm_since.take().map_or(began, |since| since.min(began));
         standing.breaker.healthy(unknown, now);
         if self.job.verify != Verify::Only {
@@ -162,13 +163,13 @@ impl Settling<'_> {
         self.tell_group(Group::alarmed);
     }
 
-    /// The process is bad again, so what waits to clear its rows must not.
+    /// The process is bad again, so what waits to clear its rows must not; also what an earlier pm had left to be cleared,
+    /// of which there is no mark yet.
     fn withdraw(&mut self) {
-        let Some(standing) = self.state.standings.get_mut(&self.job.name) else { return };
-        let withdrawn = |alarm: &&Alarm| standing.handled(alarm).is_some();
-        let rows: Vec<RowId> = self.job.alarms.iter().filter(withdrawn).map(|alarm| alarm.row).collect();
-        standing.handled.retain(|handled| !rows.contains(&handled.row));
-        self.settled.withdraw = rows;
+        let handled = std::mem::take(&mut self.standing().handled);
+        let marked = handled.into_iter().map(|handled| handled.row);
+        let rows: BTreeSet<RowId> = self.job.alarms.iter().map(|alarm| alarm.row).chain(marked).collect();
+        self.settled.withdraw = rows.into_iter().collect();
     }
 
     fn failed(&mut self, began: Ticks) {
@@ -247,30 +248,37 @@ impl Settling<'_> {
         self.state.standings.entry(self.job.name.clone()).or_default()
     }
 
-    fn with_group<T>(&mut self, act: impl FnOnce(&mut Group, &GroupRules, &Name) -> T) -> Option<T> {
+    /// The group of the process, if it has one with limits.
+    fn group(&mut self) -> Option<(&Name, &mut Group, &GroupRules)> {
         let group = self.view.related.group_of(&self.job.name)?;
         let rules = self.view.groups.get(group)?;
         self.state.dirty.host = true;
-        Some(act(self.state.groups.entry(group.clone()).or_default(), rules, &self.job.name))
+        Some((group, self.state.groups.entry(group.clone()).or_default(), rules))
     }
 
     fn group_good(&mut self) {
-        let now = self.now.boot;
-        let change = self.with_group(|group, rules, name| group.good(rules, name, now)).flatten();
-        let group = self.view.related.group_of(&self.job.name);
-        if let (Some(GroupChange::Closed), Some(group)) = (change, group) {
-            self.settled.notices.push(Notice::GroupClosed { group: group.clone() });
+        let (name, now) = (&self.job.name, self.now.boot);
+        let Some((group, its, rules)) = self.group() else { return };
+        let group = group.clone();
+        if its.good(rules, name, now).is_some() {
+            self.settled.notices.push(Notice::GroupClosed { group });
         }
     }
 
     fn group_void(&mut self) {
-        if self.job.cause != Cause::Operator && self.job.verify != Verify::Only {
-            self.with_group(|group, rules, name| group.void(rules, name));
+        if self.job.cause == Cause::Operator || self.job.verify == Verify::Only {
+            return;
+        }
+        let name = &self.job.name;
+        if let Some((_, its, rules)) = self.group() {
+            its.void(rules, name);
         }
     }
 
     fn group_refund(&mut self) {
-        self.with_group(|group, rules, _| group.bucket = group.bucket.given_back(rules.budget));
+        if let Some((_, its, rules)) = self.group() {
+            its.bucket = its.bucket.given_back(rules.budget);
+        }
     }
 
     fn driver_answered(&mut self) {

@@ -249,13 +249,25 @@ impl World {
 
     /// The job ends.
     pub fn settle(&mut self, job: &Job, outcome: &Outcome) -> Settlement {
+        self.ends(crate::settle::settle, job, outcome)
+    }
+
+    /// Takes in how a restart by hand has ended.
+    pub fn count(&mut self, job: &Job, outcome: &Outcome) -> Settlement {
+        self.ends(crate::settle::count, job, outcome)
+    }
+
+    fn ends(&mut self, how: Taken, job: &Job, outcome: &Outcome) -> Settlement {
         let mut state = std::mem::take(&mut self.state);
         let rules = self.rules(job.name.as_str()).clone();
-        let settled = crate::settle::settle(&mut state, &self.view(), &rules, job, outcome, self.now);
+        let settled = how(&mut state, &self.view(), &rules, job, outcome, self.now);
         self.state = state;
         settled
     }
 }
+
+/// [`settle`](crate::settle::settle) or [`count`](crate::settle::count).
+type Taken = fn(&mut State, &View<'_>, &Rules, &Job, &Outcome, Now) -> Settlement;
 
 /// A job for the row 1 of `name` that was begun because of its alarm.
 #[must_use]

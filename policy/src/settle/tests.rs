@@ -75,7 +75,7 @@ fn an_alarm_that_the_job_was_not_about_still_stands() {
 fn a_restart_by_hand_began_when_it_is_told_and_touches_no_job_that_is_running() {
     let mut world = running();
     let in_flight = world.standing("web").in_flight;
-    let _ = world.settle(&Job::by_hand(&name("web"), Trial::No), &outcome(End::Restarted));
+    let _ = world.count(&Job::by_hand(&name("web"), Trial::No), &outcome(End::Restarted));
     let now = world.now.boot;
     let standing = world.standing("web");
     assert_eq!((standing.in_flight, standing.ended), (in_flight, None));

@@ -1,0 +1,228 @@
+//! The rules of one process: so many restarts, so far apart.
+
+use super::{Verdict, ensure};
+use crate::world::Ms;
+use pm_policy::model::{Cause, End, Job, Name, Rules, Trial, Verify};
+
+/// What is known of the breaker of a process by what was announced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Closed,
+    /// Open, then half-open: nothing before `until`, one restart after it.
+    Open { until: Ms, probe: Option<Ms> },
+}
+
+/// What is known of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Shadow {
+    phase: Phase,
+    level: u8,
+    opened_at: Ms,
+    /// Counted restarts that nothing can have forgiven.
+    starts: Vec<Ms>,
+    failures: u32,
+    /// The same, forgiving nothing.
+    all_starts: Vec<Ms>,
+    all_failures: u32,
+    /// When the job that runs began.
+    began: Ms,
+    counted_end: Option<Ms>,
+    last_end: Option<Ms>,
+    pause_until: Ms,
+    /// When a restart of pm was verified, unless it was bad since.
+    pub(crate) good_at: Option<Ms>,
+    /// Since when it has been seen in alarm without a break.
+    pub(crate) seen_since: Option<Ms>,
+    /// That was so in a maintenance window.
+    pub(crate) in_window: bool,
+    /// The last job found it bad.
+    pub(crate) bad: bool,
+}
+
+impl Shadow {
+    /// A restart begins that neither an operator asked for nor a bypass lets through.
+    pub(crate) fn begins(&mut self, rules: &Rules, job: &Job, t: Ms) -> Verdict {
+        let name = &job.name;
+        self.forgive(rules, t);
+        ensure(t >= self.pause_until, "a driver that failed is left alone", || format!("{name} at {t}"))?;
+        let for_a_dependency = job.alarms.is_empty() && job.trial == Trial::No;
+        match &mut self.phase {
+            Phase::Closed if for_a_dependency => {}
+            Phase::Closed => {
+                let limit = rules.threshold.max(1);
+                let recent =
+                    self.starts.iter().filter(|began| u128::from(t - **began) < rules.window.as_millis());
+                let count = (recent.count() as u32).max(self.failures);
+                ensure(count < limit, "so many restarts in a window", || {
+                    format!("{name}: {count} of {limit} at {t}")
+                })?;
+            }
+            Phase::Open { until, probe } => {
+                let early = *until;
+                ensure(t >= early, "nothing while a breaker is open", || {
+                    format!("{name} at {t}, open until {early}")
+                })?;
+                if !for_a_dependency {
+                    ensure(probe.is_none(), "one restart decides", || {
+                        format!("{name} at {t} after {probe:?}")
+                    })?;
+                    *probe = Some(t);
+                }
+            }
+        }
+        if job.trial == Trial::No
+            && let Some(ended) = self.last_end
+        {
+            let count = (self
+                .starts
+                .iter()
+                .filter(|began| u128::from(t - **began) < rules.window.as_millis())
+                .count() as u32)
+                .max(self.failures);
+            let pause = if count == 0 { 0 } else { rules.pause.after(count).as_millis() as u64 };
+            let least = ended + pause * (100 - u64::from(rules.pause_jitter)) / 100;
+            ensure(t >= least, "a pause between restarts", || format!("{name} at {t}, not before {least}"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn runs(&mut self, t: Ms) {
+        self.began = t;
+    }
+
+    /// A job ended; whether the policy must have opened the breaker by it.
+    pub(crate) fn settled(&mut self, rules: &Rules, job: &Job, end: End, t: Ms) -> bool {
+        self.forgive(rules, t);
+        if job.verify != Verify::Only {
+            let counts = end == End::Failed || end == End::Restarted && counts(job);
+            if counts {
+                self.starts.push(self.began);
+                self.all_starts.push(self.began);
+                self.counted_end = Some(t);
+            } else if let Phase::Open { probe, .. } = &mut self.phase
+                && *probe == Some(self.began)
+            {
+                *probe = None;
+            }
+            if matches!(end, End::Failed | End::Restarted) {
+                (self.last_end, self.in_window) = (Some(t), false);
+            }
+        }
+        match end {
+            End::Restarted => {
+                (self.failures, self.all_failures, self.good_at, self.bad) = (0, 0, Some(t), false);
+            }
+            End::AlreadyHealthy if job.cause != Cause::MassAlarm => {
+                (self.failures, self.all_failures, self.bad) = (0, 0, false);
+            }
+            End::Failed => {
+                self.failures += 1;
+                self.all_failures += 1;
+                (self.good_at, self.bad) = (None, true);
+            }
+            End::Unhealthy => {
+                self.bad = true;
+                // A mass alarm's look tells the guard, not the process.
+                if job.cause != Cause::MassAlarm {
+                    self.good_at = None;
+                }
+            }
+            End::Infrastructure => self.pause_until = t + 10_000,
+            End::AlreadyHealthy | End::HandedOver | End::Cancelled => {}
+        }
+        if end != End::Infrastructure {
+            self.pause_until = 0;
+        }
+        end == End::Failed
+            && match self.phase {
+                Phase::Closed => self.failures >= rules.threshold.max(1),
+                Phase::Open { until, .. } => t >= until,
+            }
+    }
+
+    /// The breaker opened.
+    pub(crate) fn opened(&mut self, rules: &Rules, name: &Name, level: u8, until: Ms, t: Ms) -> Verdict {
+        let window = rules.window.as_millis();
+        let recent = self.all_starts.iter().filter(|began| u128::from(t - **began) < window).count() as u32;
+        let enough = recent.max(self.all_failures) >= rules.threshold.max(1);
+        let why =
+            || format!("{name} at {t}: {recent} restarts, {} failures, {:?}", self.all_failures, self.phase);
+        let why_now = match self.phase {
+            Phase::Closed => enough,
+            Phase::Open { until, .. } => t >= until,
+        };
+        ensure(why_now, "a breaker opens for a reason", why)?;
+        let mut time = rules.open_time;
+        for _ in 1..level {
+            time = (time * 2).min(rules.open_max.max(rules.open_time));
+        }
+        let (time, spread) = (time.as_millis() as u64, u64::from(rules.open_jitter));
+        let lasts = until - t;
+        let right = lasts * 100 + 100 >= time * (100 - spread) && lasts * 100 <= time * (100 + spread) + 100;
+        ensure(right, "an open time doubles and is spread", || {
+            format!("{name}: level {level} for {lasts} ms")
+        })?;
+        let forgiven = u128::from(t - self.opened_at) / rules.stable.as_millis().max(1);
+        let least = u128::from(self.level + 1).saturating_sub(forgiven).max(1);
+        let right = level <= (self.level + 1).min(20) && u128::from(level) >= least.min(20);
+        ensure(right, "a level at a time", || format!("{name}: from {} to {level}", self.level))?;
+        (self.phase, self.level, self.opened_at) = (Phase::Open { until, probe: None }, level, t);
+        Ok(())
+    }
+
+    /// Something was forgiven.
+    pub(crate) fn proved(&mut self, rules: &Rules, name: &Name, t: Ms) -> Verdict {
+        let long_enough =
+            self.counted_end.is_none_or(|ended| u128::from(t - ended) >= rules.stable.as_millis());
+        ensure(long_enough, "only a stable period forgives", || {
+            format!("{name} at {t}, after {:?}", self.counted_end)
+        })?;
+        (self.starts, self.failures) = (Vec::new(), 0);
+        Ok(())
+    }
+
+    pub(crate) fn closed(&mut self) {
+        (self.phase, self.all_failures) = (Phase::Closed, 0);
+        self.all_starts.clear();
+    }
+
+    fn forgive(&mut self, rules: &Rules, t: Ms) {
+        if self.counted_end.is_some_and(|ended| u128::from(t - ended) >= rules.stable.as_millis()) {
+            self.starts.clear();
+            self.failures = 0;
+        }
+    }
+
+    /// Its job got lost with pm.
+    pub(crate) fn lost(&mut self) {
+        if let Phase::Open { probe, .. } = &mut self.phase
+            && *probe == Some(self.began)
+        {
+            *probe = None;
+        }
+    }
+
+    pub(crate) fn rebooted(&mut self, t: Ms) {
+        let phase = match self.phase {
+            Phase::Closed => Phase::Closed,
+            Phase::Open { .. } => Phase::Open { until: t, probe: None },
+        };
+        *self =
+            Self { phase, level: self.level, opened_at: self.opened_at, bad: self.bad, ..Self::default() };
+    }
+
+    pub(crate) fn reset(&mut self) {
+        let Self { began, good_at, seen_since, in_window, bad, .. } = *self;
+        *self = Self { began, good_at, seen_since, in_window, bad, ..Self::default() };
+    }
+
+    pub(crate) fn last_end(&self) -> Option<Ms> {
+        self.last_end
+    }
+}
+
+/// Whether a restart that helped counts: not one for the sake of a dependency, unless it was a trial.
+fn counts(job: &Job) -> bool {
+    !matches!(job.cause, Cause::Dependency(_)) || job.trial == Trial::Probe
+}

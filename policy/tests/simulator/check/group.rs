@@ -1,0 +1,142 @@
+//! The rules of a group: a budget, one canary, batches of 1, 2, 4, …
+
+use super::tokens::Tokens;
+use super::{Verdict, ensure};
+use crate::world::Ms;
+use pm_policy::group::GroupRules;
+use pm_policy::model::{Cause, End, Job, Name, Verify};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Closed,
+    Open { until: Ms },
+    HalfOpen { canary: Option<Name>, good_at: Option<Ms> },
+    Releasing { begun: u32, good: u32 },
+}
+
+/// What is known of a group by what was announced.
+#[derive(Debug)]
+pub(crate) struct GroupShadow {
+    rules: GroupRules,
+    phase: Phase,
+    tokens: Tokens,
+    failed: BTreeMap<Name, Ms>,
+}
+
+impl GroupShadow {
+    pub(crate) fn new(rules: GroupRules) -> Self {
+        Self { rules, phase: Phase::Closed, tokens: Tokens::default(), failed: BTreeMap::new() }
+    }
+
+    /// A restart of a member begins; `bypassed` ones are counted and not limited.
+    pub(crate) fn begins(&mut self, name: &Name, bypassed: bool, t: Ms) -> Verdict {
+        let left = self.tokens.take(self.rules.budget, t);
+        let phase = format!("{:?}", self.phase);
+        let lawful = match &mut self.phase {
+            Phase::Closed => left,
+            Phase::Open { .. } => false,
+            Phase::HalfOpen { canary, .. } => {
+                let first = canary.is_none();
+                canary.get_or_insert_with(|| name.clone());
+                first
+            }
+            Phase::Releasing { .. } if bypassed => true,
+            Phase::Releasing { begun, good } => {
+                // 1, then 2 more, then 4 more, each after all of the batch before.
+                let mut allowed = 1;
+                while *good >= allowed {
+                    allowed = allowed * 2 + 1;
+                }
+                *begun += 1;
+                *begun <= allowed
+            }
+        };
+        ensure(lawful || bypassed, "a group lets nobody through out of turn", || {
+            format!("{name} at {t}: {phase}")
+        })
+    }
+
+    /// The job of a member ended; whether the policy must have opened the group by it.
+    pub(crate) fn settled(&mut self, job: &Job, end: End, t: Ms) -> bool {
+        if job.verify == Verify::Only {
+            return false;
+        }
+        let void = matches!(end, End::Infrastructure | End::Cancelled) && job.cause != Cause::Operator;
+        if void || end == End::AlreadyHealthy {
+            self.tokens.give_back(self.rules.budget, t);
+        }
+        match &mut self.phase {
+            Phase::HalfOpen { canary, good_at } if canary.as_ref() == Some(&job.name) => match end {
+                End::Restarted | End::AlreadyHealthy => *good_at = good_at.or(Some(t)),
+                _ if void => *canary = None,
+                _ => {}
+            },
+            Phase::Releasing { begun, good } => match end {
+                End::Restarted | End::AlreadyHealthy => *good += 1,
+                _ if void => *begun = begun.saturating_sub(1),
+                _ => {}
+            },
+            _ => {}
+        }
+        if end != End::Failed {
+            return false;
+        }
+        self.failed.insert(job.name.clone(), t);
+        self.failed.retain(|_, at| u128::from(t - *at) < self.rules.window.as_millis());
+        let failed = self.failed.len() as u32;
+        let share = failed >= 2 && failed * 100 >= self.rules.members * u32::from(self.rules.share);
+        let many = failed >= self.rules.correlation || share;
+        match &self.phase {
+            Phase::Closed => many,
+            Phase::Open { .. } => false,
+            Phase::HalfOpen { canary, .. } => canary.as_ref() == Some(&job.name),
+            Phase::Releasing { .. } => true,
+        }
+    }
+
+    pub(crate) fn opened(&mut self, until: Ms) {
+        self.phase = Phase::Open { until };
+    }
+
+    pub(crate) fn half_open(&mut self, group: &Name, t: Ms) -> Verdict {
+        let due = matches!(self.phase, Phase::Open { until } if until <= t);
+        ensure(due, "a group stays open for its time", || format!("{group} at {t}: {:?}", self.phase))?;
+        self.phase = Phase::HalfOpen { canary: None, good_at: None };
+        Ok(())
+    }
+
+    pub(crate) fn releasing(&mut self, group: &Name, t: Ms) -> Verdict {
+        let stable = self.rules.stable.as_millis();
+        let proved = match self.phase {
+            Phase::HalfOpen { good_at, .. } => good_at.is_none_or(|good| u128::from(t - good) >= stable),
+            _ => false,
+        };
+        ensure(proved, "a canary proves itself first", || format!("{group} at {t}: {:?}", self.phase))?;
+        self.phase = Phase::Releasing { begun: 0, good: 0 };
+        Ok(())
+    }
+
+    pub(crate) fn closed(&mut self, t: Ms) {
+        *self = Self { tokens: Tokens::default(), ..Self::new(self.rules.clone()) };
+        self.tokens.give_back(self.rules.budget, t);
+    }
+
+    /// The job of a member got lost with pm.
+    pub(crate) fn lost(&mut self, name: &Name) {
+        match &mut self.phase {
+            Phase::HalfOpen { canary, good_at: None } if canary.as_ref() == Some(name) => *canary = None,
+            Phase::Releasing { begun, .. } => *begun = begun.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn rebooted(&mut self, t: Ms) {
+        let phase = match self.phase {
+            Phase::Closed => Phase::Closed,
+            _ => Phase::HalfOpen { canary: None, good_at: None },
+        };
+        *self = Self { phase, ..Self::new(self.rules.clone()) };
+        self.tokens.give_back(self.rules.budget, t);
+    }
+}

@@ -1,0 +1,472 @@
+//! The loop of time: events in their order, pm among them. Idle time is skipped.
+
+use crate::check::{Check, Ended, Moment, Verdict};
+use crate::dice::Dice;
+use crate::fault::Fault;
+use crate::host::{Desk, Host, Journal, Running, view};
+use crate::sabotage::{Lies, Sabotage};
+use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND, World, Written};
+use pm_policy::advance::advance;
+use pm_policy::decide::decide;
+use pm_policy::model::{Checked, Configured, End, Intake, Job, Name, Order, Outcome, Rules, Sight, Verify};
+use pm_policy::settle::settle;
+use pm_policy::time::{Now, Ticks, Wall};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+/// The wall clock at the beginning of the year.
+const NEW_YEAR: i64 = 1_700_000_000_000;
+
+/// What happens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Event {
+    /// The next fault or whim, whichever it is.
+    Fate,
+    /// The source of a row tells what it saw.
+    Report {
+        row: usize,
+        healthy: bool,
+    },
+    /// The sources of a process look again.
+    Patrol {
+        process: usize,
+    },
+    /// It dies again, if it is still the one that was started then.
+    Die {
+        process: usize,
+        life: u64,
+    },
+    Fault(Fault),
+    /// pm is started.
+    Start,
+    /// pm polls; only the last one that was ordered counts.
+    Poll {
+        order: u64,
+    },
+    /// A job has come to the point where it looks or acts.
+    Act {
+        name: Name,
+        id: u64,
+        patient: bool,
+    },
+    /// A restart has been made and is verified.
+    Done {
+        name: Name,
+        id: u64,
+        attempts: u32,
+        end: Option<Ending>,
+        driver: Option<Name>,
+    },
+    /// What waits to be written is tried.
+    Flush,
+}
+
+/// How a job ended without a restart that could be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    Healthy,
+    Unhealthy,
+    Infrastructure,
+    Cancelled,
+    /// The restart says itself that it did not work.
+    Failed,
+}
+
+pub(crate) struct Year {
+    pub(crate) t: Ms,
+    pub(crate) dice: Dice,
+    pub(crate) world: World,
+    pub(crate) desk: Desk,
+    pub(crate) journal: Journal,
+    pub(crate) pm: Option<Host>,
+    pub(crate) check: Check,
+    pub(crate) sabotage: Sabotage,
+    lies: Lies,
+    /// When the machine was booted.
+    pub(crate) booted: Ms,
+    /// How far the wall clock was set, in milliseconds.
+    pub(crate) wall_shift: i64,
+    /// Whether anything may still go wrong.
+    pub(crate) troubled: bool,
+    /// How long nothing goes wrong, on average.
+    calm: Ms,
+    queue: BinaryHeap<Reverse<(Ms, u64, Event)>>,
+    sequence: u64,
+    poll_order: u64,
+    poll_at: Ms,
+    lull: Ms,
+    /// What was begun, ended and told last.
+    pub(crate) log: Log,
+}
+
+/// The last of what happened.
+#[derive(Default)]
+pub(crate) struct Log(VecDeque<String>);
+
+impl Log {
+    const LINES: usize = 200;
+
+    fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
+        if self.0.len() == Self::LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(format!("{:>6}.{:03} s  {}", t / SECOND, t % SECOND, what()));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.0.iter().map(|line| format!("{line}\n")).collect()
+    }
+}
+
+impl Year {
+    pub(crate) fn new(seed: u64, calm: Ms, sabotage: Sabotage) -> Self {
+        let mut dice = Dice::new(seed);
+        let world = World::new(&mut dice);
+        let configured = world
+            .processes
+            .iter()
+            .map(|its| (its.name.clone(), Configured::Yes(its.rules.clone())))
+            .collect();
+        let (journal, check) = (Journal::default(), Check::new(&world));
+        let mut year = Self {
+            t: DAY,
+            dice,
+            world,
+            desk: Desk { overrides: Vec::new(), windows: Vec::new(), configured, intake: Intake::Open },
+            pm: Some(Host::start(&journal)),
+            journal,
+            check,
+            sabotage,
+            lies: Lies::default(),
+            booted: 0,
+            wall_shift: 0,
+            troubled: true,
+            calm,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            poll_order: 0,
+            poll_at: Ms::MAX,
+            lull: SECOND,
+            log: Log::default(),
+        };
+        year.after(0, Event::Fate);
+        year.poll_within(SECOND);
+        year
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        Now { boot: Ticks(self.t - self.booted), wall: Wall(NEW_YEAR + self.t as i64 + self.wall_shift) }
+    }
+
+    pub(crate) fn after(&mut self, wait: Ms, event: Event) {
+        self.sequence += 1;
+        self.queue.push(Reverse((self.t + wait, self.sequence, event)));
+    }
+
+    /// Lets `lasts` pass.
+    pub(crate) fn run(&mut self, lasts: Ms) -> Verdict {
+        let end = self.t + lasts;
+        while let Some(Reverse((at, _, _))) = self.queue.peek()
+            && *at < end
+        {
+            let Some(Reverse((at, _, event))) = self.queue.pop() else { break };
+            self.t = at;
+            self.happen(event)?;
+        }
+        self.t = end;
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Verdict {
+        match event {
+            Event::Fate if self.troubled => {
+                crate::fault::strike(self)?;
+                // Quiet for long, and then everything at once.
+                let calm = self.dice.percent(75);
+                let wait = self.dice.wait(if calm { self.calm } else { 5 * MINUTE });
+                self.after(wait, Event::Fate);
+            }
+            Event::Fate => {}
+            Event::Fault(fault) => {
+                self.log.note(self.t, || format!("{fault:?}"));
+                crate::fault::happen(self, fault)?;
+            }
+            Event::Report { row, healthy } => {
+                self.world.report(row, healthy);
+                self.poll_within(10 * SECOND);
+            }
+            Event::Patrol { process } => self.patrol(process),
+            Event::Die { process, life } => {
+                if self.world.processes[process].life == life {
+                    self.world.processes[process].up = false;
+                    self.notice_changes();
+                }
+            }
+            Event::Start => self.start(),
+            Event::Poll { order } if order == self.poll_order => self.poll()?,
+            Event::Poll { .. } => {}
+            Event::Act { name, id, patient } => self.act(&name, id, patient),
+            Event::Done { name, id, attempts, end, driver } => self.done(&name, id, attempts, end, driver)?,
+            Event::Flush => self.flush()?,
+        }
+        Ok(())
+    }
+
+    /// Health has changed: the sources will tell, each after a while.
+    pub(crate) fn notice_changes(&mut self) {
+        for process in self.world.changes() {
+            let healthy = self.world.healthy(process);
+            for row in 0..self.world.rows.len() {
+                if self.world.rows[row].process == process {
+                    let lag = self.dice.between(1, self.world.rows[row].lag);
+                    self.after(lag, Event::Report { row, healthy });
+                }
+            }
+            if !healthy {
+                self.after(10 * MINUTE, Event::Patrol { process });
+            }
+        }
+    }
+
+    fn patrol(&mut self, process: usize) {
+        let healthy = self.world.healthy(process);
+        for row in 0..self.world.rows.len() {
+            if self.world.rows[row].process == process {
+                self.world.report(row, healthy);
+            }
+        }
+        self.poll_within(10 * SECOND);
+        if !healthy {
+            self.after(10 * MINUTE, Event::Patrol { process });
+        }
+    }
+
+    /// pm polls soon, if it would not do so anyway.
+    pub(crate) fn poll_within(&mut self, wait: Ms) {
+        let wait = self.dice.between(0, wait);
+        if self.poll_at > self.t + wait || self.poll_at < self.t {
+            self.poll_order += 1;
+            self.poll_at = self.t + wait;
+            self.after(wait, Event::Poll { order: self.poll_order });
+        }
+    }
+
+    fn start(&mut self) {
+        self.log.note(self.t, || "pm starts".to_owned());
+        if self.pm.is_some() {
+            return;
+        }
+        let mut pm = Host::start(&self.journal);
+        let now = self.now();
+        for (id, job) in std::mem::take(&mut self.journal.unfinished) {
+            // Half of them had not begun to act, and are cancelled.
+            if job.verify == Verify::Only || self.dice.percent(50) {
+                continue;
+            }
+            pm.resume(id, &job, &self.desk, now);
+            if pm.running.contains_key(&job.name) {
+                self.check.runs(&job.name, self.t);
+                self.journal.unfinished.insert(id, job.clone());
+                self.after(
+                    2 * SECOND,
+                    Event::Done { name: job.name, id, attempts: 1, end: None, driver: None },
+                );
+            }
+        }
+        self.pm = Some(pm);
+        self.poll_within(5 * SECOND);
+    }
+
+    fn poll(&mut self) -> Verdict {
+        self.poll_at = Ms::MAX;
+        let now = self.now();
+        let Some(pm) = &mut self.pm else { return Ok(()) };
+        let before = pm.seen.alarms.len();
+        pm.polled(&self.world, now);
+        if pm.seen.sight == Sight::Clear {
+            self.check.polled(&pm.seen.alarms);
+        }
+        if pm.seen.alarms.len() != before {
+            self.lull = SECOND;
+        }
+        self.judge()
+    }
+
+    /// The heart of the daemon: lets time pass, decides, begins jobs, stores what changed.
+    fn judge(&mut self) -> Verdict {
+        let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
+        let Some(pm) = &mut self.pm else { return Ok(()) };
+        self.lies = self.sabotage.lies(&self.desk);
+        let truth = view(&pm.seen, &self.desk, &self.world, now);
+        let seen = self.sabotage.view(truth, &self.lies);
+        self.sabotage.state(&mut pm.state);
+        self.check.looks(&truth, &pm.state, at);
+        let notices = advance(&mut pm.state, &seen, now);
+        for notice in &notices {
+            self.log.note(self.t, || format!("{notice:?}"));
+        }
+        self.check.told(&notices, &truth, &pm.state, at)?;
+        let mut plan = decide(&seen, &pm.state, now);
+        self.sabotage.plan(&mut plan);
+        self.check.planned(&plan, &truth, &pm.state, at)?;
+        if self.t.is_multiple_of(16) && plan != decide(&seen, &pm.state, now) {
+            return Err("the same view gives the same plan".to_owned());
+        }
+        let acts = |job: &Job| job.verify != Verify::Only;
+        let running = pm.running.values().any(|running| acts(&running.job));
+        let eventful = !notices.is_empty() || plan.start.iter().any(acts) || running;
+        let (wake_at, at_rest) = (plan.wake_at, pm.state.is_at_rest() && pm.seen.alarms.is_empty());
+        for job in plan.start {
+            let Some(Configured::Yes(rules)) = self.desk.configured.get(&job.name) else { continue };
+            self.log.note(self.t, || {
+                format!("{} begins: {:?} {:?} {:?}", job.name, job.cause, job.verify, job.trial)
+            });
+            self.check.begins(&job, &truth, &pm.state, at)?;
+            pm.state.begin(&truth, rules, &job, now);
+            self.journal.last_id += 1;
+            let (id, name) = (self.journal.last_id, job.name.clone());
+            self.journal.unfinished.insert(id, job.clone());
+            pm.running.insert(name.clone(), Running { id, job });
+            let wait = self.dice.between(SECOND / 10, 3 * SECOND);
+            self.sequence += 1;
+            self.queue.push(Reverse((self.t + wait, self.sequence, Event::Act { name, id, patient: false })));
+        }
+        pm.keep(&mut self.journal);
+        self.plan_next_poll(eventful, at_rest, wake_at.map(|until| until.since(now.boot).as_millis() as Ms));
+        Ok(())
+    }
+
+    fn plan_next_poll(&mut self, eventful: bool, at_rest: bool, wake: Option<Ms>) {
+        self.lull = if eventful { SECOND } else { (self.lull * 2).min(2 * MINUTE) };
+        if at_rest {
+            return self.poll_within(2 * HOUR);
+        }
+        let longest = self.lull.max(5 * SECOND);
+        self.poll_within(wake.map_or(longest, |wake| longest.min(wake.max(SECOND))));
+    }
+
+    /// The job of `name`, if it is the one with this number.
+    fn job(&self, name: &Name, id: u64) -> Option<Job> {
+        let running = self.pm.as_ref()?.running.get(name)?;
+        (running.id == id).then(|| running.job.clone())
+    }
+
+    pub(crate) fn rules(&self, name: &Name) -> Rules {
+        self.world.processes[self.world.index(name)].rules.clone()
+    }
+
+    pub(crate) fn ordered(&self, order: Order, name: &Name) -> bool {
+        let (now, group) = (self.now().wall, self.world.related.group_of(name));
+        self.desk
+            .overrides
+            .iter()
+            .any(|o| o.order == order && o.scope.covers(name, group) && o.is_in_force(now))
+    }
+
+    /// A job looks, and acts if it has to.
+    fn act(&mut self, name: &Name, id: u64, patient: bool) {
+        let Some(job) = self.job(name, id) else { return };
+        let (process, name) = (self.world.index(name), name.clone());
+        let rules = self.rules(&name);
+        let healthy = self.world.healthy(process);
+        let driver = rules.ladder[job.rung as usize].clone();
+        let away = self.world.drivers_away.contains(&driver);
+        let ending = match job.verify {
+            _ if self.ordered(Order::Hold, &name) => Some(Ending::Cancelled),
+            Verify::Only if away && self.dice.percent(30) => Some(Ending::Infrastructure),
+            Verify::Only if !healthy => Some(Ending::Unhealthy),
+            Verify::Only | Verify::First | Verify::Patiently if healthy => Some(Ending::Healthy),
+            Verify::Patiently if !patient => {
+                return self.after(25 * SECOND, Event::Act { name, id, patient: true });
+            }
+            _ if away => Some(Ending::Infrastructure),
+            _ => None,
+        };
+        let driver = (ending == Some(Ending::Infrastructure)).then_some(driver);
+        if ending.is_some() {
+            return self.after(10, Event::Done { name, id, attempts: 0, end: ending, driver });
+        }
+        let up = self.world.restart(process, job.rung, self.t);
+        let says_so = rules.check == Checked::Unchecked && !up && self.dice.percent(50);
+        let lasts = match self.dice.below(100) {
+            0 => self.dice.between(10 * MINUTE, 40 * MINUTE),
+            _ => self.dice.between(SECOND, 40 * SECOND),
+        };
+        self.world.processes[process].up = false;
+        self.notice_changes();
+        self.world.processes[process].up = up;
+        self.notice_changes();
+        if let Some((dies_after, until)) = self.world.processes[process].flaps
+            && self.t < until
+        {
+            let life = self.world.processes[process].life;
+            self.after(lasts + dies_after, Event::Die { process, life });
+        }
+        let end = says_so.then_some(Ending::Failed);
+        self.after(lasts, Event::Done { name, id, attempts: 1, end, driver: None });
+    }
+
+    fn done(
+        &mut self,
+        name: &Name,
+        id: u64,
+        attempts: u32,
+        ending: Option<Ending>,
+        driver: Option<Name>,
+    ) -> Verdict {
+        let Some(job) = self.job(name, id) else { return Ok(()) };
+        let rules = self.rules(name);
+        let healthy = self.world.healthy(self.world.index(name));
+        let end = match ending {
+            Some(Ending::Healthy) => End::AlreadyHealthy,
+            Some(Ending::Unhealthy) => End::Unhealthy,
+            Some(Ending::Infrastructure) => End::Infrastructure,
+            Some(Ending::Cancelled) => End::Cancelled,
+            Some(Ending::Failed) => End::Failed,
+            None if rules.check == Checked::Unchecked || healthy => End::Restarted,
+            None => End::Failed,
+        };
+        let rung = (attempts > 0).then_some(job.rung);
+        let outcome = Outcome { end, attempts, rung, driver, detail: String::new() };
+        self.settle(&job, &outcome)
+    }
+
+    /// Takes in how a job ended.
+    pub(crate) fn settle(&mut self, job: &Job, outcome: &Outcome) -> Verdict {
+        let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
+        let rules = self.rules(&job.name);
+        let Some(pm) = &mut self.pm else { return Ok(()) };
+        let truth = view(&pm.seen, &self.desk, &self.world, now);
+        let mut settled = settle(&mut pm.state, &truth, &rules, job, outcome, now);
+        self.sabotage.settled(&mut settled);
+        self.log.note(self.t, || format!("{} ends: {:?} {:?}", job.name, outcome.end, settled));
+        let ended = Ended { job, outcome, settled: &settled, rules: &rules };
+        self.check.settled(&ended, &truth, &pm.state, at)?;
+        if let Some(running) = pm.running.remove(&job.name) {
+            self.journal.unfinished.remove(&running.id);
+        }
+        pm.settled(job, &settled, &mut self.journal);
+        pm.keep(&mut self.journal);
+        if !settled.clear.is_empty() {
+            let wait = self.dice.between(10, 3 * SECOND);
+            self.after(wait, Event::Flush);
+        }
+        self.judge()
+    }
+
+    fn flush(&mut self) -> Verdict {
+        let Some(pm) = &mut self.pm else { return Ok(()) };
+        for (name, _, written) in pm.flush(&mut self.world, &mut self.journal) {
+            if written == Written::Cleared {
+                let process = self.world.index(&name);
+                let left = self.world.rows.iter().any(|row| row.process == process && row.alarm);
+                self.check.cleared(&name, left, self.t)?;
+            }
+        }
+        if !self.journal.outbox.is_empty() {
+            self.after(30 * SECOND, Event::Flush);
+        }
+        self.poll_within(5 * SECOND);
+        Ok(())
+    }
+}
