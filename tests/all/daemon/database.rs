@@ -4,6 +4,7 @@ use super::{World, custom, open};
 use pm_tests::sandbox::Sandbox;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 /// Root may read and write every file; without these capabilities it is bound by modes like everybody else.
 const BOUND: [&str; 2] = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
@@ -139,4 +140,22 @@ fn tables_that_are_missing_are_named_and_found_when_they_come() {
     world.table.execute_batch("ALTER TABLE ELSEWHERE RENAME TO STATUS_PROCESS").unwrap();
     world.until_log("Database connection is back after");
     world.round();
+}
+
+#[test]
+fn whoever_meets_a_new_file_at_the_same_moment_finds_the_tables() {
+    for _ in 0..4 {
+        let mut sandbox = Sandbox::sqlite(&custom("web", "restart_command = true"));
+        sandbox.start_at_once();
+        let add =
+            |name: &str| sandbox.command(&["alarm", "add", name]).stdout(Stdio::null()).spawn().unwrap();
+        let children = ["web", "db", "mail"].map(add);
+        for mut child in children {
+            assert!(child.wait().unwrap().success(), "{}", sandbox.log());
+        }
+        assert_eq!(sandbox.rows().as_array().unwrap().len(), 3);
+        sandbox.ok(&["alarm", "raise", "web"]);
+        sandbox.until_cleared("web");
+        assert!(!sandbox.log().contains("ERROR"), "{}", sandbox.log());
+    }
 }
