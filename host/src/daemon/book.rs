@@ -132,8 +132,8 @@ impl Book {
     }
 
     pub(super) fn host(&self) -> HostMemory {
-        let State { groups, due, storm, mass, windows, .. } = self.state.clone();
-        HostMemory { groups, due, storm, mass, windows }
+        let State { groups, drivers, due, storm, mass, windows, .. } = self.state.clone();
+        HostMemory { groups, drivers, due, storm, mass, windows }
     }
 
     /// Takes in what a poll read. Reasons that were said for rows that are gone are forgotten.
