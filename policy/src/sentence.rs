@@ -91,9 +91,9 @@ fn mass_alarm(healthy: Option<(u64, u64)>) -> String {
 fn driver_open(driver: &Name, left: Option<String>) -> String {
     match left {
         Some(left) => {
-            format!("what {driver} depends on fails for several processes; tried again in {left}")
+            format!("what the strategy {driver} depends on fails again and again; tried again in {left}")
         }
-        None => format!("what {driver} depends on failed for several processes; one restart finds out now"),
+        None => format!("what the strategy {driver} depends on kept failing; one restart finds out now"),
     }
 }
 

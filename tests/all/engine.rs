@@ -9,6 +9,8 @@ mod breaker;
 mod crash;
 mod criticality;
 mod dependencies;
+mod driver;
+mod explain;
 mod groups;
 mod ladder;
 mod maintenance;

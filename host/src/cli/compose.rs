@@ -206,9 +206,9 @@ impl Context {
         let state_dir = &self.config.monitor.state_dir;
         let failed = |error: JournalError| Failure::failed(&error);
         let journal = Arc::new(self.journal_read_only()?);
-        let HostMemory { groups, due, storm, mass, windows } = journal.host().map_err(failed)?;
+        let HostMemory { groups, drivers, due, storm, mass, windows } = journal.host().map_err(failed)?;
         let standings = journal.standings().map_err(failed)?.into_iter().collect();
-        let mut state = State { standings, groups, due, storm, mass, windows, ..State::default() };
+        let mut state = State { standings, groups, drivers, due, storm, mass, windows, ..State::default() };
         let attempts = journal.attempts(None, 1).map_err(failed)?;
         let waiting = journal.outbox().map_err(failed)?;
         let mut store = self.store();

@@ -137,8 +137,8 @@ impl Book {
     }
 
     pub(super) fn host(&self) -> HostMemory {
-        let State { groups, due, storm, mass, windows, .. } = self.state.clone();
-        HostMemory { groups, due, storm, mass, windows }
+        let State { groups, drivers, due, storm, mass, windows, .. } = self.state.clone();
+        HostMemory { groups, drivers, due, storm, mass, windows }
     }
 
     /// Takes in whether the database answers. What is known of the alarms is older than the answer, so only the poll

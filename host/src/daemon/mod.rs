@@ -103,9 +103,9 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
     let progress = Arc::new(Progress::default());
     let outbox = parts.journal.outbox()?;
     let now = parts.clock.now();
-    let HostMemory { groups, due, storm, mass, windows } = parts.journal.host()?;
+    let HostMemory { groups, drivers, due, storm, mass, windows } = parts.journal.host()?;
     let standings = parts.journal.standings()?.into_iter().collect();
-    let state = State { standings, groups, due, storm, mass, windows, ..State::default() };
+    let state = State { standings, groups, drivers, due, storm, mass, windows, ..State::default() };
     let arrangement = parts.catalog.arrange(&Relations::default());
     let book = Book::open(state, arrangement, &outbox);
     progress.last.store(now.boot.0, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 
 use crate::policy::breaker::{Breaker, Probe, State};
 use crate::policy::bucket::Bucket;
+use crate::policy::driver::Driver;
 use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{Due, Name, OnTrial, Standing};
@@ -59,8 +60,17 @@ enum KeptState {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
+struct KeptDriver {
+    failures: u32,
+    until: Option<u64>,
+    trial: Option<String>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct KeptHost {
     groups: BTreeMap<String, KeptGroup>,
+    drivers: BTreeMap<String, KeptDriver>,
     due: BTreeMap<String, (String, u64)>,
     storm: u64,
     mass: KeptMass,
@@ -128,11 +138,16 @@ pub(super) fn unpacked(memory: Option<&str>, failures: u32, open_until: Option<T
 /// What is remembered of the host.
 pub(super) fn packed_host(host: &HostMemory) -> String {
     let group = |(name, group): (&Name, &Group)| (name.as_str().to_owned(), kept_group(group));
+    let driver = |(name, its): (&Name, &Driver)| {
+        let (until, trial) = (its.until.map(|at| at.0), its.trial.as_ref().map(own));
+        (own(name), KeptDriver { failures: its.failures, until, trial })
+    };
     let due = |(name, due): (&Name, &Due)| (own(name), (own(&due.because), due.since.0));
     let seen =
         |(name, (seen, at)): (&Name, &(Condition, Ticks))| (own(name), *seen == Condition::Healthy, at.0);
     text(&KeptHost {
         groups: host.groups.iter().map(group).collect(),
+        drivers: host.drivers.iter().map(driver).collect(),
         due: host.due.iter().map(due).collect(),
         storm: host.storm.full_at.0,
         mass: match host.mass.stage {
@@ -167,7 +182,12 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
         suspects: kept.suspects.iter().map(|name| Name::new(name)).collect(),
         seen: kept.seen.iter().map(seen).collect(),
     };
+    let driver = |(name, kept): (String, KeptDriver)| {
+        let (until, trial) = (kept.until.map(Ticks), kept.trial.as_deref().map(Name::new));
+        (Name::new(&name), Driver { failures: kept.failures, until, trial })
+    };
     Some(HostMemory {
+        drivers: kept.drivers.into_iter().map(driver).collect(),
         groups: kept.groups.into_iter().map(|(name, group)| (Name::new(&name), read_group(group))).collect(),
         due: kept.due.into_iter().map(due).collect(),
         storm: Bucket { full_at: Ticks(kept.storm) },
@@ -183,7 +203,7 @@ pub(super) fn after_reboot(host: HostMemory) -> HostMemory {
     for due in due.values_mut() {
         due.since = Ticks(0);
     }
-    HostMemory { groups, due, storm: Bucket::default(), mass: Mass::default(), windows: host.windows }
+    HostMemory { groups, due, windows: host.windows, ..HostMemory::default() }
 }
 
 /// A chain of checks.

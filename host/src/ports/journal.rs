@@ -2,6 +2,7 @@
 
 use super::overrides::{self, Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::policy::bucket::Bucket;
+use crate::policy::driver::Driver;
 use crate::policy::group::Group;
 use crate::policy::mass::Mass;
 use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
@@ -91,6 +92,8 @@ pub enum Effect {
 pub struct HostMemory {
     /// Groups that are not a clean slate.
     pub groups: BTreeMap<Name, Group>,
+    /// Drivers that failed.
+    pub drivers: BTreeMap<Name, Driver>,
     /// Processes to restart because of what they depend on.
     pub due: BTreeMap<Name, Due>,
     /// The restarts of this host.

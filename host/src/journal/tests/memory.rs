@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::bucket::Bucket;
+use crate::policy::driver::Driver;
 use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::Due;
@@ -86,6 +87,10 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
     };
     let host = HostMemory {
         groups: (0..).zip(states).map(|(n, state)| (name(&format!("g{n}")), group(state))).collect(),
+        drivers: BTreeMap::from([(
+            name("docker"),
+            Driver { failures: 4, until: Some(Ticks(18)), trial: Some(name("web")) },
+        )]),
         due: BTreeMap::from([(name("app"), Due { because: name("db"), since: Ticks(14) })]),
         storm: Bucket { full_at: Ticks(15) },
         mass: Mass {
@@ -106,6 +111,7 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
     assert_eq!(words[0], ("closed", 3));
     assert!(words[1..].iter().all(|word| *word == ("half-open", 3)), "{words:?}");
     assert_eq!((after.storm, after.mass, after.due.len()), (Bucket::default(), Mass::default(), 1));
+    assert!(after.drivers.is_empty(), "a booted machine has booted its drivers as well");
     assert_eq!(after.windows, host.windows, "its end is still to be announced");
     for stage in [Stage::None, Stage::Looking { since: Ticks(5) }, Stage::Believed] {
         let host = HostMemory { mass: Mass { stage, ..Mass::default() }, ..HostMemory::default() };
