@@ -272,6 +272,7 @@ impl AlarmStore for SqliteStore {
             version: schema::Tables::version(&mut tables)?,
             newest: schema::NEWEST,
             missing: schema::missing(&mut tables)?,
+            denied: Vec::new(),
         })
     }
 
