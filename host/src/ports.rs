@@ -137,6 +137,8 @@ pub struct Schema {
     pub newest: u32,
     /// What is missing: tables, columns, the index on the alarms.
     pub missing: Vec<String>,
+    /// The tables of groups and dependencies that this account may not read, whether they are there or not.
+    pub denied: Vec<&'static str>,
 }
 
 /// The alarm database. Owned by one thread at a time; a connection that had any I/O error is never used again.

@@ -79,6 +79,7 @@ impl Shown {
             "version": self.schema.version,
             "newest": self.schema.newest,
             "missing": self.schema.missing,
+            "denied": self.schema.denied,
             "groups": self.relations.groups.len(),
             "dependencies": self.relations.dependencies.len(),
             "problems": self.problems(),
@@ -95,6 +96,10 @@ impl Shown {
         let Relations { groups, dependencies } = &self.relations;
         if !(groups.is_empty() && dependencies.is_empty()) {
             writeln!(out, "Relations {} in pm_group, {} in pm_dependency", groups.len(), dependencies.len())?;
+        }
+        if !schema.denied.is_empty() {
+            let tables = schema.denied.join(", ");
+            writeln!(out, "Unread    {tables}: not there, or this account may not read it (GRANT SELECT)")?;
         }
         let problems = self.problems();
         for problem in problems.iter().take(MOST_PROBLEMS) {

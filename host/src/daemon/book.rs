@@ -229,7 +229,8 @@ impl Book {
 }
 
 /// What has to change for a reason to be a new one; what begins another is contained in it. Whoever waits for another
-/// root, or for one that pm does not restart any more, should know. That its restarts begin and end is no news.
+/// root, or for one that pm does not restart any more, should know, and whoever is asked whether to believe a mass alarm.
+/// That restarts and looks begin and end is no news.
 fn essence(hold: &Hold) -> String {
     let word = hold.word();
     match hold {
@@ -238,6 +239,7 @@ fn essence(hold: &Hold) -> String {
         }
         Hold::Waiting { cause, .. } => format!("{word}\n{cause}\n"),
         Hold::Maintenance { id, .. } => format!("{word}\n{id}\n"),
+        Hold::MassAlarm { healthy: Some(_), .. } => format!("{word}\nheld"),
         _ => format!("{word}\n"),
     }
 }

@@ -23,8 +23,8 @@ const MOST: usize = 10_000;
 /// No poll follows another faster, whatever the interval says.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// So often the tables of groups and dependencies are read again while there are alarms.
-const RELATE_AGAIN: Duration = Duration::from_secs(60);
+/// So often the tables of groups and dependencies are read again, and the rows counted, while there are alarms.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the loop asks for.
 pub(super) enum Command {
@@ -59,6 +59,8 @@ pub(super) struct Keeper {
     pub(super) interval: Duration,
     /// From so many alarms on the rows are counted; 0: never.
     pub(super) many: u32,
+    /// How many there were when they were counted last, and when that was.
+    pub(super) counted: Option<(Ticks, u64)>,
     /// What the tables said last of groups and dependencies, and when they were asked.
     pub(super) related: Relations,
     pub(super) related_at: Option<Ticks>,
@@ -133,7 +135,8 @@ impl Keeper {
             }
             Command::Withdraw(rows) => self.withdraw(&rows),
             Command::Pace(interval, many) => {
-                (self.interval, self.many, self.related_at) = (interval, many, None);
+                (self.interval, self.many) = (interval, many);
+                (self.related_at, self.counted) = (None, None);
                 // Whoever asks for a reload may have put something right: a password, a right to write.
                 self.not_before = Ticks(0);
                 return Stop::PollNow;
@@ -143,7 +146,7 @@ impl Keeper {
                 self.link.replaced();
                 self.complained.clear();
                 self.set_table(Table::Writable);
-                (self.told, self.related_at) = (None, None);
+                (self.told, self.related_at, self.counted) = (None, None, None);
                 return Stop::PollNow;
             }
             Command::Stop => return Stop::Yes,
@@ -192,7 +195,7 @@ impl Keeper {
     /// then again, with every poll as long as that fails. An idle pm does not ask.
     fn relate(&mut self) {
         let now = self.clock.now().boot;
-        if self.related_at.is_some_and(|at| now.since(at) < RELATE_AGAIN) {
+        if self.related_at.is_some_and(|at| now.since(at) < ASK_AGAIN) {
             return;
         }
         match self.store.relations() {
@@ -213,13 +216,22 @@ impl Keeper {
         }
     }
 
-    /// How many rows there are, when so many are in alarm that it matters.
+    /// How many rows there are, when so many are in alarm that it matters. Alarms may stand for days, and counting
+    /// costs the server far more than a poll, while it hardly changes what comes out.
     fn count(&mut self, alarms: usize) -> Option<u64> {
         if self.many == 0 || alarms < self.many as usize {
             return None;
         }
+        let now = self.clock.now().boot;
+        let holds = |(at, known): &(Ticks, u64)| now.since(*at) < ASK_AGAIN && alarms as u64 <= *known;
+        if let Some((_, known)) = self.counted.filter(holds) {
+            return Some(known);
+        }
         match self.store.known() {
-            Ok(known) => Some(known),
+            Ok(known) => {
+                self.counted = Some((now, known));
+                Some(known)
+            }
             Err(error) => {
                 debug!("{error}. Whether this is a mass alarm is not known");
                 None

@@ -116,6 +116,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         events: events.clone(),
         interval: parts.knobs.interval,
         many: book.limits().mass_min,
+        counted: None,
         related: Relations::default(),
         related_at: None,
         unrelated: None,

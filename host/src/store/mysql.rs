@@ -25,7 +25,7 @@ use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
-use failure::{NO_PARENT, NOT_FOR_US, TAKEN};
+use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
@@ -188,6 +188,14 @@ impl MysqlStore {
         Ok(self.left_of_pairs[index].out(read, &format!("{} at {}", pairs.table, self.line.at())))
     }
 
+    /// Whether the server does not let this account read an optional table. It says so also when there is none. Any other
+    /// trouble is for those to tell who want the rows.
+    fn denies(&mut self, pairs: &Pairs) -> bool {
+        let (doing, probe) = (pairs.reading(), pairs.probe());
+        let mut ask = |codes: &[u16]| self.line.rows_unless::<2>(&doing, &probe, Vec::new(), codes);
+        matches!(ask(NOT_FOR_US), Ok(None)) && ask(&[NO_TABLE]).is_err()
+    }
+
     /// Waits before a statement is made anew; false when pm is to stop.
     fn pause(&self, repeat: u32) -> bool {
         let dice = RandomState::new().build_hasher().finish() % 100;
@@ -287,12 +295,15 @@ impl AlarmStore for MysqlStore {
             Some([Cell::Text(version)]) => format!("mysql {version}"),
             _ => "mysql".to_owned(),
         };
+        let optional = [&GROUPS, &DEPENDENCIES].into_iter();
+        let denied = optional.filter(|pairs| self.denies(pairs)).map(|pairs| pairs.table).collect();
         let mut tables = tables::MysqlTables { line: &mut self.line, by_host: self.host_id.is_some() };
         Ok(Schema {
             engine,
             version: tables.version()?,
             newest: schema::NEWEST,
             missing: schema::missing(&mut tables)?,
+            denied,
         })
     }
 

@@ -40,6 +40,12 @@ impl Pairs {
         )
     }
 
+    /// The question whether its rows could be asked for.
+    pub(super) fn probe(&self) -> String {
+        let [process, other] = self.columns;
+        format!("SELECT {process}, {other} FROM {} LIMIT 0", self.table)
+    }
+
     /// The question for its rows; one more than is good.
     pub(super) fn question(&self) -> String {
         let [process, other] = self.columns;

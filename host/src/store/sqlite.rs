@@ -274,6 +274,7 @@ impl AlarmStore for SqliteStore {
             version: schema::Tables::version(&mut tables)?,
             newest: schema::NEWEST,
             missing: schema::missing(&mut tables)?,
+            denied: Vec::new(),
         })
     }
 

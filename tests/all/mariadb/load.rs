@@ -80,6 +80,46 @@ fn reads(base: &Base) -> (i64, i64) {
     (counted("table_statistics", ""), counted("index_statistics", index))
 }
 
+/// Waits for 15 questions after the present poll, which must be polls and nothing else.
+fn only_polls(world: &World, proxy: &Proxy) {
+    let first = proxy.questions();
+    world.until("a poll to be over", |_| proxy.questions() > first);
+    let ((selects, others), asked, begun) = (commands(&world.base), proxy.questions(), Instant::now());
+    world.until("polls to go on", |_| proxy.questions() >= asked + 15);
+    let elapsed = begun.elapsed();
+    let (selects_now, others_now) = commands(&world.base);
+    // A poll may be on its way at either end.
+    assert!((14..=17).contains(&(selects_now - selects)), "{} polls", selects_now - selects);
+    assert!(elapsed > Duration::from_millis(1300), "15 polls at 100 ms took {elapsed:?}");
+    assert_eq!((others_now - others, proxy.connections()), (0, 1), "nothing but polls, on one connection");
+}
+
+#[test]
+fn alarms_that_stand_for_long_cost_no_more_than_the_polls() {
+    let Some(base) = Base::new(R8) else { return };
+    base.sql("SET GLOBAL userstat = 1");
+    rows(&base, 100);
+    // So many that pm wants to know of how many, and all of them ticked by an operator.
+    base.sql("UPDATE STATUS_PROCESS SET alarma = 1, sound = 1 WHERE process_id <= 20");
+    let text = "VARCHAR(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+    for (table, column) in [("pm_group", "group_name"), ("pm_dependency", "depends_on")] {
+        base.sql(&format!("CREATE TABLE {table} (process_name {text} PRIMARY KEY, {column} {text})"));
+        base.sql(&format!("INSERT INTO {table} SELECT CONCAT('p', seq), 'p100' FROM seq_1_to_99"));
+    }
+    let proxy = Proxy::to(base.server.port);
+    let relations = ["SELECT ON {db}.pm_group", "SELECT ON {db}.pm_dependency"];
+    let database = base.tcp(&base.account(&[LEAST, &relations].concat()), proxy.port());
+    let mut world = World::on(base, &database, "", DEFAULT);
+    let config = world.read("config.ini");
+    world.configure(&config.replace("mass_alarm_min = 0\n", ""));
+    world.start();
+    world.until_log("Not acting on p20");
+    only_polls(&world, &proxy);
+    let why = world.ok(&["why", "p1"]);
+    assert!(why.contains("group         p100: "), "{why}");
+    assert!(why.contains("wave 1; what it depends on is well"), "{why}");
+}
+
 #[test]
 fn idle_with_a_hundred_thousand_rows_a_poll_is_one_query_by_the_index_on_one_connection() {
     let Some(base) = Base::new(R6) else { return };

@@ -180,6 +180,7 @@ fn an_account_without_the_right_to_read_them_goes_on_without_them() {
     let relations = store.relations().unwrap();
     assert_eq!((relations.groups.len(), relations.dependencies.len()), (0, 0));
     assert_eq!((store.known().unwrap(), store.poll(9).unwrap().len()), (0, 0));
+    assert_eq!(store.schema().unwrap().denied, ["pm_group", "pm_dependency"]);
     let grant = format!("GRANT SELECT ON {}.pm_group TO '{user}'@'localhost'", database.database);
     mysql::prelude::Queryable::query_drop(&mut database.connection(None), grant).unwrap();
     let mut store = database.open(MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });

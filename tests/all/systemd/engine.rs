@@ -46,6 +46,18 @@ impl Shop {
         assert!(migrated.contains("created pm_dependency\n"), "{migrated}");
         base.sql(relations);
         let user = base.account(&[LEAST, RELATIONS].concat());
+        Some(Self::over(machine, base, &user, units, monitor, sections))
+    }
+
+    /// As [`new`](Self::new), over tables that are there and with this account.
+    fn over(
+        machine: Machine,
+        base: Base,
+        user: &str,
+        units: &[(&str, &str)],
+        monitor: &str,
+        sections: &str,
+    ) -> Self {
         let mut all = "[process.default]\nrestart_strategy = service\nhealth_check = service\n".to_owned();
         all.push_str(&sections.replace("@UNIT@", &unit("")));
         for (name, _) in units {
@@ -57,7 +69,7 @@ impl Shop {
                 all.push_str(&keys);
             }
         }
-        let sandbox = Self::pm(&machine, &base, &user, monitor, &all);
+        let sandbox = Self::pm(&machine, &base, user, monitor, &all);
         let names = units.iter().map(|(name, _)| (*name).to_owned()).collect();
         let mut shop = Self { world: World { sandbox, base }, machine, names };
         let files: Vec<_> = units.iter().map(|(name, text)| (unit(name) + ".service", *text)).collect();
@@ -66,7 +78,7 @@ impl Shop {
         for (row, name) in (1..).zip(&shop.names) {
             shop.world.base.put(row, name, 0, None);
         }
-        Some(shop)
+        shop
     }
 
     /// pm inside of systemd, with an account of the server.

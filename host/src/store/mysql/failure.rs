@@ -13,10 +13,12 @@ use std::time::Duration;
 /// A table, an index or a version is there already.
 pub(super) const ALREADY_THERE: &[u16] = &[1050, 1060, 1061, 1062];
 /// A table is missing, or hidden from an account that may not read it.
-pub(super) const NOT_THERE: &[u16] = &[1146, 1142];
+pub(super) const NOT_THERE: &[u16] = &[NO_TABLE, 1142];
 
 /// The same, or hidden in part.
-pub(super) const NOT_FOR_US: &[u16] = &[1146, 1142, 1143];
+pub(super) const NOT_FOR_US: &[u16] = &[NO_TABLE, 1142, 1143];
+/// There is no such table.
+pub(super) const NO_TABLE: u16 = 1146;
 
 /// The key is taken.
 pub(super) const TAKEN: u16 = 1062;
