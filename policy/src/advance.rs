@@ -293,3 +293,6 @@ fn is_clean(group: &Group, now: Ticks) -> bool {
     let full = group.bucket.full_at <= now;
     group.state == GroupState::Closed && group.level == 0 && group.troubled.is_empty() && full
 }
+
+#[cfg(test)]
+mod tests;

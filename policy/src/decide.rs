@@ -251,3 +251,6 @@ fn earliest(a: Option<Ticks>, b: Option<Ticks>) -> Option<Ticks> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,6 +52,15 @@ mod tests {
         assert!(mean > Duration::from_secs(59) && mean < Duration::from_secs(61), "{mean:?}");
     }
 
+    /// Known values: were they to change with a new version, a fleet could come back as one herd after all.
+    #[test]
+    fn the_throws_are_those_of_ever() {
+        let long = Duration::from_secs(1_000_000_000);
+        let throws = [("web", 0), ("web", 1), ("db", 0), ("", u64::MAX)]
+            .map(|(name, seed)| spread(long, 100, &Name::new(name), seed).as_millis());
+        assert_eq!(throws, [1_564_970_045_816, 1_360_287_750_139, 1_223_621_096_462, 983_293_973_840]);
+    }
+
     #[test]
     fn another_seed_throws_something_else_and_no_spread_leaves_it() {
         let name = Name::new("web");

@@ -6,7 +6,7 @@ use crate::bucket::{Bucket, Budget};
 use crate::group::GroupState;
 use crate::mass::Stage;
 use crate::model::InFlight;
-use crate::testing::{World, alarm, job, outcome, rules, secs};
+use crate::testing::{World, alarm, job, outcome, secs};
 
 const STORM: Budget = Budget { size: 3, refill: Duration::from_secs(6) };
 
@@ -426,5 +426,4 @@ fn a_bypass_ends_within_a_day_and_other_orders_when_they_like() {
     for order in [Order::Hold, Order::Observe] {
         assert!(!is_too_long(order, None) && !is_too_long(order, Some(2 * day)));
     }
-    assert_eq!(rules().dependents, Dependents::Leave);
 }
