@@ -188,13 +188,13 @@ impl<'a> Case<'a> {
     fn driver_away(&self, round: &Round<'_>) -> Option<Hold> {
         let now = round.now.boot;
         let pause = self.standing.and_then(|standing| standing.pause).filter(|until| *until > now);
-        if let Some(until) = pause {
-            return Some(Hold::DriverPause { until });
-        }
-        let driver = self.driver()?;
-        match round.driver(driver)?.reach(now) {
-            Reach::Works | Reach::Trial => None,
-            Reach::Paused { until } => Some(Hold::DriverOpen { driver: driver.clone(), until }),
+        let driver = self.driver().and_then(|driver| Some((driver, round.driver(driver)?.reach(now))));
+        match (driver, pause) {
+            // Of the two that what ends later: nothing happens before that.
+            (Some((driver, Reach::Paused { until })), pause) if until.is_none_or(|at| pause <= Some(at)) => {
+                Some(Hold::DriverOpen { driver: driver.clone(), until })
+            }
+            (_, pause) => pause.map(|until| Hold::DriverPause { until }),
         }
     }
 

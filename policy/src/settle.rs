@@ -178,12 +178,12 @@ impl Settling<'_> {
 
     /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
     fn infrastructure(&mut self) {
-        let now = self.now.boot;
+        let (name, now) = (&self.job.name, self.now.boot);
         self.standing().pause = Some(now.after(DRIVER_PAUSE));
         self.group_void();
         let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
         self.state.dirty.host = true;
-        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, now) {
+        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, name, now) {
             self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
         }
     }
