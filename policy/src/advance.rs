@@ -75,6 +75,10 @@ fn take_in(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notice
             // What is not known yet changes nothing: the outcome of the job tells.
             Fate::Quiet | Fate::Busy | Fate::Doubted => false,
             Fate::Excused => standing.breaker.disturbed(),
+            Fate::Waits => {
+                standing.waited = true;
+                standing.breaker.disturbed()
+            }
             Fate::InWindow => in_window(standing),
             Fate::Believed => match view.configured.get(name) {
                 Some(Configured::Yes(rules)) => believed(state, view, rules, name, now, notices),
@@ -148,7 +152,8 @@ fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
             continue;
         }
         // After a job that could not be carried out the row may be out of sight until the next poll.
-        standing.after_window &= blind || standing.pause.is_some();
+        let kept = blind || standing.pause.is_some();
+        (standing.after_window, standing.waited) = (standing.after_window && kept, standing.waited && kept);
         let went_away = !hidden && standing.alarm_since.take().is_some();
         let mut changed = (blind || went_away) && standing.breaker.disturbed();
         if !blind && standing.in_flight.is_none() {

@@ -91,7 +91,8 @@ impl Settling<'_> {
         let answers = !self.job.alarms.is_empty();
         let rung = self.outcome.rung.unwrap_or(self.job.rung);
         let standing = self.standing();
-        (standing.last_good, standing.last_end, standing.after_window) = (Some(now), Some(now), false);
+        (standing.last_good, standing.last_end) = (Some(now), Some(now));
+        (standing.after_window, standing.waited) = (false, false);
         if answers {
             standing.alarm_since = None;
         }
@@ -121,7 +122,7 @@ impl Settling<'_> {
         }
         let now = self.now.boot;
         let standing = self.standing();
-        standing.after_window = false;
+        (standing.after_window, standing.waited) = (false, false);
         let unknown = standing.alarm_since.take().map_or(began, |since| since.min(began));
         standing.breaker.healthy(unknown, now);
         if self.job.verify != Verify::Only {
@@ -166,7 +167,8 @@ impl Settling<'_> {
         let acted = self.outcome.rung.unwrap_or(self.job.rung);
         let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let standing = self.standing();
-        (standing.last_good, standing.last_end, standing.after_window) = (None, Some(now), false);
+        (standing.last_good, standing.last_end) = (None, Some(now));
+        (standing.after_window, standing.waited) = (false, false);
         standing.rung = acted.saturating_add(1).min(top);
         standing.breaker.prune(rules, now);
         let opened = standing.breaker.failed(rules, name, began, now);
