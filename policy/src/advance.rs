@@ -75,9 +75,11 @@ fn take_in(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notice
             // What is not known yet changes nothing: the outcome of the job tells.
             Fate::Quiet | Fate::Busy | Fate::Doubted => false,
             Fate::Excused => standing.breaker.disturbed(),
-            Fate::InWindow => {
-                standing.breaker.disturbed() | !std::mem::replace(&mut standing.after_window, true)
+            Fate::Waits => {
+                standing.waited = true;
+                standing.breaker.disturbed()
             }
+            Fate::InWindow => in_window(standing),
             Fate::Believed => match view.configured.get(name) {
                 Some(Configured::Yes(rules)) => believed(state, view, rules, name, now, notices),
                 _ => false,
@@ -87,6 +89,16 @@ fn take_in(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notice
             state.dirty.standings.insert(name.clone());
         }
     }
+}
+
+/// An alarm of planned work says nothing about the process, nor about the restart before the work, which cannot prove
+/// itself any more; whether something that is stored has changed.
+fn in_window(standing: &mut Standing) -> bool {
+    let unjudged = standing.trial.take().is_some();
+    if unjudged {
+        standing.breaker.unjudged();
+    }
+    unjudged | standing.breaker.disturbed() | !std::mem::replace(&mut standing.after_window, true)
 }
 
 /// An alarm counts; whether something that is stored has changed.
@@ -140,8 +152,9 @@ fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
             continue;
         }
         // After a job that could not be carried out the row may be out of sight until the next poll.
-        let keeps = blind || standing.pause.is_some();
-        let mut changed = !keeps && std::mem::take(&mut standing.after_window);
+        let kept = blind || standing.pause.is_some();
+        let mut changed = !kept && std::mem::take(&mut standing.after_window);
+        changed |= !kept && std::mem::take(&mut standing.waited);
         let went_away = !hidden && standing.alarm_since.take().is_some();
         changed |= (blind || went_away) && standing.breaker.disturbed();
         if !blind && standing.in_flight.is_none() {

@@ -157,6 +157,15 @@ impl Breaker {
         self.quiet_from.take().is_some()
     }
 
+    /// Whether the last restart, which seemed to help, would have lasted cannot be known any more: it counts neither way,
+    /// and a half-open breaker has its trial again.
+    pub fn unjudged(&mut self) {
+        self.useless.pop();
+        if self.is_half_open() {
+            self.state = State::HalfOpen(Probe::Due);
+        }
+    }
+
     /// There is no alarm; whether the quiet begins now. Where nothing is to be forgiven, none is measured.
     pub fn quiet(&mut self, now: Ticks) -> bool {
         let before = self.quiet_from;

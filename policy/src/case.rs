@@ -188,13 +188,13 @@ impl<'a> Case<'a> {
     fn driver_away(&self, round: &Round<'_>) -> Option<Hold> {
         let now = round.now.boot;
         let pause = self.standing.and_then(|standing| standing.pause).filter(|until| *until > now);
-        if let Some(until) = pause {
-            return Some(Hold::DriverPause { until });
-        }
-        let driver = self.driver()?;
-        match round.driver(driver)?.reach(now) {
-            Reach::Works | Reach::Trial => None,
-            Reach::Paused { until } => Some(Hold::DriverOpen { driver: driver.clone(), until }),
+        let driver = self.driver().and_then(|driver| Some((driver, round.driver(driver)?.reach(now))));
+        match (driver, pause) {
+            // Of the two that what ends later: nothing happens before that.
+            (Some((driver, Reach::Paused { until })), pause) if until.is_none_or(|at| pause <= Some(at)) => {
+                Some(Hold::DriverOpen { driver: driver.clone(), until })
+            }
+            (_, pause) => pause.map(|until| Hold::DriverPause { until }),
         }
     }
 
@@ -259,8 +259,8 @@ impl<'a> Case<'a> {
         round.sights.bypass(self.name).is_some()
     }
 
-    /// How the alarm is looked at before it is believed, when it is doubted and there is a check: patiently, when what
-    /// the process depends on has come back since; once, when pm itself has seen the process healthy just before, when the row
+    /// How the alarm is looked at before it is believed, when it is doubted and there is a check: patiently, when it had
+    /// to wait for what it depends on, or that was brought back since; once, when pm itself restored the process just before, when the row
     /// was handled before, when the table cannot be written (its source may simply not know yet), when it is left over
     /// from a maintenance window or a mass alarm, and when the operator wants it so.
     pub(crate) fn doubt(&self, round: &Round<'_>) -> Option<Verify> {
@@ -273,7 +273,8 @@ impl<'a> Case<'a> {
         let just_behind = |at: Ticks| at >= since || since.since(at) < rules.doubt;
         let tried = of(|standing| standing.last_end);
         let back = |at: &Ticks| just_behind(*at) && tried.is_none_or(|tried| tried < *at);
-        if round.sights.restored(self.name).is_some_and(|at| back(&at)) {
+        let waited = self.standing.is_some_and(|standing| standing.waited);
+        if waited || round.sights.restored(self.name).is_some_and(|at| back(&at)) {
             return Some(Verify::Patiently);
         }
         let left_over = |standing: &Standing| standing.after_window || standing.handled(alarm).is_some();

@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     Quiet,
     /// There is one, and it says nothing about the process.
     Excused,
+    /// There is one, and what it depends on comes first.
+    Waits,
     /// There is one, and a job that is running will tell.
     Busy,
     /// There is one while a maintenance window is open.
@@ -80,7 +82,11 @@ fn fate(case: &Case<'_>, round: &Round<'_>) -> Fate {
     }
     for check in Check::ALL.into_iter().take_while(|check| *check <= Check::Dependency) {
         if case.ask(check, round) != Answer::Pass {
-            return if check == Check::NotRunning { Fate::Busy } else { Fate::Excused };
+            return match check {
+                Check::NotRunning => Fate::Busy,
+                Check::Dependency => Fate::Waits,
+                _ => Fate::Excused,
+            };
         }
     }
     if case.doubt(round).is_some() { Fate::Doubted } else { Fate::Believed }

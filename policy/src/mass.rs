@@ -139,8 +139,15 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         return;
     }
     let sights = Sights::new(view, state, now);
+    let checked = |name: &Name| matches!(view.configured.get(name), Some(Configured::Yes(r)) if r.check == Checked::ByCheck);
+    // Where what planned work has left behind comes from is known, and each of it is looked at before it is believed.
+    let left_over = |name: &Name| {
+        let its = state.standings.get(name);
+        its.is_some_and(|its| its.after_window) && !state.mass.suspects.contains(name) && checked(name)
+    };
     // What nobody would act on anyway neither makes a mass alarm nor has to be looked at.
-    let rows: Vec<&Name> = view.alarms.iter().filter(|its| sights.calls(its)).map(|its| &its.name).collect();
+    let calling = view.alarms.iter().filter(|its| sights.calls(its) && !left_over(&its.name));
+    let rows: Vec<&Name> = calling.map(|its| &its.name).collect();
     let names: HashSet<&Name> = rows.iter().copied().collect();
     let alarmed: HashSet<&Name> = sights.alarmed;
     let (alarms, before) = (rows.len() as u64, state.mass.clone());
@@ -168,7 +175,6 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         *mass = Mass::default();
         notices.push(Notice::MassOver);
     }
-    let checked = |name: &Name| matches!(view.configured.get(name), Some(Configured::Yes(r)) if r.check == Checked::ByCheck);
     let unseen =
         |name: &&Name| mass.suspects.contains(*name) && checked(name) && !mass.seen.contains_key(*name);
     match mass.stage {

@@ -60,6 +60,9 @@ pub struct Standing {
     pub trial: Option<OnTrial>,
     /// It was in alarm while a maintenance window was open, so the alarm may be a leftover of the work.
     pub after_window: bool,
+    /// It was in alarm while it waited for what it depends on, so it may have recovered with that. Not stored: whoever
+    /// still waits when pm starts is seen waiting again.
+    pub waited: bool,
 }
 
 /// A restart that seemed to help and has to be followed by a stable period.

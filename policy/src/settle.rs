@@ -103,7 +103,8 @@ impl Settling<'_> {
         let answers = !self.job.alarms.is_empty();
         let rung = self.outcome.rung.unwrap_or(self.job.rung);
         let standing = self.standing();
-        (standing.last_good, standing.last_end, standing.after_window) = (Some(now), Some(now), false);
+        (standing.last_good, standing.last_end) = (Some(now), Some(now));
+        (standing.after_window, standing.waited) = (false, false);
         if answers {
             standing.alarm_since = None;
         }
@@ -133,7 +134,7 @@ impl Settling<'_> {
         }
         let now = self.now.boot;
         let standing = self.standing();
-        (standing.last_good, standing.after_window) = (Some(now), false);
+        (standing.after_window, standing.waited) = (false, false);
         let unknown = standing.alarm_since.take().map_or(began, |since| since.min(began));
         standing.breaker.healthy(unknown, now);
         if self.job.verify != Verify::Only {
@@ -178,7 +179,8 @@ impl Settling<'_> {
         let acted = self.outcome.rung.unwrap_or(self.job.rung);
         let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let standing = self.standing();
-        (standing.last_good, standing.last_end, standing.after_window) = (None, Some(now), false);
+        (standing.last_good, standing.last_end) = (None, Some(now));
+        (standing.after_window, standing.waited) = (false, false);
         standing.rung = acted.saturating_add(1).min(top);
         standing.breaker.prune(rules, now);
         let opened = standing.breaker.failed(rules, name, began, now);
@@ -190,12 +192,12 @@ impl Settling<'_> {
 
     /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
     fn infrastructure(&mut self) {
-        let now = self.now.boot;
+        let (name, now) = (&self.job.name, self.now.boot);
         self.standing().pause = Some(now.after(DRIVER_PAUSE));
         self.group_void();
         let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
         self.state.dirty.host = true;
-        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, now) {
+        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, name, now) {
             self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
         }
     }

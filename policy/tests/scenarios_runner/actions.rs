@@ -83,9 +83,9 @@ impl Host {
         let by = words.next();
         let verb = words.next();
         match verb.as_str() {
-            "holds" => self.order(Order::Hold, by, words)?,
-            "observes" => self.order(Order::Observe, by, words)?,
-            "bypasses" => self.order(Order::Bypass, by, words)?,
+            "holds" => self.order(Order::Hold, &by, words)?,
+            "observes" => self.order(Order::Observe, &by, words)?,
+            "bypasses" => self.order(Order::Bypass, &by, words)?,
             "releases" => {
                 let scopes = scopes(words);
                 self.overrides.retain(|given| !scopes.contains(&given.scope));
@@ -108,14 +108,14 @@ impl Host {
         Ok(true)
     }
 
-    fn order(&mut self, order: Order, by: String, words: &mut Words) -> Result<(), String> {
+    fn order(&mut self, order: Order, by: &str, words: &mut Words) -> Result<(), String> {
         let scopes = scopes(words);
         let lasts = if words.take("for") { Some(lasting(&words.next())?) } else { None };
         let (why, since) = (words.next(), Wall(self.now));
         let until = lasts.map(|lasts| Wall(self.now + millis(lasts)));
         for scope in scopes {
             self.overrides.retain(|given| given.scope != scope || given.order != order);
-            self.overrides.push(Override { scope, order, by: by.clone(), why: why.clone(), since, until });
+            self.overrides.push(Override { scope, order, by: by.to_owned(), why: why.clone(), since, until });
         }
         Ok(())
     }
