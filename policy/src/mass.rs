@@ -159,15 +159,13 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         notices.push(Notice::MassAlarm { alarms, known: view.known.unwrap_or_default() });
     }
     let mass = &mut state.mass;
-    // A suspect stays one while somebody works on it, and while its row is out of sight until the next poll, because it
-    // was looked at.
-    let looked_at = |name: &Name| mass.seen.get(name).is_some_and(|(_, at)| now.boot.since(*at) < FRESH);
+    // A suspect stays one while somebody works on it, and while its row is out of sight until the next poll.
     let unseen_yet = |its: &Standing| its.is_out_of_sight(view.polled);
     let in_hand = |name: &Name| {
         let its = state.standings.get(name);
         its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
     };
-    mass.suspects.retain(|name| least > 0 && (alarmed.contains(name) || looked_at(name) || in_hand(name)));
+    mass.suspects.retain(|name| least > 0 && (alarmed.contains(name) || in_hand(name)));
     if is_mass {
         mass.suspects.extend(names.iter().copied().cloned());
     }

@@ -38,7 +38,8 @@ pub fn count(
     outcome: &Outcome,
     now: Now,
 ) -> Settlement {
-    let own = state.standing(&job.name).map(|its| (its.in_flight, its.ended)).unwrap_or_default();
+    let standing = state.standings.entry(job.name.clone()).or_default();
+    let own = (standing.in_flight.take(), standing.ended);
     let settled = settle(state, view, rules, job, outcome, now);
     let standing = state.standings.entry(job.name.clone()).or_default();
     (standing.in_flight, standing.ended) = own;

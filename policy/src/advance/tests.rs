@@ -50,7 +50,7 @@ fn an_alarm_means_what_the_first_fitting_reason_says() {
         (Fate::Excused, |world| world.configured.clear()),
         (Fate::Excused, |world| world.alarms[0].acknowledged = true),
         (Fate::Excused, |world| world.order(Order::Hold, Scope::All)),
-        (Fate::Excused, |world| {
+        (Fate::Waits, |world| {
             world.relate("web>db");
             world.standing("db").in_flight = Some(InFlight { since: Ticks(1) });
         }),

@@ -95,10 +95,14 @@ fn restarts_that_helped_and_one_that_failed_add_up_to_the_threshold() {
 
 #[test]
 fn a_single_failure_opens_whatever_is_not_closed_for_longer() {
-    for mut breaker in [open(after(5)), half_open(Probe::Due), half_open(Probe::Used)] {
+    for mut breaker in [open(NOW), half_open(Probe::Due), half_open(Probe::Used)] {
         let opened = breaker.failed(&rules(), &web(), NOW, NOW);
         assert_eq!(opened, Some(Opened { count: 1, level: 2, until: after(600) }));
     }
+    // What an operator had restarted although it is open does not keep it open for longer.
+    let mut breaker = open(after(5));
+    assert_eq!(breaker.failed(&rules(), &web(), NOW, NOW), None);
+    assert_eq!((breaker.state, breaker.failures), (State::Open { until: after(5) }, 1));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_restart_that_helped_is_remembered_clears_its_rows_and_has_to_prove_itself()
     standing.breaker.useless = vec![Ticks(1)];
     let settled = world.settle(&job("web"), &outcome(End::Restarted));
     let expected = Standing {
-        breaker: Breaker { useless: vec![began], quiet_from: Some(now), ..Breaker::default() },
+        breaker: Breaker { useless: vec![Ticks(1), began], quiet_from: Some(now), ..Breaker::default() },
         handled: vec![Handled { recheck: world.hence(60), ..handled(1) }],
         last_good: Some(now),
         last_end: Some(now),
@@ -269,10 +269,10 @@ fn a_failure_withdraws_what_waits_counts_and_goes_on_to_the_next_step() {
     standing.after_window = true;
     standing.breaker.useless = vec![Ticks(1), began];
     let settled = world.settle(&job("web"), &outcome(End::Failed));
-    assert_eq!((settled.withdraw, settled.clear.len()), (vec![RowId(1)], 0));
+    assert_eq!((settled.withdraw, settled.clear.len()), (vec![RowId(1), RowId(2)], 0));
     assert_eq!(settled.notices, []);
     let standing = world.standing("web");
-    assert_eq!(standing.handled, [handled(2)]);
+    assert_eq!(standing.handled, []);
     assert_eq!((standing.last_good, standing.last_end, standing.after_window), (None, Some(now), false));
     assert_eq!((standing.rung, standing.breaker.failures), (1, 1));
     assert_eq!(standing.breaker.useless, [began, began]);

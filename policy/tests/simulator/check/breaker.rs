@@ -95,8 +95,8 @@ impl Shadow {
     pub(crate) fn settled(&mut self, rules: &Rules, job: &Job, end: End, t: Ms) -> bool {
         self.forgive(rules, t);
         if job.verify != Verify::Only {
-            let counts = end == End::Failed || end == End::Restarted && counts(job);
-            if counts {
+            let counted = end == End::Failed || end == End::Restarted && counts(job);
+            if counted {
                 self.starts.push(self.began);
                 self.all_starts.push(self.began);
                 self.counted_end = Some(t);
@@ -104,6 +104,12 @@ impl Shadow {
                 && *probe == Some(self.began)
             {
                 *probe = None;
+            }
+            if let Phase::Open { until, probe } = &mut self.phase
+                && (end == End::Restarted && counts(job) && t < *until)
+            {
+                // Made past an open breaker, by hand or by a bypass: it is the trial.
+                (*until, *probe) = (t, Some(self.began));
             }
             if matches!(end, End::Failed | End::Restarted) {
                 (self.last_end, self.in_window) = (Some(t), false);
