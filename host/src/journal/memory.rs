@@ -43,6 +43,7 @@ struct KeptGroup {
     level: u8,
     full_at: u64,
     troubled: BTreeMap<String, u64>,
+    tried: BTreeMap<String, u64>,
     quiet_from: Option<u64>,
 }
 
@@ -233,6 +234,7 @@ fn kept_group(group: &Group) -> KeptGroup {
         level: group.level,
         full_at: group.bucket.full_at.0,
         troubled: group.troubled.iter().map(|(name, at)| (own(name), at.0)).collect(),
+        tried: group.tried.iter().map(|(name, at)| (own(name), at.0)).collect(),
         quiet_from: group.quiet_from.map(|at| at.0),
     }
 }
@@ -251,6 +253,7 @@ fn read_group(kept: KeptGroup) -> Group {
         },
         level: kept.level,
         bucket: Bucket { full_at: Ticks(kept.full_at) },
+        tried: kept.tried.iter().map(|(name, at)| (Name::new(name), Ticks(*at))).collect(),
         troubled: kept.troubled.iter().map(|(name, at)| (Name::new(name), Ticks(*at))).collect(),
         quiet_from: kept.quiet_from.map(Ticks),
     }

@@ -19,7 +19,8 @@ pub(super) fn store(
     standing: &Standing,
     boot: &str,
 ) -> rusqlite::Result<()> {
-    let kept = Standing { in_flight: None, ended: None, alarm_since: None, ..standing.clone() };
+    let kept =
+        Standing { in_flight: None, ended: None, alarm_since: None, waited: false, ..standing.clone() };
     if kept == Standing::default() {
         return tx
             .prepare_cached("DELETE FROM standings WHERE name = ?1")?

@@ -83,6 +83,7 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
         level: 3,
         bucket: Bucket { full_at: Ticks(11) },
         troubled: BTreeMap::from([(name("web"), Ticks(12))]),
+        tried: BTreeMap::from([(name("web"), Ticks(13))]),
         quiet_from: Some(Ticks(13)),
     };
     let host = HostMemory {
