@@ -133,7 +133,7 @@ impl Case {
 
     fn floor(&self) -> usize {
         let there = |alarm: &&Alarm| {
-            self.configured.get(&alarm.name).is_some() && self.state.standings.get(&alarm.name).is_none()
+            self.configured.contains_key(&alarm.name) && !self.state.standings.contains_key(&alarm.name)
         };
         self.alarms.iter().filter(there).count()
     }

@@ -31,8 +31,16 @@ fn why_tells_what_was_seen_now_while_it_was_held_and_at_every_attempt() {
     assert!(before.ends_with(" or before: no alarm was started or held.\n"), "{before}");
     // Both attempts, each with the values of its own moment, while it ran and behind it.
     for (attempt, number, saw) in [
-        (0, attempts[0]["id"].as_i64().unwrap(), "closed, 0 restarts that did not help, 2 opens it; level 0"),
-        (1, attempts[1]["id"].as_i64().unwrap(), "closed, 1 restart that did not help, 2 opens it; level 0"),
+        (
+            0,
+            attempts[0]["id"].as_i64().unwrap(),
+            "closed, 0 restarts that did not help yet (opens at 2), level 0",
+        ),
+        (
+            1,
+            attempts[1]["id"].as_i64().unwrap(),
+            "closed, 1 restart that did not help yet (opens at 2), level 0",
+        ),
     ] {
         let during = why(&world, "bad", began(attempt) + 100);
         assert!(
@@ -62,6 +70,8 @@ fn why_tells_what_was_seen_now_while_it_was_held_and_at_every_attempt() {
     let checks = |told: &serde_json::Value| told["checks"].as_array().unwrap().len();
     assert_eq!(checks(&told), 17, "the whole chain: {told:#}");
     // Held since the second failure, and what each check saw then.
+    let then = at(&world, ended(1) + 300);
+    world.until("that moment to be past", |world| world.pm(&["why", "bad", "--at", &then]).code == 0);
     let held = why(&world, "bad", ended(1) + 300);
     assert!(
         held.starts_with("At ") && held.contains(", an alarm of bad was held (breaker-open), since "),
