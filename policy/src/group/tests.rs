@@ -285,8 +285,8 @@ fn a_calm_group_closes_after_a_stable_period_and_loses_a_level_with_each_further
 
 #[test]
 fn trouble_is_forgotten_exactly_when_it_leaves_the_window() {
-    let mut group = Group::default();
-    group.troubled = [("a", 901), ("b", 900), ("c", 899)].map(|(who, ago)| (name(who), before(ago))).into();
+    let troubled = [("a", 901), ("b", 900), ("c", 899)].map(|(who, ago)| (name(who), before(ago)));
+    let mut group = Group { troubled: troubled.into(), ..Group::default() };
     group.elapse(&group_rules(), Calm::No, NOW);
     assert_eq!(group.troubled.keys().collect::<Vec<_>>(), [&name("c")]);
 }

@@ -12,6 +12,27 @@ fn why(world: &World, name: &str, ms: i64) -> String {
     world.ok(&["why", name, "--at", &at(world, ms)])
 }
 
+/// Tells what was seen when the attempt began, and how it ended.
+fn during_the_attempt(during: &str, number: i64, id: i64, saw: &str) {
+    assert!(
+        during.starts_with("At ")
+            && during.contains(&format!(", bad was being restarted: attempt {number}, begun ")),
+        "{during}"
+    );
+    for line in [
+        format!("  ok   name          bad (row {id})\n"),
+        format!("  ok   breaker       {saw}\n"),
+        "  ok   acknowledged  sound = 0\n".to_owned(),
+        "  ok   storm limit   ".to_owned(),
+    ] {
+        assert!(during.contains(&line), "no {line:?} in\n{during}");
+    }
+    assert!(
+        during.contains("\nIt ended ") && during.contains(", failed: restart_command exited with status 1."),
+        "{during}"
+    );
+}
+
 #[test]
 fn why_tells_what_was_seen_now_while_it_was_held_and_at_every_attempt() {
     let keys = "restart_command = sleep 0.2; test -e @DIR@/repaired\nmax_attempts = 1\nmax_restart_failures = 2\nbackoff = 0\n\
@@ -42,25 +63,7 @@ fn why_tells_what_was_seen_now_while_it_was_held_and_at_every_attempt() {
             "closed, 1 restart that did not help yet (opens at 2), level 0",
         ),
     ] {
-        let during = why(&world, "bad", began(attempt) + 100);
-        assert!(
-            during.starts_with("At ")
-                && during.contains(&format!(", bad was being restarted: attempt {number}, begun ")),
-            "{during}"
-        );
-        for line in [
-            format!("  ok   name          bad (row {id})\n"),
-            format!("  ok   breaker       {saw}\n"),
-            "  ok   acknowledged  sound = 0\n".to_owned(),
-            "  ok   storm limit   ".to_owned(),
-        ] {
-            assert!(during.contains(&line), "no {line:?} in\n{during}");
-        }
-        assert!(
-            during.contains("\nIt ended ")
-                && during.contains(", failed: restart_command exited with status 1."),
-            "{during}"
-        );
+        during_the_attempt(&why(&world, "bad", began(attempt) + 100), number, id, saw);
     }
     let told = json(&world.ok(&["why", "bad", "--at", &at(&world, began(0) + 100), "--format", "json"]));
     assert_eq!(
