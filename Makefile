@@ -2,6 +2,7 @@
 # make test   install what is missing, start the real components, run every test, stop them
 # make quick  the short run for everyday work: no servers
 # make check  formatting, lints, documentation, dependencies
+# make mutants  change the policy in a thousand ways; a test must notice each (an hour or more; FILES=policy/src/group.rs for one file)
 # make bench  measure, each figure beside a floor of the same run
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -10,7 +11,7 @@ COMPONENTS := $(CURDIR)/target/components
 NEXTEST := cargo nextest run --workspace --no-fail-fast
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run test quick check bench build release tools
+.PHONY: run test quick check mutants bench build release tools
 
 release:
 	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
@@ -40,6 +41,11 @@ check:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items -q
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --no-default-features
 	cargo deny check bans licenses sources
+
+FILES ?= policy/src/*.rs policy/src/*/*.rs
+mutants:
+	@command -v cargo-mutants >/dev/null || cargo install cargo-mutants --locked
+	cargo mutants -p pm-policy $(foreach file,$(FILES),--file '$(file)') --output target/mutants
 
 bench: release
 	tests/components/install.sh

@@ -286,6 +286,7 @@ fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices
     for (group, its) in &mut state.groups {
         let Some(rules) = view.groups.get(group) else { continue };
         let calm = if view.sight == Sight::Clear && !busy.contains(group) { Calm::Yes } else { Calm::No };
+        let quiet = its.quiet_from;
         while let Some(change) = its.elapse(rules, calm, now.boot) {
             state.dirty.host = true;
             let group = group.clone();
@@ -296,6 +297,8 @@ fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices
                 GroupChange::Level => None,
             });
         }
+        // A pm that is killed must not take an old quiet for one that lasted.
+        state.dirty.host |= quiet.is_some() && its.quiet_from.is_none();
     }
     let before = state.groups.len();
     state.groups.retain(|group, its| view.groups.contains_key(group) && !is_clean(its, now.boot));

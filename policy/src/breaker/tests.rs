@@ -27,6 +27,20 @@ fn half_open(probe: Probe) -> Breaker {
 }
 
 #[test]
+fn what_cannot_be_judged_counts_neither_way_and_leaves_the_trial_to_another() {
+    let useless = vec![before(9), before(1)];
+    for (state, then) in [
+        (State::Closed, State::Closed),
+        (State::HalfOpen(Probe::Used), State::HalfOpen(Probe::Due)),
+        (State::Open { until: NOW }, State::Open { until: NOW }),
+    ] {
+        let mut breaker = Breaker { state, useless: useless.clone(), failures: 1, ..Breaker::default() };
+        breaker.unjudged();
+        assert_eq!((breaker.state, &breaker.useless[..], breaker.failures), (then, &useless[..1], 1));
+    }
+}
+
+#[test]
 fn restarts_count_until_they_leave_the_window_and_failures_in_a_row_whenever_they_were() {
     let at = |ages: &[u64], failures| {
         let useless = ages.iter().map(|age| Ticks(NOW.0 - age)).collect();
