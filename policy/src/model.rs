@@ -46,7 +46,8 @@ pub struct Standing {
     pub handled: Vec<Handled>,
     /// Until when it is left alone because the driver behind its strategy failed, not the process.
     pub pause: Option<Ticks>,
-    /// When a job of pm last left it healthy, restarted or not.
+    /// When a restart last left it healthy. A look that finds it healthy changes nothing: a check that sees too little
+    /// must not make others hold back for ever.
     pub last_good: Option<Ticks>,
     /// When its last restart ended, good or bad.
     pub last_end: Option<Ticks>,

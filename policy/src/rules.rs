@@ -21,7 +21,7 @@ pub struct Rules {
     pub open_jitter: u8,
     /// `stable_time`: a restart that is not followed by this long without an alarm did not help.
     pub stable: Duration,
-    /// How long after a job that left it healthy an alarm is verified before it is believed.
+    /// How long after a restart that left it healthy an alarm is verified before it is believed.
     pub doubt: Duration,
     /// `backoff`, `backoff_factor`, `backoff_max`: the pause between one restart that did not help and the next.
     pub pause: Backoff,

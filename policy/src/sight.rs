@@ -137,7 +137,7 @@ impl<'a> Sights<'a> {
         Some((cause, *links.troubles.get(cause)?))
     }
 
-    /// When a job left the last of all that `name` depends on healthy.
+    /// When a restart left the last of all that `name` depends on healthy.
     pub(crate) fn restored(&self, name: &Name) -> Option<Ticks> {
         self.links.as_ref()?.restored.of(name)
     }
