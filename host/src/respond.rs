@@ -25,6 +25,7 @@ use pm_plugin_api::{ErrorKind, Target};
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 use verify::Verdict;
@@ -43,6 +44,8 @@ pub struct World<'a> {
     pub chronicle: &'a dyn Chronicle,
     /// Who looks at processes.
     pub witness: &'a dyn Witness,
+    /// Why nothing more is to be begun, as soon as the loop says so.
+    pub called_off: &'a OnceLock<String>,
 }
 
 /// What a job yields.
@@ -73,7 +76,7 @@ struct Run<'a> {
     rung: Cell<usize>,
     /// The step that acted last.
     acted: Cell<Option<usize>>,
-    /// The hold that came into force since the job began, in words.
+    /// The hold or the window that came into force since the job began, in words.
     held: OnceCell<String>,
 }
 

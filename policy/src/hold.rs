@@ -8,6 +8,8 @@ use crate::time::{Now, Ticks, Wall};
 pub enum Trouble {
     /// It is in alarm.
     InAlarm,
+    /// It is in alarm, and a maintenance window is open for it.
+    InWindow,
     /// It is being restarted.
     Restarting,
     /// Its breaker is open.
@@ -205,6 +207,7 @@ impl Trouble {
     pub fn phrase(self) -> &'static str {
         match self {
             Self::InAlarm => "is in alarm and comes first",
+            Self::InWindow => "is in alarm in a maintenance window",
             Self::Restarting => "is being restarted",
             Self::BreakerOpen => "has an open breaker",
             Self::Held => "is held by an operator",

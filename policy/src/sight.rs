@@ -73,7 +73,7 @@ impl<'a> Sights<'a> {
         } else if matches!(standing.breaker.state, breaker::State::Open { until } if self.now.boot < until) {
             Some(Trouble::BreakerOpen)
         } else if self.alarmed.contains(name) || self.is_unproven(standing) {
-            Some(Trouble::InAlarm)
+            Some(if self.window(name).is_some() { Trouble::InWindow } else { Trouble::InAlarm })
         } else {
             state.due.contains_key(name).then_some(Trouble::Due)
         }

@@ -21,6 +21,7 @@ use crate::ports::overrides::by_whom;
 use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
+use std::sync::OnceLock;
 use tracing::warn;
 
 pub(crate) fn restart(
@@ -52,6 +53,7 @@ pub(crate) fn restart(
         journal: &operator.journal,
         chronicle: &Statistics::default(),
         witness: &Processes::new(clock.clone()),
+        called_off: &OnceLock::new(),
     };
     let job = Job::by_hand(&name, trial);
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);

@@ -4,14 +4,14 @@
 
 use crate::policy::hold::Trouble;
 use crate::policy::model::{
-    Alarm, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
+    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
 };
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{Arrangement, Catalog, Cleared, HostMemory, Pending};
 use crate::spec::Spec;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
@@ -20,7 +20,7 @@ pub(super) struct Book {
     /// How many rows there are, when it was asked.
     pub(super) known: Option<u64>,
     pub(super) state: State,
-    pub(super) running: BTreeMap<Name, (Job, Arc<Spec>)>,
+    pub(super) running: BTreeMap<Name, Running>,
     pub(super) table: Table,
     pub(super) database: Result<(), String>,
     /// Whether `alarms` are those of now; none before the database was first asked.
@@ -37,6 +37,14 @@ pub(super) struct Book {
     said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
+}
+
+/// A job that is running.
+pub(super) struct Running {
+    pub(super) job: Job,
+    pub(super) spec: Arc<Spec>,
+    /// Why it is to begin nothing more, once that is so; the job looks here before each restart.
+    pub(super) called_off: Arc<OnceLock<String>>,
 }
 
 impl Book {
@@ -101,6 +109,21 @@ impl Book {
 
     pub(super) fn spec(&self, name: &Name) -> Option<Arc<Spec>> {
         self.specs.get(name).map(Arc::clone)
+    }
+
+    /// Calls off what is running for processes that a maintenance window covers by now. Who is asked for by an operator
+    /// is restarted in a window as well.
+    pub(super) fn call_off(&self, now: Now) {
+        for (name, Running { job, called_off, .. }) in &self.running {
+            let group = self.arrangement.related.group_of(name);
+            let covers = |window: &&Window| window.is_open(now.wall) && window.covers(name, group);
+            if job.cause != Cause::Operator
+                && let Some(Window { id, reason, until, .. }) = self.windows.iter().find(covers)
+            {
+                let (id, reason, until) = (id.clone(), reason.clone(), *until);
+                called_off.get_or_init(|| Hold::Maintenance { id, reason, until }.sentence(now));
+            }
+        }
     }
 
     /// Whether nothing could come of looking, or nothing is known yet.
@@ -234,7 +257,10 @@ impl Book {
 fn essence(hold: &Hold) -> String {
     let word = hold.word();
     match hold {
-        Hold::Waiting { cause, trouble: trouble @ (Trouble::BreakerOpen | Trouble::Held) } => {
+        Hold::Waiting {
+            cause,
+            trouble: trouble @ (Trouble::BreakerOpen | Trouble::Held | Trouble::InWindow),
+        } => {
             format!("{word}\n{cause}\n{}", trouble.phrase())
         }
         Hold::Waiting { cause, .. } => format!("{word}\n{cause}\n"),

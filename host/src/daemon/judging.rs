@@ -2,6 +2,7 @@
 //!
 //! Everything it changes in what is remembered goes into the journal before the loop waits again.
 
+use super::book::Running;
 use super::{Command, Daemon};
 use crate::policy::advance::advance;
 use crate::policy::decide::{Examiner, decide};
@@ -38,6 +39,7 @@ impl Daemon {
         let now = self.parts.clock.now();
         self.say_what_is_over();
         self.book.windows = self.parts.catalog.windows(now.wall);
+        self.book.call_off(now);
         if self.book.is_at_rest() {
             return;
         }
@@ -116,14 +118,33 @@ impl Daemon {
 
     /// Takes in how a job ended.
     pub(super) fn settle(&mut self, name: &Name, report: &Report) {
-        let Some((job, spec)) = self.book.running.remove(name) else { return };
+        let Some(Running { job, spec, .. }) = self.book.running.remove(name) else { return };
         let now = self.parts.clock.now();
         let (state, view) = self.book.judged(self.intake);
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
         self.say_outcome(&job, report);
         self.say_notices(&settled.notices, now);
         let noted = self.note(name, &spec, report, &settled.clear);
+        if report.id.is_none() && report.outcome.end == End::AlreadyHealthy && job.cause == Cause::Alarm {
+            self.note_look(&job, &report.outcome, now);
+        }
         self.write_back(&job, settled, noted);
+    }
+
+    /// Notes that a process was left alone because it is healthy: there is no attempt to tell it.
+    fn note_look(&self, job: &Job, outcome: &Outcome, now: Now) {
+        let passed = |check: &str, saw: &str| Asked {
+            check: check.to_owned(),
+            answer: Answer::Passed,
+            saw: saw.to_owned(),
+        };
+        let mut chain: Vec<_> = job.chain.iter().map(|(check, saw)| passed(check.word(), saw)).collect();
+        chain.push(passed("health", &outcome.detail));
+        let word = Decision::HEALTHY.to_owned();
+        let decision = Decision { name: job.name.clone(), at: now.wall, word, chain };
+        if let Err(error) = self.parts.journal.decided(&[decision]) {
+            debug!("{}", wording::no_journal(&error));
+        }
     }
 
     /// Has rows cleared, or not cleared any more, as a settlement says.

@@ -30,7 +30,7 @@ use crate::ports::{
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
 use crate::wording;
-use book::Book;
+use book::{Book, Running};
 use keeper::{Command, Keeper, Progress};
 use pool::Pool;
 use std::collections::BTreeSet;
@@ -249,6 +249,8 @@ impl Daemon {
         let (exec, journal) = (Arc::clone(&self.parts.exec), Arc::clone(&self.parts.journal));
         let (chronicle, witness) = (Arc::clone(&self.parts.chronicle), Arc::clone(&self.parts.witness));
         let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
+        let running = Running { job, spec, called_off: Arc::default() };
+        let called_off = Arc::clone(&running.called_off);
         let work = move || {
             let world = World {
                 clock: &*clock,
@@ -257,13 +259,15 @@ impl Daemon {
                 journal: &*journal,
                 chronicle: &*chronicle,
                 witness: &*witness,
+                called_off: &called_off,
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));
             // The loop being gone means that pm is exiting; the journal knows how far the job came.
             let _ = events.send(Event::Done(in_hand.name.clone(), Box::new(report)));
         };
-        self.book.running.insert(name.clone(), (job, spec));
+        self.book.running.insert(name.clone(), running);
+        self.book.call_off(self.parts.clock.now());
         if let Err(error) = self.pool.run(Box::new(work)) {
             let why = format!("the system refuses another thread: {error}");
             let _ = self.events.send(Event::Done(name, Box::new(broken(&why))));

@@ -13,6 +13,8 @@ use tracing::{debug, warn};
 impl Daemon {
     /// Goes on with what a killed pm left in the middle.
     pub(super) fn resume(&mut self) -> Result<(), JournalError> {
+        // What is covered by now is not restarted again, only verified.
+        self.book.windows = self.parts.catalog.windows(self.parts.clock.now().wall);
         for entry in self.parts.journal.unfinished()? {
             let name = entry.name.clone();
             match self.parts.catalog.look_up(&name) {

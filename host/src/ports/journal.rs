@@ -65,7 +65,8 @@ pub enum Answer {
     Held,
 }
 
-/// A decision to hold an alarm; those to start one stand with their attempts.
+/// A decision to hold an alarm, or to leave a process alone that was looked at; those to restart one stand with their
+/// attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Whom it is about.
@@ -74,8 +75,13 @@ pub struct Decision {
     pub at: Wall,
     /// The word of the reason.
     pub word: String,
-    /// What each check saw, up to the one that objected.
+    /// What each check saw.
     pub chain: Vec<Asked>,
+}
+
+impl Decision {
+    /// The word when a process was looked at and found healthy: its alarm was cleared, and nothing was restarted.
+    pub const HEALTHY: &str = "healthy";
 }
 
 /// What became of a restart that had helped at first.

@@ -87,15 +87,16 @@ impl Run<'_> {
         self.world.strategies.restart(part, target)
     }
 
-    /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here: the
-    /// operator has been told that nothing restarts the process any more.
+    /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so
+    /// does a maintenance window: whoever works there now has been told that nothing restarts the process any more.
     fn begin_to_act(&self, identity: Option<&str>) -> Result<(), Error> {
+        let stopped = |why| Error::new(ErrorKind::Interrupted, self.held.get_or_init(|| why).clone());
+        if let Some(why) = self.world.called_off.get() {
+            return Err(stopped(why.clone()));
+        }
         let Some(id) = self.id else { return Ok(()) };
         match self.world.journal.acting(id, identity, self.world.clock.now().wall) {
-            Err(held @ JournalError::Held { .. }) => {
-                let why = held.to_string();
-                Err(Error::new(ErrorKind::Interrupted, self.held.get_or_init(|| why).clone()))
-            }
+            Err(held @ JournalError::Held { .. }) => Err(stopped(held.to_string())),
             Err(unusable) => {
                 debug!("{}", wording::no_journal(&unusable));
                 Ok(())

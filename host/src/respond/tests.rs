@@ -19,7 +19,7 @@ use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Health, Outcome, Target};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 /// Everything the job sees, in one place; `log` tells in order what it did.
@@ -35,6 +35,9 @@ struct Scripted {
     stop_after: Option<u64>,
     /// After so many attempts an operator's hold is in force.
     held_after: Option<usize>,
+    /// After so many restarts a maintenance window opens.
+    window_after: Option<usize>,
+    called_off: OnceLock<String>,
     /// How long ago the last attempt ended, in milliseconds, and how.
     last: Option<(i64, End)>,
     evidence: evidence::Script,
@@ -53,6 +56,8 @@ impl Scripted {
             journal: Ok(()),
             stop_after: None,
             held_after: None,
+            window_after: None,
+            called_off: OnceLock::new(),
             last: None,
             evidence: evidence::Script::default(),
         }
@@ -68,6 +73,12 @@ impl Scripted {
     fn say(&self, line: impl Into<String>) {
         self.log.lock().unwrap().push(line.into());
     }
+    fn open_window(&self) {
+        let restarts = self.log.lock().unwrap().iter().filter(|line| line.starts_with("restart")).count();
+        if self.window_after == Some(restarts) {
+            self.called_off.get_or_init(|| "maintenance window disks, for another 2 h".to_owned());
+        }
+    }
     fn run(&self, job: &Job, spec: &Spec, claim: &Claim) -> (End, u32, Vec<String>) {
         let world = World {
             clock: self,
@@ -76,7 +87,9 @@ impl Scripted {
             journal: self,
             chronicle: self,
             witness: self,
+            called_off: &self.called_off,
         };
+        self.open_window();
         let Report { outcome, .. } = respond(job, spec, claim, &world);
         self.say(format!("= {}", outcome.detail));
         (outcome.end, outcome.attempts, std::mem::take(&mut *self.log.lock().unwrap()))
@@ -111,6 +124,7 @@ impl Clock for Scripted {
 impl Strategies for Scripted {
     fn restart(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
         self.say(format!("restart {} {}", part.name, target.system_name));
+        self.open_window();
         self.restarts.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Outcome::restarted("done")))
     }
     fn identity(&self, part: &PartRef, _: &Target) -> Result<Option<String>, Error> {
@@ -472,14 +486,16 @@ fn a_hold_refuses_the_claim_and_counts_against_nobody() {
 }
 
 #[test]
-fn a_hold_stops_a_job_before_its_next_restart() {
-    for (restarts, attempts) in [(0, 0), (1, 1)] {
-        let world = Scripted { held_after: Some(restarts), ..Scripted::new() }.checking(vec![
-            Ok(
-                Health::unhealthy("down")
-            );
-            9
-        ]);
+fn a_hold_or_a_window_stops_a_job_before_its_next_restart() {
+    for (restarts, attempts, held, says) in [
+        (0, 0, true, "= \"web\" is held"),
+        (1, 1, true, "= \"web\" is held"),
+        (0, 0, false, "= maintenance window disks"),
+        (1, 1, false, "= maintenance window disks"),
+    ] {
+        let after = |wanted: bool| (held == wanted).then_some(restarts);
+        let world = Scripted { held_after: after(true), window_after: after(false), ..Scripted::new() };
+        let world = world.checking(vec![Ok(Health::unhealthy("down")); 9]);
         let spec = Spec {
             max_attempts: 5,
             check_timeout: Duration::ZERO,
@@ -490,7 +506,7 @@ fn a_hold_stops_a_job_before_its_next_restart() {
         assert_eq!((end, tried), (End::Cancelled, attempts), "{log:?}");
         assert_eq!(log.iter().filter(|line| line.starts_with("restart")).count(), restarts, "{log:?}");
         assert_eq!(world.told.lock().unwrap().len(), restarts, "what was not done is no attempt");
-        assert!(log.last().unwrap().starts_with("= \"web\" is held"), "{log:?}");
+        assert!(log.last().unwrap().starts_with(says), "{log:?}");
     }
 }
 

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 /// What is known of a moment.
 enum Found {
     Attempt(Attempt, Vec<Asked>),
-    Held(Decision),
+    /// Nothing was restarted.
+    Alone(Decision),
     Nothing,
 }
 
@@ -40,12 +41,12 @@ fn find(journal: &dyn Journal, name: &Name, at: Wall) -> Result<Found, Failure> 
     let attempt = journal.last_before(name, at).map_err(failed)?;
     let held = journal.decisions(name, at, 1).map_err(failed)?.into_iter().next();
     match (attempt, held) {
-        (Some(attempt), Some(held)) if held.at > attempt.began => Ok(Found::Held(held)),
+        (Some(attempt), Some(held)) if held.at > attempt.began => Ok(Found::Alone(held)),
         (Some(attempt), _) => {
             let chain = journal.explanation(attempt.id).map_err(failed)?;
             Ok(Found::Attempt(attempt, chain))
         }
-        (None, Some(held)) => Ok(Found::Held(held)),
+        (None, Some(held)) => Ok(Found::Alone(held)),
         (None, None) => Ok(Found::Nothing),
     }
 }
@@ -60,14 +61,13 @@ fn write(found: &Found, name: &Name, at: Wall, terminal: &mut Terminal<'_>) -> R
                 local(at)
             )?;
         }
-        Found::Held(decision) => {
-            let since = local(decision.at);
-            writeln!(
-                out,
-                "At {}, an alarm of {name} was held ({}), since {since}.\n",
-                local(at),
-                decision.word
-            )?;
+        Found::Alone(decision) => {
+            let what = match decision.word.as_str() {
+                Decision::HEALTHY => "leave it alone and clear its alarm, because it was healthy".to_owned(),
+                word => format!("hold its alarm ({word})"),
+            };
+            let (at, made) = (local(at), local(decision.at));
+            writeln!(out, "The last decision about {name} up to {at} was to {what}, at {made}.\n")?;
             checks(&decision.chain, terminal)?;
         }
         Found::Attempt(attempt, chain) => {
@@ -112,9 +112,10 @@ fn as_json(found: &Found, name: &Name, at: Wall) -> Value {
     let mut answer = json!({"name": name.as_str(), "at_ms": at.0, "verdict": null});
     match found {
         Found::Nothing => {}
-        Found::Held(decision) => {
-            answer["verdict"] = json!("held");
-            answer["hold"] = json!(decision.word);
+        Found::Alone(decision) => {
+            let healthy = decision.word == Decision::HEALTHY;
+            answer["verdict"] = json!(if healthy { "healthy" } else { "held" });
+            answer["hold"] = json!((!healthy).then_some(&decision.word));
             answer["since_ms"] = json!(decision.at.0);
             answer["checks"] = json!(checks(&decision.chain));
         }

@@ -1,7 +1,8 @@
 //! Planned work on a group of units: no hand is laid on them while the window is open, and at its end what is still down
 //! is restarted and what runs again is only cleared.
 
-use super::{RUNS, Shop, until};
+use super::{NEEDS_STORAGE, RUNS, Shop, until};
+use pm_tests::commands::status;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const UNITS: [(&str, &str); 4] = [("api", RUNS), ("cache", RUNS), ("queue", RUNS), ("outside", RUNS)];
@@ -75,6 +76,27 @@ fn an_operators_window_over_a_group_of_the_table_keeps_pm_away_from_its_units() 
     assert_eq!(["api", "cache", "queue"].map(|name| shop.in_alarm(name)), [true; 3]);
     shop.ok(&["maintenance", "remove", "disks"]);
     over(&shop, "disks", units);
+}
+
+#[test]
+fn a_window_ends_the_attempts_of_a_restart_that_is_under_way() {
+    let keys = "max_attempts = 100\nrestart_delay = 0.2\nhealth_check_timeout = 0.1\nmax_restart_failures = 100\n";
+    let group = "INSERT INTO pm_group VALUES ('api', 'shop')";
+    let Some(mut shop) = Shop::new(&[("api", NEEDS_STORAGE)], group, "stable_time = 1", keys) else { return };
+    shop.start();
+    shop.alarm(&["api"]);
+    shop.until_log("Attempting restart (3 of 100) for api");
+    shop.ok(&["maintenance", "add", "disks", "--for", "1h", "--group", "shop"]);
+    shop.until_log("RESTART LOG: Unfinished restart of api cancelled: maintenance window disks, for another ");
+    let (ends, tried) = (shop.ends("api"), shop.said("Attempting restart"));
+    assert_eq!(ends, ["cancelled"]);
+    shop.until_log("Not acting on api (ID: 1): maintenance window disks, for another ");
+    shop.write("storage", "", 0o644);
+    assert_eq!((shop.said("Attempting restart"), shop.state("api").as_str()), (tried, "failed"));
+    assert_eq!(status(&shop.sandbox, "api")["breaker"]["failures"], 0, "nobody is to blame");
+    shop.ok(&["maintenance", "remove", "disks"]);
+    assert!(shop.until_cleared("api").starts_with("down - Restarted at "));
+    shop.table_is_true();
 }
 
 /// Seconds of this minute.
