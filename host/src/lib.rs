@@ -26,5 +26,6 @@ pub mod spec;
 pub mod store;
 pub mod telemetry;
 mod wording;
+mod write_ahead;
 
 pub use pm_policy as policy;

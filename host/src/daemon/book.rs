@@ -4,7 +4,8 @@
 
 use crate::policy::hold::Trouble;
 use crate::policy::model::{
-    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View, Window,
+    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View,
+    Window,
 };
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};

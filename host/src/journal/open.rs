@@ -5,6 +5,7 @@
 use super::owner::Owner;
 use super::{FileJournal, Inner, Opened, unusable};
 use crate::ports::JournalError;
+use crate::write_ahead::write_ahead;
 use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
@@ -200,7 +201,7 @@ fn prepare(path: &Path) -> Result<Connection, Obstacle> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(PATIENCE)?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+    write_ahead(&conn)?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut conn)?;
     probe(&conn)?;

@@ -16,10 +16,11 @@ use super::{Access, SqliteAddress};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError, Trouble};
+use crate::write_ahead::write_ahead;
 use failure::Place;
 use jiff::tz::TimeZone;
 use rusqlite::types::{ToSql, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
@@ -27,8 +28,6 @@ use tables::SqliteTables;
 
 /// How long another program's lock is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often another mode is asked for while others use a new file.
-const TURNS: u32 = 100;
 /// How often a clearing is made anew when the row changes at that very moment.
 const REPEATS: u32 = 5;
 
@@ -345,22 +344,6 @@ fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
     }
     let limit = tables::declared_length(&conn).map_err(opening)?;
     Ok(Open { conn, file: identity(path), limit })
-}
-
-/// Writers of alarms and the poll then do not wait for each other. The mode stays with the file.
-///
-/// SQLite does not wait for its turn to change it, so after a refusal the turn is waited for with a transaction. A file
-/// that somebody goes on reading stays in the other mode, and works all the same.
-fn write_ahead(conn: &Connection) -> Result<(), rusqlite::Error> {
-    for _ in 0..TURNS {
-        match conn.pragma_update(None, "journal_mode", "WAL") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                conn.execute_batch("BEGIN IMMEDIATE; COMMIT")?;
-            }
-            result => return result,
-        }
-    }
-    Ok(())
 }
 
 /// All steps in one transaction: of two at once, the second waits and finds everything made.

@@ -80,14 +80,17 @@ fn an_operators_window_over_a_group_of_the_table_keeps_pm_away_from_its_units() 
 
 #[test]
 fn a_window_ends_the_attempts_of_a_restart_that_is_under_way() {
-    let keys = "max_attempts = 100\nrestart_delay = 0.2\nhealth_check_timeout = 0.1\nmax_restart_failures = 100\n";
+    let keys =
+        "max_attempts = 100\nrestart_delay = 0.2\nhealth_check_timeout = 0.1\nmax_restart_failures = 100\n";
     let group = "INSERT INTO pm_group VALUES ('api', 'shop')";
     let Some(mut shop) = Shop::new(&[("api", NEEDS_STORAGE)], group, "stable_time = 1", keys) else { return };
     shop.start();
     shop.alarm(&["api"]);
     shop.until_log("Attempting restart (3 of 100) for api");
     shop.ok(&["maintenance", "add", "disks", "--for", "1h", "--group", "shop"]);
-    shop.until_log("RESTART LOG: Unfinished restart of api cancelled: maintenance window disks, for another ");
+    shop.until_log(
+        "RESTART LOG: Unfinished restart of api cancelled: maintenance window disks, for another ",
+    );
     let (ends, tried) = (shop.ends("api"), shop.said("Attempting restart"));
     assert_eq!(ends, ["cancelled"]);
     shop.until_log("Not acting on api (ID: 1): maintenance window disks, for another ");
