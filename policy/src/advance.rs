@@ -297,7 +297,7 @@ fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices
                 GroupChange::Level => None,
             });
         }
-        // A pm that is killed must not take an old quiet for one that lasted.
+        // A pm that is killed must not take an old quiet for one that lasted; one that begins anew forgives later, no more.
         state.dirty.host |= quiet.is_some() && its.quiet_from.is_none();
     }
     let before = state.groups.len();

@@ -333,3 +333,6 @@ fn observed(name: &Name, round: &Round<'_>) -> Option<Hold> {
     let its = round.sights.observed(name)?;
     Some(Hold::Observed { by: its.by.clone(), why: its.why.clone() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 
 use crate::case::{Answer, Case};
 use crate::decide::Check;
-use crate::group::{GroupAnswer, GroupState};
+use crate::group::GroupAnswer;
 use crate::model::{Name, View};
 use crate::round::Round;
 use crate::state::State;
@@ -95,8 +95,8 @@ fn fate(case: &Case<'_>, round: &Round<'_>) -> Fate {
 /// Whether nothing but the spent budget of its group stands against a restart.
 fn overdraws(case: &Case<'_>, round: &Round<'_>) -> bool {
     let Some((group, rules)) = case.group(round) else { return false };
-    let its = round.group(group);
-    let spent = its.state == GroupState::Closed && its.admits(rules, round.now.boot) != GroupAnswer::Allowed;
+    // That a group opens just now is what one that is closed answers when its budget is spent.
+    let spent = round.group(group).admits(rules, round.now.boot) == GroupAnswer::Open { until: None };
     let admits = |check: &Check| case.ask(*check, round) == Answer::Pass;
     spent && !case.bypassed(round) && [Check::Driver, Check::Breaker, Check::Backoff].iter().all(admits)
 }

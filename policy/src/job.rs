@@ -144,3 +144,23 @@ pub struct Clear {
     /// What to append to the notes; `None` leaves them.
     pub restarted_at: Option<Wall>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_by_hand_is_about_no_row_and_believes_the_operator() {
+        let job = Job::by_hand(&Name::new("web"), Trial::Probe);
+        assert_eq!((job.name.as_str(), &job.cause, job.trial), ("web", &Cause::Operator, Trial::Probe));
+        assert_eq!((job.verify, job.rung), (Verify::AfterOnly, 0));
+        assert!(job.alarms.is_empty() && job.chain.is_empty());
+    }
+
+    #[test]
+    fn a_plain_outcome_names_neither_step_nor_driver() {
+        let outcome = Outcome::new(End::Failed, 2, "exit 1");
+        assert_eq!((outcome.end, outcome.attempts, outcome.detail.as_str()), (End::Failed, 2, "exit 1"));
+        assert_eq!((outcome.rung, outcome.driver), (None, None));
+    }
+}

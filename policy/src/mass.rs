@@ -187,3 +187,6 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
     }
     state.dirty.host |= state.mass != before;
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,4 +65,42 @@ mod tests {
         let name = Name::new("a\u{1b}[2J\nb\u{202e}c");
         assert_eq!(name.to_string(), "a\\u{1b}[2J\\u{a}b\\u{202e}c");
     }
+
+    #[test]
+    fn every_hidden_character_is_escaped_and_its_neighbours_are_not() {
+        for hidden in [
+            '\0', '\u{7f}', '\u{9b}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2060}', '\u{2069}',
+            '\u{feff}',
+        ] {
+            assert!(!is_printable(hidden), "{hidden:?}");
+            assert_eq!(printable(&hidden.to_string()), format!("\\u{{{:x}}}", u32::from(hidden)));
+        }
+        for shown in [
+            'a',
+            ' ',
+            'ñ',
+            '日',
+            '\u{200a}',
+            '\u{2010}',
+            '\u{2027}',
+            '\u{202f}',
+            '\u{205f}',
+            '\u{206a}',
+            '\u{1f600}',
+        ] {
+            assert!(is_printable(shown), "{shown:?}");
+            assert_eq!(printable(&shown.to_string()), shown.to_string());
+        }
+    }
+
+    #[test]
+    fn a_name_is_any_text_and_blank_when_nothing_can_be_seen_of_it() {
+        let name = Name::new(" web\n");
+        assert_eq!((name.as_str(), format!("{name:?}")), (" web\n", "\" web\\n\"".to_owned()));
+        assert_eq!(format!("[{:>6}]", Name::new("web")), "[   web]");
+        assert_eq!(
+            ["", " \t\n", "x", " x "].map(|text| Name::new(text).is_blank()),
+            [true, true, false, false]
+        );
+    }
 }

@@ -111,3 +111,16 @@ pub enum Configured {
     /// It has a section that cannot be used now; says why.
     Unusable(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_criticality_is_that_of_precedence_and_each_has_its_word() {
+        assert!(Criticality::ALL.is_sorted());
+        assert_eq!(Criticality::ALL.map(Criticality::word), ["critical", "high", "normal", "low"]);
+        assert_eq!(Criticality::default(), Criticality::Normal);
+        assert_eq!(Dependents::default(), Dependents::Leave);
+    }
+}

@@ -155,3 +155,6 @@ impl Case<'_> {
 fn len<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,6 @@ struct Links<'a> {
     restored: Restored<'a>,
     troubles: HashMap<&'a Name, Trouble>,
 }
+
+#[cfg(test)]
+mod tests;

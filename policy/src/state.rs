@@ -119,3 +119,6 @@ impl State {
             && self.mass.stage == crate::mass::Stage::None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,4 +76,25 @@ mod tests {
         assert_eq!(now.wall_at(Ticks(5)), Wall(995));
         assert_eq!(now.wall_at(Ticks(u64::MAX)), Wall(i64::MAX));
     }
+
+    #[test]
+    fn both_clocks_go_on_together() {
+        let now = Now { boot: Ticks(10_000), wall: Wall(1_000) };
+        let later = now.after(Duration::from_millis(2_500));
+        assert_eq!(later, Now { boot: Ticks(12_500), wall: Wall(3_500) });
+        assert_eq!(later.boot.since(now.boot), Duration::from_millis(2_500));
+        assert_eq!(later.wall.since(now.wall), Duration::from_millis(2_500));
+        assert_eq!(now.wall.since(later.wall), Duration::ZERO);
+        assert_eq!(now.wall_at(Ticks(12_500)), Wall(3_500));
+        assert_eq!(now.wall_at(now.boot), now.wall);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_never_passed() {
+        let first = Now { boot: Ticks(u64::MAX), wall: Wall(i64::MIN) };
+        assert_eq!(first.wall_at(Ticks(0)), Wall(i64::MIN));
+        let last = Now { boot: Ticks(0), wall: Wall(i64::MAX - 1) };
+        assert_eq!(last.after(Duration::MAX), Now { boot: Ticks(u64::MAX), wall: Wall(i64::MAX) });
+        assert_eq!(Wall(i64::MAX).since(Wall(i64::MIN)), Duration::from_millis(i64::MAX as u64));
+    }
 }

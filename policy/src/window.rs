@@ -177,4 +177,26 @@ mod tests {
         assert!(order(None).is_in_force(Wall(i64::MAX)));
         assert_eq!([19, 20].map(|at| order(Some(Wall(20))).is_in_force(Wall(at))), [true, false]);
     }
+
+    #[test]
+    fn several_scopes_add_up_and_none_covers_nobody() {
+        let window = |scopes| Window {
+            id: Name::new("w"),
+            scopes,
+            reason: String::new(),
+            from: Wall(10),
+            until: Wall(20),
+        };
+        let (web, db, front) = (Name::new("web"), Name::new("db"), Name::new("front"));
+        let both = window(vec![Scope::Process(db.clone()), Scope::Group(front.clone())]);
+        assert!(both.covers(&web, Some(&front)) && both.covers(&db, None));
+        assert!(!both.covers(&web, None));
+        assert!(!window(Vec::new()).covers(&web, Some(&front)));
+    }
+
+    #[test]
+    fn each_order_has_its_word() {
+        let words = [Order::Hold, Order::Observe, Order::Bypass].map(Order::word);
+        assert_eq!(words, ["hold", "observe", "bypass"]);
+    }
 }

@@ -193,6 +193,61 @@ fn an_alarm_in_a_window_is_remembered_as_a_possible_leftover_until_it_is_gone() 
 }
 
 #[test]
+fn planned_work_leaves_a_restart_before_it_unjudged() {
+    let mut world = World::new(&["web"]);
+    world.maintain("w", Scope::All);
+    let since = world.ago(100);
+    let standing = world.standing("web");
+    (standing.trial, standing.after_window) = (Some(OnTrial { rung: 0, since }), true);
+    standing.breaker = Breaker { state: breaker::State::HalfOpen(Probe::Used), ..useless(2) };
+    let _ = world.advance();
+    let expected = Breaker { state: breaker::State::HalfOpen(Probe::Due), ..useless(1) };
+    let standing = world.standing("web");
+    assert_eq!((&standing.breaker, standing.trial), (&expected, None));
+    assert!(dirty(&world, "web"));
+}
+
+#[test]
+fn whoever_waits_for_what_it_depends_on_is_remembered_to_have_waited_until_its_alarm_is_gone() {
+    let mut world = World::new(&["web"]);
+    world.relate("web>db");
+    world.standing("db").in_flight = Some(InFlight { since: Ticks(1) });
+    let from = world.ago(10);
+    world.standing("web").breaker = quiet_since(from, useless(1));
+    let _ = world.advance();
+    assert!(world.standing("web").waited && dirty(&world, "web"));
+    assert_eq!(world.standing("web").breaker, useless(1));
+    world.standing("db").in_flight = None;
+    let _ = world.advance();
+    assert!(world.standing("web").waited);
+    assert_eq!(fate_of(&world, "web"), Fate::Doubted);
+    world.alarm(&[]);
+    world.sight = Sight::Blind;
+    let _ = world.advance();
+    assert!(world.standing("web").waited, "nobody saw");
+    world.sight = Sight::Clear;
+    let _ = world.state.take_dirty();
+    let _ = world.advance();
+    assert!(!world.standing("web").waited && dirty(&world, "web"));
+}
+
+#[test]
+fn the_ladder_begins_anew_also_when_a_reboot_has_left_nothing_to_forgive() {
+    let rung = |prepare: &dyn Fn(&mut World)| {
+        let mut world = World::new(&[]);
+        world.rules("web");
+        world.standing("web").rung = 1;
+        prepare(&mut world);
+        let _ = world.advance();
+        assert_eq!(dirty(&world, "web"), world.standing("web").rung == 0 || world.sight == Sight::Blind);
+        world.standing("web").rung
+    };
+    assert_eq!(rung(&|_| ()), 0);
+    assert_eq!(rung(&|world| world.standing("web").trial = Some(OnTrial { rung: 0, since: NOON.boot })), 1);
+    assert_eq!(rung(&|world| world.standing("web").in_flight = Some(InFlight { since: NOON.boot })), 1);
+}
+
+#[test]
 fn an_alarm_after_a_restart_that_seemed_to_help_is_a_relapse() {
     let mut world = World::new(&["web"]);
     world.relate("web:front");
@@ -375,13 +430,20 @@ fn what_meant_a_while_ago_is_forgotten_when_it_means_nothing_any_more() {
         [899, 900, 999, 1000].map(after),
         [(true, true), (false, true), (false, true), (false, false)]
     );
+    // As long as there is an alarm, it matters how long before it that was.
+    let mut alarmed = World::new(&["web"]);
+    alarmed.table = Table::ReadOnly;
+    let at = alarmed.ago(9000);
+    alarmed.standing("web").last_good = Some(at);
+    let _ = alarmed.advance();
+    assert_eq!(alarmed.standing("web").last_good, Some(at));
     for (pause, left) in [(0, false), (1, true)] {
         let mut world = World::new(&[]);
         world.rules("web");
         let until = world.hence(pause);
         world.standing("web").pause = Some(until);
         let _ = world.advance();
-        assert_eq!(world.standing("web").pause.is_some(), left);
+        assert_eq!((world.standing("web").pause.is_some(), dirty(&world, "web")), (left, !left));
     }
 }
 
@@ -465,6 +527,24 @@ fn a_group_passes_its_steps_with_time_and_each_is_told_but_a_level() {
     assert_eq!((world.advance(), world.state.groups.len()), (vec![], 0));
     assert!(world.state.take_dirty().host);
     assert_eq!((world.advance(), world.state.dirty.host), (vec![], false));
+}
+
+#[test]
+fn the_end_of_a_groups_quiet_is_stored() {
+    let mut world = World::new(&[]);
+    world.relate("web:front");
+    world.group("front").level = 1;
+    let now = world.now.boot;
+    for (names, quiet, changed) in [
+        (&[][..], Some(now), false),
+        (&[], Some(now), false),
+        (&["web"], None, true),
+        (&["web"], None, false),
+    ] {
+        world.alarm(names);
+        let _ = world.advance();
+        assert_eq!((world.group("front").quiet_from, world.state.take_dirty().host), (quiet, changed));
+    }
 }
 
 #[test]

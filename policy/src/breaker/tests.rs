@@ -261,6 +261,27 @@ fn restarts_are_forgotten_exactly_when_they_leave_the_window() {
         Breaker { useless: vec![before(901), before(900), before(899), NOW], ..Breaker::default() };
     breaker.prune(&rules(), NOW);
     assert_eq!(breaker.useless, [before(899), NOW]);
+    // The last of all has to be followed by a stable period, however long ago it was.
+    let mut breaker = Breaker { useless: vec![before(2000), before(900)], ..Breaker::default() };
+    breaker.prune(&rules(), NOW);
+    assert_eq!(breaker.useless, [before(900)]);
+    let mut clean = Breaker::default();
+    clean.prune(&rules(), NOW);
+    assert_eq!(clean, Breaker::default());
+}
+
+#[test]
+fn a_restart_that_cannot_prove_itself_any_more_counts_neither_way() {
+    let with = |state| Breaker { state, level: 1, useless: vec![before(9), NOW], ..Breaker::default() };
+    for (state, left) in [
+        (State::Closed, State::Closed),
+        (State::Open { until: NOW }, State::Open { until: NOW }),
+        (State::HalfOpen(Probe::Used), State::HalfOpen(Probe::Due)),
+    ] {
+        let mut breaker = with(state);
+        breaker.unjudged();
+        assert_eq!(breaker, Breaker { useless: vec![before(9)], ..with(left) });
+    }
 }
 
 #[test]

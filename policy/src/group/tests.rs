@@ -197,6 +197,16 @@ fn trouble_of_the_canary_or_of_one_that_was_let_go_opens_it_for_longer() {
         assert_eq!(trouble(&mut asked, "b", NOW), None);
         assert_eq!((asked.state, asked.level, asked.troubled.len()), (group.state, 1, 1));
     }
+    // Whoever was tried in vain is remembered until it closes; what opened a closed group was no trial.
+    let mut tried = probation("a");
+    let _ = trouble(&mut tried, "a", NOW);
+    assert_eq!(tried.tried, [(name("a"), NOW)].into());
+    tried.state = releasing(4, 4, 3).state;
+    assert_eq!(tried.good(&group_rules(), &name("b"), NOW), Some(GroupChange::Closed));
+    for who in ["a", "b", "c"] {
+        let _ = trouble(&mut tried, who, NOW);
+    }
+    assert_eq!((tried.word(), tried.tried.len()), ("open", 0));
     let mut deep = Group { level: 20, ..releasing(1, 1, 0) };
     let opened = trouble(&mut deep, "a", NOW).unwrap();
     assert_eq!(deep.level, 20);

@@ -180,3 +180,35 @@ fn names_are_compared_byte_for_byte_and_shown_escaped() {
     );
     assert_eq!(related.foreign().len(), 1);
 }
+
+#[test]
+fn a_path_of_thirteen_is_shown_whole_and_one_of_fourteen_is_cut() {
+    let names: Vec<Name> = (0..14).map(|number| name(&format!("n{number}"))).collect();
+    assert_eq!(path(&names[..13]), "n0 → n1 → n2 → n3 → n4 → n5 → n6 → n7 → n8 → n9 → n10 → n11 → n12");
+    assert_eq!(path(&names), "n0 → n1 → n2 → n3 → n4 → n5 → (2 more) → n8 → n9 → n10 → n11 → n12 → n13");
+    assert_eq!(path([]), "");
+}
+
+#[test]
+fn a_picture_is_flat_only_while_neither_a_section_nor_the_default_depends_on_anything() {
+    assert!(merge("default g -\na - none", "", "").is_flat());
+    assert!(!merge("a - b\nb - -", "", "").is_flat());
+    assert!(!merge("default - net", "", "").is_flat());
+}
+
+#[test]
+fn the_moment_of_what_all_depend_on_comes_down_to_names_that_only_the_default_speaks_for() {
+    let related = merge("default - net\nnet - none\nweb - db\ndb - none", "", "");
+    let restored = related.restored([(&name("net"), Ticks(7)), (&name("db"), Ticks(5))]);
+    let moments = ["web", "unheard-of", "net", "db"].map(|who| restored.of(&name(who)));
+    assert_eq!(moments, [Some(Ticks(5)), Some(Ticks(7)), None, None]);
+    let dependents: Vec<_> = related.dependents_of(&name("db")).map(Name::as_str).collect();
+    assert_eq!(dependents, ["web"]);
+}
+
+#[test]
+fn a_name_is_configured_by_its_section_or_by_the_default() {
+    let configures = |file: &str, who: &str| declared(file).configures(&name(who));
+    assert!(configures("a - -", "a") && !configures("a - -", "b"));
+    assert!(configures("default - -", "a"));
+}
