@@ -98,7 +98,9 @@ fn in_window(standing: &mut Standing) -> bool {
     if unjudged {
         standing.breaker.unjudged();
     }
-    unjudged | standing.breaker.disturbed() | !std::mem::replace(&mut standing.after_window, true)
+    let disturbed = standing.breaker.disturbed();
+    let first = !std::mem::replace(&mut standing.after_window, true);
+    unjudged || disturbed || first
 }
 
 /// An alarm counts; whether something that is stored has changed.
@@ -154,7 +156,7 @@ fn quiet(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now) {
         // After a job that could not be carried out the row may be out of sight until the next poll.
         let kept = blind || standing.pause.is_some();
         let mut changed = !kept && std::mem::take(&mut standing.after_window);
-        changed |= !kept && std::mem::take(&mut standing.waited);
+        standing.waited &= kept;
         let went_away = !hidden && standing.alarm_since.take().is_some();
         changed |= (blind || went_away) && standing.breaker.disturbed();
         if !blind && standing.in_flight.is_none() {
