@@ -12,7 +12,7 @@ mod resume;
 mod tests;
 mod verify;
 
-use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Verify};
+use crate::policy::model::{AttemptId, Cause, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::Ticks;
 use crate::ports::{
     self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
@@ -126,7 +126,12 @@ impl Run<'_> {
         };
         match (verdict, self.job.verify) {
             (Verdict::Healthy(detail), _) => {
-                info!("{}", wording::already_healthy(name, &detail));
+                let text = wording::already_healthy(name, &detail);
+                match self.job.cause {
+                    // While it is held everything is looked at again and again; one summary tells of it.
+                    Cause::MassAlarm => debug!("{text}"),
+                    _ => info!("{text}"),
+                }
                 Some(Outcome::new(End::AlreadyHealthy, 0, detail))
             }
             (Verdict::Unhealthy(why), Verify::Only) => {

@@ -158,7 +158,7 @@ fn sentences(operator: &Operator<'_>, wish: &Wish, gone: &[Override]) -> Vec<Str
             }
             _ => {
                 vec![
-                    "The alarms of the mass alarm are believed: they are acted on like any other.".to_owned(),
+                    "The alarms of the mass alarm are believed: what has a check is looked at first, the rest is restarted.".to_owned(),
                 ]
             }
         },

@@ -226,7 +226,10 @@ impl Book {
     pub(super) fn settled(&mut self, job: &Job) {
         for Alarm { row, .. } in &job.alarms {
             self.marked.remove(row);
-            self.said.remove(row);
+            // In a mass alarm that is held each row is looked at again and again, and its reason stays.
+            if job.cause != Cause::MassAlarm {
+                self.said.remove(row);
+            }
         }
         if let Some(standing) = self.state.standing(&job.name) {
             for mark in &standing.handled {

@@ -44,7 +44,7 @@ fn wrong_alarms_are_held_and_asked_about_and_only_what_is_bad_is_restarted() {
     // The operator believes them: those with a check are looked at first, the others restarted.
     let told = world.ok(&["release", "--mass-alarm", "--by", "ana", "--why", "the switch was down"]);
     assert!(
-        told.starts_with("The alarms of the mass alarm are believed: they are acted on like any other.\n"),
+        told.starts_with("The alarms of the mass alarm are believed: what has a check is looked at first, the rest is restarted.\n"),
         "{told}"
     );
     for id in &rows {
