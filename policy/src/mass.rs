@@ -134,8 +134,8 @@ impl Mass {
 /// Lets the guard see the alarms of a poll.
 pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut Vec<Notice>) {
     let least = view.limits.mass_min;
-    let few = least == 0 || view.alarms.len() < least as usize;
-    if state.mass.stage == Stage::None && few {
+    let enough = (1..=view.alarms.len()).contains(&(least as usize));
+    if state.mass.stage == Stage::None && !enough {
         return;
     }
     let sights = Sights::new(view, state, now);

@@ -8,7 +8,7 @@ use crate::model::{Criticality, Job, Name, Verify, View};
 use crate::sight::Sights;
 use crate::state::State;
 use crate::time::{Now, Ticks};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// One round.
 pub(crate) struct Round<'a> {
@@ -47,13 +47,15 @@ impl<'a> Round<'a> {
     /// critical; of several, the one in alarm for the longest time. Those that were tried in vain come after all others.
     fn choose_canaries(&self) -> HashMap<&'a Name, &'a Name> {
         let mut best: HashMap<&'a Name, (Rank, &'a Name)> = HashMap::new();
-        if !self.state.groups.keys().any(|group| self.wants_canary(group)) {
+        let half_open: HashSet<&Name> =
+            self.state.groups.iter().filter_map(|its| self.half_open(its)).collect();
+        if half_open.is_empty() {
             return HashMap::new();
         }
         for (index, alarm) in self.view.alarms.iter().enumerate() {
             let Some(group) = self.sights.group(&alarm.name) else { continue };
             let case = Case::of(self, alarm);
-            if !self.wants_canary(group) || !case.could_be_canary(self) {
+            if !half_open.contains(group) || !case.could_be_canary(self) {
                 continue;
             }
             let (criticality, wave, since) = case.precedence(self);
@@ -65,9 +67,10 @@ impl<'a> Round<'a> {
         best.into_iter().map(|(group, (_, name))| (group, name)).collect()
     }
 
-    fn wants_canary(&self, group: &Name) -> bool {
-        let known = self.view.groups.get(group).zip(self.state.groups.get(group));
-        known.is_some_and(|(rules, its)| its.admits(rules, self.now.boot) == GroupAnswer::Canary)
+    /// A group that is to be tried with one member.
+    fn half_open<'b>(&self, (group, its): (&'b Name, &Group)) -> Option<&'b Name> {
+        let rules = self.view.groups.get(group)?;
+        (its.admits(rules, self.now.boot) == GroupAnswer::Canary).then_some(group)
     }
 
     /// Who is the canary of a half-open group.

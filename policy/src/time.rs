@@ -55,7 +55,7 @@ impl Now {
     pub fn wall_at(self, ticks: Ticks) -> Wall {
         let ahead = i128::from(ticks.0) - i128::from(self.boot.0);
         let wall = i128::from(self.wall.0) + ahead;
-        Wall(i64::try_from(wall).unwrap_or(if wall > 0 { i64::MAX } else { i64::MIN }))
+        Wall(i64::try_from(wall).unwrap_or(if wall.is_positive() { i64::MAX } else { i64::MIN }))
     }
 }
 

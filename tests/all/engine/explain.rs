@@ -77,7 +77,8 @@ fn why_tells_what_was_seen_now_while_it_was_held_and_at_every_attempt() {
     world.until("that moment to be past", |world| world.pm(&["why", "bad", "--at", &then]).code == 0);
     let held = why(&world, "bad", ended(1) + 300);
     assert!(
-        held.starts_with("At ") && held.contains(", an alarm of bad was held (breaker-open), since "),
+        held.starts_with("The last decision about bad up to ")
+            && held.contains(" was to hold its alarm (breaker-open), at "),
         "{held}"
     );
     assert!(
