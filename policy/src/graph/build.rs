@@ -80,10 +80,8 @@ pub(super) fn interned<'n>(
     // Edges mostly come sorted by where they begin.
     let mut last: Option<(&Name, u32)> = None;
     for (from, to) in edges {
-        let number = match last {
-            Some((name, number)) if name == from => number,
-            _ => number_of(from),
-        };
+        let again = last.filter(|(name, _)| *name == from);
+        let number = again.map_or_else(|| number_of(from), |(_, number)| number);
         last = Some((from, number));
         found.push((number, number_of(to)));
     }
@@ -111,7 +109,8 @@ pub(super) struct Sorted {
 /// Walks along the dependencies, deepest first. An edge back to a name that is still being walked closes a cycle.
 pub(super) fn sorted(up: &Links) -> Sorted {
     const NEW: u32 = u32::MAX;
-    const DONE: u32 = u32::MAX - 1;
+    const DONE: u32 = 0xFFFF_FFFE;
+    const DEEPEST: u32 = 0xFFFF_FFFD;
     // Where a name stands on the path, or that it does not.
     let mut places = vec![NEW; up.len()];
     let mut depths = vec![0; up.len()];
@@ -132,7 +131,7 @@ pub(super) fn sorted(up: &Links) -> Sorted {
             match places[to as usize] {
                 // The step is made when all that lies behind it is done.
                 NEW => {
-                    places[to as usize] = u32::try_from(path.len()).unwrap_or(DONE - 1);
+                    places[to as usize] = u32::try_from(path.len()).unwrap_or(DEEPEST);
                     path.push((to, 0));
                     continue;
                 }

@@ -153,6 +153,13 @@ fn a_cycle_is_told_with_its_path_and_does_not_stop_the_rest() {
 }
 
 #[test]
+fn a_cycle_of_the_table_is_not_blamed_on_a_section_that_says_something_else() {
+    let related = merge("a - b\nb - -\nc - -", "", "a=c c=a");
+    let Problem::Cycle { sources, .. } = &related.problems()[0] else { panic!() };
+    assert_eq!(sources, &[Source::Table, Source::Table]);
+}
+
+#[test]
 fn a_flood_of_cycles_is_counted_and_a_long_path_is_cut() {
     let names: Vec<Name> = (0..30).map(|number| name(&format!("n{number:02}"))).collect();
     let knot = names.iter().flat_map(|from| names.iter().map(|to| (from.clone(), to.clone()))).collect();
