@@ -4,11 +4,13 @@
 //! the policy's own and, for plugins, the plain data of `pm-plugin-api` (a second set of identical types would only
 //! need translating).
 
+mod bell;
 mod journal;
 pub mod overrides;
 mod windows;
 mod witness;
 
+pub use bell::{Bell, Heard};
 pub use journal::{
     Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending,
     Record, Stage, Unfinished,
@@ -212,6 +214,10 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`]; refuses a version newer than it knows.
     fn migrate(&mut self) -> Result<Vec<String>, StoreError>;
+    /// What tells of changes of the alarms, where that is wanted and the engine can.
+    fn bell(&self) -> Option<Box<dyn Bell>> {
+        None
+    }
 }
 
 /// Restarts and checks, by the name of the part. The implementation finds, loads and isolates the plugins.

@@ -17,6 +17,7 @@ mod parallel;
 mod plugins;
 mod presence;
 mod processes;
+mod push;
 mod stopping;
 
 use pm_tests::sandbox::{PATIENCE, Sandbox};

@@ -7,6 +7,7 @@ mod clearing;
 mod crashes;
 mod load;
 mod outages;
+mod push;
 mod refusals;
 mod ways;
 

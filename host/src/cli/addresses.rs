@@ -2,7 +2,8 @@
 
 use crate::config::database::{self, Database, TlsMode};
 use crate::store::{
-    Access, Address, ClientCertificate, Login, MysqlAddress, Password, Server, SqliteAddress, Tls, Trust,
+    Access, Address, ClientCertificate, Login, MysqlAddress, Password, Push, Server, SqliteAddress, Tls,
+    Trust,
 };
 use std::path::PathBuf;
 
@@ -14,7 +15,12 @@ pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
 /// As [`translate`]; what is only read is not even made.
 pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Access) -> Address {
     match database {
-        Database::Sqlite { path } => Address::Sqlite(SqliteAddress { path: path.clone(), access, host_id }),
+        Database::Sqlite { path, push } => Address::Sqlite(SqliteAddress {
+            path: path.clone(),
+            access,
+            host_id,
+            push: if *push { Push::On } else { Push::Off },
+        }),
         Database::Mysql(mysql) => Address::Mysql(MysqlAddress {
             server: server(&mysql.address),
             logins: mysql
@@ -32,8 +38,20 @@ pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Acc
             write_timeout: mysql.write_timeout,
             connections: mysql.pool_max,
             host_id,
+            push: mysql.push.then(|| mysql.push_server_id.unwrap_or_else(replica_number)),
         }),
     }
+}
+
+/// What pm calls itself among the replicas of a server when nobody has said so: the same at every start, another one on
+/// every machine, and above the numbers that people give.
+fn replica_number() -> u32 {
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    let name = rustix::system::uname();
+    // FNV-1a: two of a thousand machines get the same number with a chance of 1 in 500.
+    let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
+    let hash = machine.iter().chain(name.nodename().to_bytes()).fold(0x811c_9dc5, mix);
+    0xF000_0000 | (hash & 0x0FFF_FFFF)
 }
 
 fn server(address: &database::Address) -> Server {
@@ -64,7 +82,7 @@ fn tls(tls: &database::Tls) -> Tls {
 /// Where the alarms are, for people; never with a password.
 pub(crate) fn name(database: &Database) -> String {
     match database {
-        Database::Sqlite { path } => format!("sqlite {}", path.display()),
+        Database::Sqlite { path, .. } => format!("sqlite {}", path.display()),
         Database::Mysql(mysql) => {
             let place = match &mysql.address {
                 database::Address::Socket(path) => path.display().to_string(),

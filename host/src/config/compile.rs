@@ -114,7 +114,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         let source = Source { environment: world.environment, file: world.path, mode: world.mode };
         database::database(sheet.read("database", problems), &source, &monitor.state_dir)
     } else {
-        (!database_is_lost).then(|| Database::Sqlite { path: monitor.state_dir.join("alarms.db") })
+        (!database_is_lost)
+            .then(|| Database::Sqlite { path: monitor.state_dir.join("alarms.db"), push: true })
     };
     if matches!(database, Some(Database::Mysql(_))) || (with_server && database.is_none()) {
         globals::require_monitor(sheet.read("monitor", problems));

@@ -14,6 +14,8 @@ pub enum Database {
     Sqlite {
         /// `path` (`alarms.db` in the state directory).
         path: PathBuf,
+        /// `push` (yes).
+        push: bool,
     },
     /// MySQL or MariaDB.
     Mysql(Mysql),
@@ -40,6 +42,10 @@ pub struct Mysql {
     pub write_timeout: Duration,
     /// `pool_max` (4): connections at the same time; 1 to 64.
     pub pool_max: u16,
+    /// `push` (no).
+    pub push: bool,
+    /// `push_server_id` (made from the machine): pm's number among the replicas of the server.
+    pub push_server_id: Option<u32>,
 }
 
 /// Where the server listens.

@@ -79,7 +79,7 @@ fn config(config: &Config) -> Value {
 
 fn database(database: &Database) -> Value {
     match database {
-        Database::Sqlite { path } => json!({ "engine": database.engine(), "path": path }),
+        Database::Sqlite { path, push } => json!({ "engine": database.engine(), "path": path, "push": push }),
         Database::Mysql(mysql) => server(mysql),
     }
 }
@@ -111,6 +111,8 @@ fn server(mysql: &Mysql) -> Value {
         "read_timeout": seconds(mysql.read_timeout),
         "write_timeout": seconds(mysql.write_timeout),
         "pool_max": mysql.pool_max,
+        "push": mysql.push,
+        "push_server_id": mysql.push_server_id,
     })
 }
 

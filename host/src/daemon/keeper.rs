@@ -7,6 +7,7 @@
 
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
+use crate::daemon::push::{News, Pace, Push};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Pace(Duration, u32),
     /// Another database.
     Replace(Box<dyn AlarmStore>),
+    /// The alarms may have changed.
+    Ring,
     /// Make the clearings once more and leave.
     Stop,
 }
@@ -83,12 +86,18 @@ pub(super) struct Keeper {
     pub(super) doubt: Option<(RowId, String)>,
     /// What the loop was told last; none before the first poll.
     pub(super) told: Option<Vec<Alarm>>,
+    pub(super) push: Push,
+    pub(super) pace: Pace,
+    /// Whether it has rung since it was last looked.
+    pub(super) rung: bool,
 }
 
 impl Keeper {
     /// Serves until told to stop or the loop is gone.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let mut next = self.clock.now().boot;
+        let mut last = Ticks(0);
+        self.push.listen_to(self.store.bell());
         loop {
             let pause = next.since(self.clock.now().boot);
             match commands.recv_timeout(pause) {
@@ -109,12 +118,17 @@ impl Keeper {
                         Stop::No if self.doubt.is_none() => {}
                         Stop::PollNow | Stop::No => next = self.clock.now().boot,
                     }
+                    if std::mem::take(&mut self.rung) {
+                        next = self.pace.ring(self.clock.now().boot, last).min(next);
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     self.flush();
-                    let pause = self.poll();
+                    let (pause, news) = self.poll();
                     let now = self.clock.now();
-                    next = now.boot.after(pause.max(LEAST));
+                    let soon = self.pace.polled(news).unwrap_or(Duration::MAX);
+                    next = now.boot.after(pause.max(LEAST).min(soon));
+                    last = now.boot;
                     self.progress.last.store(now.boot.0, Ordering::Relaxed);
                     self.progress.next.store(next.0, Ordering::Relaxed);
                 }
@@ -147,15 +161,20 @@ impl Keeper {
                 self.complained.clear();
                 self.set_table(Table::Writable);
                 (self.told, self.related_at, self.counted) = (None, None, None);
+                self.push.listen_to(self.store.bell());
                 return Stop::PollNow;
+            }
+            Command::Ring => {
+                self.push.heard();
+                self.rung = true;
             }
             Command::Stop => return Stop::Yes,
         }
         Stop::No
     }
 
-    /// Reads the alarms; answers how long to wait for the next time.
-    fn poll(&mut self) -> Duration {
+    /// Reads the alarms; answers how long to wait for the next time, and whether they are others than before.
+    fn poll(&mut self) -> (Duration, News) {
         let asked = self.clock.now().boot;
         match self.store.poll(MOST) {
             Ok(alarms) => {
@@ -164,7 +183,7 @@ impl Keeper {
                 {
                     // These rows are from before the clearings that waited: they are read again behind them.
                     self.flush();
-                    return Duration::ZERO;
+                    return (Duration::ZERO, News::Some);
                 }
                 if let Some((row, text)) = self.doubt.take()
                     && self.complained.insert(row)
@@ -176,8 +195,8 @@ impl Keeper {
                         "The table holds {MOST} or more alarms; the others are read when these are handled"
                     );
                 }
-                let news = self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty());
-                if news {
+                let news = if self.told.as_ref() == Some(&alarms) { News::None } else { News::Some };
+                if self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty()) {
                     // Groups and dependencies first: the decision about these alarms needs them.
                     self.relate();
                     let known = self.count(alarms.len());
@@ -185,9 +204,9 @@ impl Keeper {
                     self.send(Event::Polled(alarms, known));
                 }
                 self.progress.asked.store(asked.0, Ordering::Release);
-                self.interval
+                (self.interval, news)
             }
-            Err(error) => self.fails(&error),
+            Err(error) => (self.fails(&error), News::Some),
         }
     }
 

@@ -12,6 +12,7 @@ mod link;
 mod orders;
 mod outbox;
 mod pool;
+mod push;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use crate::wording;
 use book::{Book, Running};
 use keeper::{Command, Keeper, Progress};
 use pool::Pool;
+use push::{Pace, Push};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -130,6 +132,9 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         cut_short: 0,
         doubt: None,
         told: None,
+        push: Push::new(commands.clone(), Arc::clone(&parts.clock)),
+        pace: Pace::default(),
+        rung: false,
     };
     let keeper = std::thread::Builder::new()
         .name("pm-store".to_owned())

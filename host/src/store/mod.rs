@@ -47,6 +47,17 @@ pub struct SqliteAddress {
     pub access: Access,
     /// Only rows of this host; none: all rows.
     pub host_id: Option<i64>,
+    /// Whether changes are listened for.
+    pub push: Push,
+}
+
+/// Whether changes of the alarms are listened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// Only polls find them.
+    Off,
+    /// They ring.
+    On,
 }
 
 /// A MySQL or MariaDB server.
@@ -70,6 +81,8 @@ pub struct MysqlAddress {
     pub connections: u16,
     /// Only rows of this host; none: all rows.
     pub host_id: Option<i64>,
+    /// What pm calls itself among the replicas of the server when it listens for changes; none: it does not listen.
+    pub push: Option<u32>,
 }
 
 /// Where a server listens.

@@ -9,6 +9,7 @@
 //! that makes it count found rows must never be set. Notes and names are compared byte for byte: the collation of
 //! the column would take `Web ` for `web`. Nothing but this file and its parts names the driver.
 
+mod bell;
 mod connect;
 mod failure;
 mod line;

@@ -5,6 +5,7 @@
 //! file behind the path is another one, and after any error of the file itself. Nothing but this file and its part
 //! `failure` names the driver.
 
+mod bell;
 mod failure;
 mod tables;
 
@@ -12,10 +13,10 @@ use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema;
-use super::{Access, SqliteAddress};
+use super::{Access, Push, SqliteAddress};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError, Trouble};
+use crate::ports::{AlarmStore, Bell, Cleared, Row, Rows, Schema, StoreError, Trouble};
 use crate::write_ahead::write_ahead;
 use failure::Place;
 use jiff::tz::TimeZone;
@@ -284,6 +285,11 @@ impl AlarmStore for SqliteStore {
         // The declared length of a column may be known only now.
         self.open = None;
         Ok(done)
+    }
+
+    fn bell(&self) -> Option<Box<dyn Bell>> {
+        (self.address.push == Push::On)
+            .then(|| Box::new(bell::FileBell::new(self.place.clone())) as Box<dyn Bell>)
     }
 }
 

@@ -6,7 +6,9 @@ use mysql::prelude::Queryable;
 use pm_host::policy::model::Name;
 use pm_host::policy::time::{Now, Ticks, Wall};
 use pm_host::ports::{AlarmStore, Clock, Waited};
-use pm_host::store::{self, Access, Address, Login, MysqlAddress, Password, Server, SqliteAddress, Tls};
+use pm_host::store::{
+    self, Access, Address, Login, MysqlAddress, Password, Push, Server, SqliteAddress, Tls,
+};
 use pm_tests::components;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -110,7 +112,12 @@ impl Database for Sqlite {
     }
 
     fn store(&self, host_id: Option<i64>) -> Box<dyn AlarmStore> {
-        let address = Address::Sqlite(SqliteAddress { path: self.path(), access: Access::Full, host_id });
+        let address = Address::Sqlite(SqliteAddress {
+            path: self.path(),
+            access: Access::Full,
+            host_id,
+            push: Push::Off,
+        });
         store::open(address, Arc::new(Still::default()))
     }
 
@@ -175,6 +182,7 @@ impl MariaDb {
             read_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(15),
             host_id: None,
+            push: None,
         }
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Keys that only a server needs.
-const SERVER_KEYS: [&str; 15] = [
+const SERVER_KEYS: [&str; 16] = [
     "host",
     "port",
     "socket",
@@ -26,6 +26,7 @@ const SERVER_KEYS: [&str; 15] = [
     "read_timeout",
     "write_timeout",
     "pool_max",
+    "push_server_id",
 ];
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -44,7 +45,7 @@ pub(in crate::config) fn database(
 ) -> Option<Database> {
     let engine = engine(&mut reader);
     reader.know(&SERVER_KEYS);
-    reader.know(&["path"]);
+    reader.know(&["path", "push"]);
     let database = match engine? {
         Engine::Postgres => {
             let message = "PostgreSQL is not supported in this version";
@@ -58,7 +59,8 @@ pub(in crate::config) fn database(
                 }
             }
             let path = reader.path("path").unwrap_or_else(|| state_dir.join("alarms.db"));
-            Some(Database::Sqlite { path })
+            let push = reader.value("push").unwrap_or(true);
+            Some(Database::Sqlite { path, push })
         }
         Engine::Mysql => {
             if reader.raw("path").is_some() {
@@ -106,6 +108,8 @@ fn mysql(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Mysql> {
         limit("write_timeout", seconds(30)),
     );
     let pool_max = reader.number("pool_max", 1..=64).map_or(4, |most| most as u16);
+    let push = reader.value("push").unwrap_or(false);
+    let push_server_id = reader.number("push_server_id", 1..=u32::MAX);
     Some(Mysql {
         address: address?,
         logins: logins?,
@@ -115,6 +119,8 @@ fn mysql(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Mysql> {
         read_timeout,
         write_timeout,
         pool_max,
+        push,
+        push_server_id,
     })
 }
 

@@ -6,9 +6,10 @@
 //! nothing to do for a while. How each is kept sound is told in `line`.
 
 use super::MysqlStore;
+use super::bell::LogBell;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError};
+use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, StoreError};
 use crate::store::MysqlAddress;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,5 +141,10 @@ impl AlarmStore for MysqlPool {
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         self.first.migrate()
+    }
+
+    fn bell(&self) -> Option<Box<dyn Bell>> {
+        let number = self.address.push?;
+        Some(Box::new(LogBell::new(self.address.clone(), number)))
     }
 }
