@@ -7,6 +7,7 @@
 
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
+use crate::failpoint::{self, Point};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
@@ -178,6 +179,7 @@ impl Keeper {
                 }
                 let news = self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty());
                 if news {
+                    failpoint::pass(Point::AlarmsRead);
                     // Groups and dependencies first: the decision about these alarms needs them.
                     self.relate();
                     let known = self.count(alarms.len());
