@@ -15,6 +15,7 @@ export CARGO_TERM_COLOR ?= auto
 
 release:
 	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
+	@! grep -aq PM_FAILPOINT target/release/pm || { echo 'target/release/pm can be killed by tests: it must not be built with failpoints'; exit 1; }
 
 run: release
 	target/release/pm demo

@@ -22,6 +22,7 @@ mod tests;
 mod trouble;
 mod windows;
 
+use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
 use crate::policy::time::Wall;
 use crate::policy::window::Override;
@@ -252,6 +253,7 @@ impl Journal for FileJournal {
                 standings::store(tx, name, standing, &self.owner.boot)?;
                 standings::post(tx, clears)?;
             }
+            failpoint::pass(Point::OutcomeWritten);
             attempts::prune(tx, id, record.at.wall)?;
             evidence::prune(tx, id)
         });

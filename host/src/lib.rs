@@ -17,6 +17,7 @@ pub mod console;
 pub mod daemon;
 pub mod evidence;
 pub mod exec;
+pub mod failpoint;
 pub mod journal;
 pub mod plugins;
 pub mod ports;

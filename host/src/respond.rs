@@ -8,10 +8,12 @@ mod action;
 mod capsule;
 mod evidence;
 mod resume;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verify;
 
+use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Cause, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::Ticks;
 use crate::ports::{
@@ -21,9 +23,8 @@ use crate::ports::{
 use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
-use pm_plugin_api::{ErrorKind, Target};
+use pm_plugin_api::ErrorKind;
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -95,9 +96,11 @@ pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Repo
     if let Some(outcome) = contained_if(|| run.look_first()) {
         return Report { id: None, outcome };
     }
+    failpoint::pass(Point::LookedFirst);
     if let Err(outcome) = run.claim() {
         return Report { id: None, outcome };
     }
+    failpoint::pass(Point::Claimed);
     let outcome = contained(|| run.whole_procedure());
     Report { id: run.id, outcome }
 }
@@ -195,11 +198,14 @@ impl Run<'_> {
     fn whole_procedure(&self) -> Outcome {
         info!("{}", wording::beginning(&self.job.name, &self.spec.strategy_text, &self.spec.system_name));
         self.keep_evidence();
+        failpoint::pass(Point::EvidenceKept);
         if let Some(line) = &self.spec.pre_restart {
             self.stage(Stage::Prepared, None);
+            failpoint::pass(Point::Preparing);
             if let Err(outcome) = self.prepare(line) {
                 return outcome;
             }
+            failpoint::pass(Point::Prepared);
         }
         self.attempts()
     }
@@ -231,6 +237,7 @@ impl Run<'_> {
                 return self.outcome(End::Cancelled, attempt - 1, why.clone());
             }
             self.tell(attempt, most, began, &tried);
+            failpoint::pass(Point::AttemptTold);
             match tried {
                 Tried::Good(detail) => return self.good(attempt, detail),
                 Tried::Again(why) => last = why,
@@ -241,6 +248,7 @@ impl Run<'_> {
                 }
             }
             warn!("{}", wording::attempt_failed(&self.job.name, attempt, &last));
+            failpoint::pass(Point::AttemptFailed);
             if attempt < most && self.wait(self.spec.backoff.after(attempt)) == Waited::Interrupted {
                 return self.handed_over(attempt);
             }
@@ -288,6 +296,7 @@ impl Run<'_> {
             },
         };
         self.stage(Stage::Verifying, None);
+        failpoint::pass(Point::VerifyingNoted);
         // What did not help is not tried again before the next step of the ladder was.
         let next = self.acted.get().map_or(0, |rung| rung + 1);
         self.rung.set(next.min(self.spec.chain.len().saturating_sub(1)));
@@ -296,6 +305,7 @@ impl Run<'_> {
             (None, Some(_)) => Verdict::NotChecked,
             _ => self.verify(),
         };
+        failpoint::pass(Point::Verified);
         match (verdict, action_error) {
             // With a check the check alone decides, as ever; the status of the action is recorded.
             (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
@@ -327,6 +337,7 @@ impl Run<'_> {
 
     fn handed_over(&self, attempts: u32) -> Outcome {
         warn!("{}", wording::handed_over(&self.job.name));
+        failpoint::pass(Point::HandedOver);
         self.outcome(End::HandedOver, attempts, STOPPED.to_owned())
     }
 
@@ -341,47 +352,6 @@ impl Run<'_> {
 
     fn wait(&self, duration: Duration) -> Waited {
         self.world.clock.wait(duration)
-    }
-
-    fn target(&self, attempt: u32) -> Target {
-        let mut target = Target::named(self.job.name.as_str());
-        target.system_name.clone_from(&self.spec.system_name);
-        target.process_id = self.job.alarms.first().map(|alarm| alarm.row.0);
-        target.attempt = attempt;
-        target.max_attempts = self.spec.max_attempts;
-        target.restart_delay_ms = millis(self.spec.backoff.base);
-        target.timeout_ms = millis(self.spec.restart_timeout);
-        target.working_directory.clone_from(&self.spec.working_directory);
-        target.environment = self.environment(attempt);
-        target
-    }
-
-    /// The configured variables and those that the original's commands saw of the round.
-    fn environment(&self, attempt: u32) -> BTreeMap<String, String> {
-        let mut all = self.spec.environment.clone();
-        let (name, system_name) = (self.job.name.as_str(), self.spec.system_name.as_str());
-        let row = self.job.alarms.first();
-        let mut set = |key: &str, value: &str| {
-            // A variable cannot hold NUL; such a value is left out rather than failing the restart.
-            if !value.contains('\0') {
-                all.insert(key.to_owned(), value.to_owned());
-            }
-        };
-        for key in ["process_name", "PROCESS_NAME"] {
-            set(key, name);
-        }
-        for key in ["system_name", "SYSTEM_NAME"] {
-            set(key, system_name);
-        }
-        set("strategy", &self.spec.strategy_text);
-        set("attempt", &attempt.to_string());
-        set("max_attempts", &self.spec.max_attempts.to_string());
-        set("restart_delay", &self.spec.backoff.base.as_secs_f64().to_string());
-        if let Some(alarm) = row {
-            set("process_id", &alarm.row.0.to_string());
-            set("notes", alarm.notes.as_deref().unwrap_or_default());
-        }
-        all
     }
 }
 

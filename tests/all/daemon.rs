@@ -10,6 +10,7 @@ mod configuration;
 mod crashes;
 mod database;
 mod evidence;
+mod failpoints;
 mod hostile;
 mod log;
 mod overrides;

@@ -5,6 +5,7 @@
 
 mod check;
 mod evidence;
+mod failpoints;
 mod faults;
 mod restart;
 

@@ -7,6 +7,7 @@ mod absent;
 mod check;
 mod engine;
 mod evidence;
+mod failpoints;
 mod faults;
 mod hostile;
 mod package;

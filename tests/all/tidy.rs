@@ -6,16 +6,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 18] = [
+const IMPORTS: [(&str, &[&str]); 20] = [
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
+    ("write_ahead", &[]),
     ("wording", &["policy", "ports", "spec"]),
-    ("respond", &["policy", "ports", "spec", "wording", "respond"]),
-    ("daemon", &["policy", "ports", "spec", "wording", "respond", "daemon"]),
+    ("failpoint", &[]),
+    ("respond", &["policy", "ports", "spec", "wording", "respond", "failpoint"]),
+    ("daemon", &["policy", "ports", "spec", "wording", "respond", "daemon", "failpoint"]),
     ("calendar", &["policy", "ports", "calendar"]),
     ("config", &["policy", "spec", "calendar", "config"]),
-    ("store", &["policy", "ports", "store", "clock"]),
-    ("journal", &["policy", "ports", "journal"]),
+    ("store", &["policy", "ports", "store", "clock", "write_ahead"]),
+    ("journal", &["policy", "ports", "journal", "failpoint", "write_ahead"]),
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),
     ("evidence", &["policy", "ports"]),
@@ -149,7 +151,9 @@ fn drivers_are_named_in_their_own_files_only() {
         for (driver, place) in places {
             let its_own = file.starts_with(place)
                 || (driver == "rusqlite::"
-                    && (file.starts_with("host/src/journal") || file.contains("store/")));
+                    && (file.starts_with("host/src/journal")
+                        || file == "host/src/write_ahead.rs"
+                        || file.contains("store/")));
             let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
             let uses = code.filter(|line| line.contains(&format!("use {driver}"))).count();
             assert!(its_own || is_test(&file) || uses == 0, "{file} names the driver {driver}");
@@ -168,5 +172,32 @@ fn every_test_file_is_listed() {
         if name != "main" {
             assert!(main.contains(&format!("mod {name};")), "tests/all/main.rs does not list {name}");
         }
+    }
+}
+
+/// A point is code only where the feature and debug assertions are on: in what `cargo build --workspace` makes for tests.
+#[test]
+fn a_release_has_no_failpoints() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let point = read("host/src/failpoint.rs");
+    let condition = "all(feature = \"failpoints\", debug_assertions)";
+    assert_eq!(point.matches(&format!("#[cfg({condition})]")).count(), 1);
+    assert_eq!(point.matches(&format!("#[cfg(not({condition}))]")).count(), 1);
+    assert!(!read("Cargo.toml").contains("debug-assertions"), "releases have none by default");
+    let mut manifests = Vec::new();
+    files(&root(), "Cargo.toml", &mut manifests);
+    for path in manifests {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let switched_on =
+            text.lines().any(|line| line.contains("\"failpoints\"") || line.starts_with("default = "));
+        assert_eq!(switched_on, path.ends_with("tests/Cargo.toml"), "{}", path.display());
+    }
+    for (file, text) in
+        sources().into_iter().filter(|(file, _)| file.starts_with("host/") || file.starts_with("plugin"))
+    {
+        assert!(
+            file == "host/src/failpoint.rs" || !text.contains("PM_FAILPOINT"),
+            "{file} reads PM_FAILPOINT"
+        );
     }
 }

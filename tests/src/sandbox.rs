@@ -3,6 +3,7 @@
 //! Nothing is mocked. Every wait is for something visible (a line of the log, a row, a process) and ends with an
 //! explanation: the log so far. Everything that was started is killed when the sandbox is dropped.
 
+use pm_host::failpoint::Point;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub struct Sandbox {
     folder: TempDir,
     /// A program and its arguments that run pm, whose command line follows; empty for none.
     launcher: Vec<String>,
+    /// Where pm kills itself from now on, as `PM_FAILPOINT` says it.
+    failpoint: Option<String>,
     daemons: Vec<Child>,
 }
 
@@ -68,7 +71,7 @@ impl Sandbox {
         let folder =
             tempfile::Builder::new().prefix("pm-test-").tempdir_in(place).expect("a folder for the test");
         let launcher = launcher.iter().map(|&word| word.to_owned()).collect();
-        let sandbox = Self { folder, launcher, daemons: Vec::new() };
+        let sandbox = Self { folder, launcher, failpoint: None, daemons: Vec::new() };
         sandbox.configure(config);
         sandbox
     }
@@ -134,9 +137,17 @@ impl Sandbox {
             }
         };
         command.args(words).arg("--config").arg(self.config()).current_dir(self.dir());
-        for key in ["PM_CONFIG", "CONFIG_FILE", "STATE_DIRECTORY", "NOTIFY_SOCKET", "PM_DATABASE_PASSWORD"] {
+        for key in [
+            "PM_CONFIG",
+            "CONFIG_FILE",
+            "STATE_DIRECTORY",
+            "NOTIFY_SOCKET",
+            "PM_DATABASE_PASSWORD",
+            "PM_FAILPOINT",
+        ] {
             command.env_remove(key);
         }
+        command.envs(self.failpoint.iter().map(|point| ("PM_FAILPOINT", point)));
         command
     }
 
@@ -171,6 +182,32 @@ impl Sandbox {
         let pid = child.id();
         self.daemons.push(child);
         pid
+    }
+
+    /// Starts the daemon and waits until it has killed itself at a point (see `host/src/failpoint.rs`).
+    ///
+    /// # Panics
+    /// When it never comes there, or was built without failpoints.
+    pub fn dies_at(&mut self, point: Point) {
+        self.fail_at(Some(point));
+        let pid = self.start_at_once();
+        self.until(&format!("pm to die at {} (built by cargo build --workspace?)", point.word()), |_| {
+            !lives(pid)
+        });
+        self.fail_at(None);
+        // A launcher tells the signal of what it ran as a shell does.
+        let end = self.ended();
+        assert!(
+            [-1, 137].contains(&end),
+            "pm ended with {end} before {}; log:\n{}",
+            point.word(),
+            self.log()
+        );
+    }
+
+    /// Where every pm that is started from now on kills itself.
+    pub fn fail_at(&mut self, point: Option<Point>) {
+        self.failpoint = point.map(|point| point.word().to_owned());
     }
 
     /// Sends a signal, by number, to the daemon that was started last.
@@ -271,6 +308,12 @@ impl Drop for Sandbox {
             }
         }
     }
+}
+
+/// Whether a process is there and no zombie.
+fn lives(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 /// Pids whose command line names a folder, zombies left out.

@@ -108,7 +108,11 @@ mod tests {
         fn add_window(&self, _: &Definition, _: Wall) -> Result<Added, JournalError> {
             unreachable!("the loop adds none")
         }
-        fn remove_window(&self, _: &Name) -> Result<bool, JournalError> {
+        fn remove_window(
+            &self,
+            _: &Name,
+            _: &crate::ports::overrides::Request,
+        ) -> Result<bool, JournalError> {
             unreachable!("the loop removes none")
         }
     }

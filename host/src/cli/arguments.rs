@@ -5,7 +5,7 @@
 mod maintenance;
 mod operator;
 
-pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb};
+pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb, RemoveWindowOptions};
 pub(crate) use operator::{
     AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
 };

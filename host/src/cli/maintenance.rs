@@ -5,9 +5,10 @@ mod list;
 pub(crate) mod words;
 
 use crate::calendar::{Calendar, Part, Recurring, Zone, when};
-use crate::cli::arguments::{AddWindowOptions, Global, MaintenanceVerb};
+use crate::cli::arguments::{AddWindowOptions, Global, MaintenanceVerb, RemoveWindowOptions, WordOptions};
 use crate::cli::compose::Context;
-use crate::cli::{Failure, Terminal, operator, who};
+use crate::cli::operator::{self, Operator};
+use crate::cli::{Failure, Terminal};
 use crate::config::Config;
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
@@ -25,37 +26,27 @@ pub(crate) fn maintenance(
     match verb {
         MaintenanceVerb::Add(options) => add(&context, options, terminal),
         MaintenanceVerb::List(options) => list::list(&context, options.format, terminal),
-        MaintenanceVerb::Remove(options) => remove(&context, &Name::new(&options.name), terminal),
+        MaintenanceVerb::Remove(options) => remove(&context, options, terminal),
     }
 }
 
 fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let (now, id) = (context.now().wall, Name::new(&options.name));
+    let id = Name::new(&options.name);
     if id.is_blank() {
         return Err(Failure::Usage("a maintenance window needs a name".to_owned()));
     }
-    let zone = options.zone.as_deref().map_or_else(|| Ok(Zone::system()), Zone::named);
-    let zone = zone.map_err(|unknown| Failure::Usage(format!("--zone: {unknown}; {}", unknown.hint())))?;
-    let definition = Definition {
-        scopes: scopes(&context.config, options)?,
-        reason: options.reason.clone(),
-        by: options.by.clone().unwrap_or_else(who::login),
-        when: time(options, &zone, now)?,
-        id,
-    };
-    let id = &definition.id;
-    if let Some(line) = context.config.maintenance_lines.get(id) {
-        let place = format!("line {line} of {}", context.config.file.display());
-        return Err(Failure::Failed(format!(
-            "there is a window \"{id}\" already ({place}); take another name"
-        )));
-    }
-    let added = context.journal()?.add_window(&definition, now).map_err(|error| Failure::failed(&error))?;
+    let why = (!options.reason.is_empty()).then(|| options.reason.clone());
+    let operator = Operator::of(context, &WordOptions { why, by: options.by.clone() })?;
+    let now = operator.request.at;
+    let scopes = scopes(options);
+    let refuse = |refusal| operator.refuse("maintenance add", &scopes, None, refusal);
+    let definition = definition(&operator, options, &scopes).map_err(refuse)?;
+    let added = operator.journal.add_window(&definition, now).map_err(|error| Failure::failed(&error))?;
     if added == Added::Taken {
         let remove = format!("pm maintenance remove {id}");
-        return Err(Failure::Failed(format!(
+        return Err(refuse(Failure::Failed(format!(
             "there is a window \"{id}\" already; take another name, or remove that one first: {remove}"
-        )));
+        ))));
     }
     let (calendar, _) = Calendar::new([definition.clone()]);
     let local = Zone::system();
@@ -109,22 +100,51 @@ fn tell(context: &Context, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn scopes(config: &Config, options: &AddWindowOptions) -> Result<Vec<Scope>, Failure> {
-    if options.all {
-        return Ok(vec![Scope::All]);
-    }
-    let processes: Vec<_> = options.process.iter().map(|name| Name::new(name)).collect();
-    let groups: Vec<_> = options.group.iter().map(|name| Name::new(name)).collect();
-    if let Some(unknown) = processes.iter().find(|name| config.process(name.as_str()).is_none()) {
-        let file = config.file.display();
-        return Err(Failure::Usage(format!(
-            "\"{unknown}\" is not configured, nothing was added; {file} needs a section [process.{unknown}]"
+/// The window that is asked for, or why there cannot be one.
+fn definition(
+    operator: &Operator<'_>,
+    options: &AddWindowOptions,
+    scopes: &[Scope],
+) -> Result<Definition, Failure> {
+    let zone = options.zone.as_deref().map_or_else(|| Ok(Zone::system()), Zone::named);
+    let zone = zone.map_err(|unknown| Failure::Usage(format!("--zone: {unknown}; {}", unknown.hint())))?;
+    let (id, config) = (Name::new(&options.name), &operator.context.config);
+    usable(config, scopes)?;
+    let when = time(options, &zone, operator.request.at)?;
+    if let Some(line) = config.maintenance_lines.get(&id) {
+        let place = format!("line {line} of {}", config.file.display());
+        return Err(Failure::Failed(format!(
+            "there is a window \"{id}\" already ({place}); take another name"
         )));
     }
-    if processes.iter().chain(&groups).any(Name::is_blank) {
-        return Err(Failure::Usage("a process and a group have a name".to_owned()));
+    let by = operator.request.by.clone();
+    Ok(Definition { id, scopes: scopes.to_vec(), reason: options.reason.clone(), by, when })
+}
+
+fn scopes(options: &AddWindowOptions) -> Vec<Scope> {
+    if options.all {
+        return vec![Scope::All];
     }
-    Ok(processes.into_iter().map(Scope::Process).chain(groups.into_iter().map(Scope::Group)).collect())
+    let processes = options.process.iter().map(|name| Scope::Process(Name::new(name)));
+    processes.chain(options.group.iter().map(|name| Scope::Group(Name::new(name)))).collect()
+}
+
+fn usable(config: &Config, scopes: &[Scope]) -> Result<(), Failure> {
+    for scope in scopes {
+        match scope {
+            Scope::Process(name) if config.process(name.as_str()).is_none() => {
+                let file = config.file.display();
+                return Err(Failure::Usage(format!(
+                    "\"{name}\" is not configured, nothing was added; {file} needs a section [process.{name}]"
+                )));
+            }
+            Scope::Process(name) | Scope::Group(name) if name.is_blank() => {
+                return Err(Failure::Usage("a process and a group have a name".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// When the window is; one whose beginning has passed begins now.
@@ -162,16 +182,23 @@ fn time(options: &AddWindowOptions, zone: &Zone, now: Wall) -> Result<When, Fail
     Ok(When::Once { from: from.max(now), until })
 }
 
-fn remove(context: &Context, id: &Name, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let journal = context.journal()?;
+fn remove(
+    context: &Context,
+    options: &RemoveWindowOptions,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let operator = Operator::of(context, &options.word)?;
+    let (journal, id) = (&operator.journal, &Name::new(&options.name));
     let line = context.config.maintenance_lines.get(id);
-    if journal.remove_window(id).map_err(|error| Failure::failed(&error))? {
+    // Whom a window would cover that is not there is not known.
+    let refuse = |why| operator.refuse("maintenance remove", &[Scope::All], None, Failure::Failed(why));
+    if journal.remove_window(id, &operator.request).map_err(|error| Failure::failed(&error))? {
         writeln!(terminal.out, "Removed: {id}.")?;
         return tell(context, terminal);
     }
     if let Some(line) = line {
         let file = context.config.file.display();
-        return Err(Failure::Failed(format!(
+        return Err(refuse(format!(
             "the window \"{id}\" is one of the configuration: delete the section [maintenance.{id}], line {line} of \
              {file}"
         )));
@@ -179,5 +206,5 @@ fn remove(context: &Context, id: &Name, terminal: &mut Terminal<'_>) -> Result<(
     let windows = journal.windows().map_err(|error| Failure::failed(&error))?;
     let there: Vec<_> = windows.iter().map(|window| window.id.to_string()).collect();
     let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
-    Err(Failure::Failed(format!("there is no window \"{id}\" that could be removed; there are: {there}")))
+    Err(refuse(format!("there is no window \"{id}\" that could be removed; there are: {there}")))
 }

@@ -13,6 +13,7 @@ use crate::cli::{Failure, Terminal, logs, status, whom};
 use crate::daemon::record;
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
+use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
 use crate::policy::decide::Examiner;
 use crate::policy::model::{Alarm, Check, Configured, End, Hold, Intake, Job, Name, RowId, Rules, Trial};
@@ -62,6 +63,7 @@ pub(crate) fn restart(
         let record = record(&spec, &outcome, clock.now());
         let entry = operator.entry(verb, &scope[0], None, format!("attempt {}: {result}", id.0));
         operator.journal.end_by_hand(id, &record, &entry).map_err(|error| Failure::failed(&error))?;
+        failpoint::pass(Point::EndedByHand);
         operator.ring();
     }
     match outcome.end {

@@ -4,6 +4,7 @@
 
 use super::book::Running;
 use super::{Command, Daemon};
+use crate::failpoint::{self, Point};
 use crate::policy::advance::advance;
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::model::{
@@ -61,6 +62,7 @@ impl Daemon {
             }
             let (state, view) = self.book.judged(self.intake);
             state.begin(&view, &spec.rules, &job, now);
+            failpoint::pass(Point::JobDecided);
             self.begin(job, spec, Claim::New);
         }
         self.keep();
@@ -119,12 +121,14 @@ impl Daemon {
     /// Takes in how a job ended.
     pub(super) fn settle(&mut self, name: &Name, report: &Report) {
         let Some(Running { job, spec, .. }) = self.book.running.remove(name) else { return };
+        failpoint::pass(Point::Settling);
         let now = self.parts.clock.now();
         let (state, view) = self.book.judged(self.intake);
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
         self.say_outcome(&job, report);
         self.say_notices(&settled.notices, now);
         let noted = self.note(name, &spec, report, &settled.clear);
+        failpoint::pass(Point::OutcomeStored);
         if report.id.is_none() && report.outcome.end == End::AlreadyHealthy && job.cause == Cause::Alarm {
             self.note_look(&job, &report.outcome, now);
         }
@@ -157,6 +161,7 @@ impl Daemon {
                 Noted::Yes => Vec::new(),
                 Noted::No => settled.clear,
             }));
+            failpoint::pass(Point::WriteBackOrdered);
         }
         self.book.settled(job);
     }

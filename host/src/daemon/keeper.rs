@@ -8,6 +8,7 @@
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
 use crate::daemon::push::{News, Pace, Push};
+use crate::failpoint::{self, Point};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
@@ -197,6 +198,7 @@ impl Keeper {
                 }
                 let news = if self.told.as_ref() == Some(&alarms) { News::None } else { News::Some };
                 if self.told.as_ref().is_none_or(|told| !told.is_empty() || !alarms.is_empty()) {
+                    failpoint::pass(Point::AlarmsRead);
                     // Groups and dependencies first: the decision about these alarms needs them.
                     self.relate();
                     let known = self.count(alarms.len());

@@ -20,6 +20,7 @@ mod tests;
 pub use event::Event;
 pub(crate) use judging::record;
 
+use crate::failpoint::{self, Point};
 use crate::policy::model::{End, Intake, Job, Outcome, Table};
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
@@ -207,7 +208,10 @@ impl Daemon {
                 self.arrange();
             }
             Event::Link(state) => self.book.linked(state),
-            Event::Delivered(rows) => self.book.delivered(&rows),
+            Event::Delivered(rows) => {
+                self.book.delivered(&rows);
+                failpoint::pass(Point::DeliveryTold);
+            }
             Event::Table(table) => self.book.table = table,
             Event::Done(name, report) => self.settle(&name, &report),
             Event::Orders => self.orders(),
@@ -268,6 +272,7 @@ impl Daemon {
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));
+            failpoint::pass(Point::Responded);
             // The loop being gone means that pm is exiting; the journal knows how far the job came.
             let _ = events.send(Event::Done(in_hand.name.clone(), Box::new(report)));
         };

@@ -6,6 +6,7 @@
 
 use super::Daemon;
 use super::judging::Noted;
+use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
 use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
 use crate::policy::settle;
@@ -124,8 +125,12 @@ impl Daemon {
         }
         let standings: Vec<_> =
             self.doorbell.unwritten.iter().map(|name| (name.clone(), self.kept(name))).collect();
+        failpoint::pass(Point::OrderObeyed);
         match self.parts.journal.obeyed(&done, &standings) {
-            Ok(()) => self.doorbell.unwritten.clear(),
+            Ok(()) => {
+                failpoint::pass(Point::OrderDone);
+                self.doorbell.unwritten.clear();
+            }
             Err(error) => self.later(&error),
         }
     }

@@ -6,6 +6,7 @@
 use crate::daemon::event::Event;
 use crate::daemon::keeper::{Keeper, dice};
 use crate::daemon::link::pause;
+use crate::failpoint::{self, Point};
 use crate::policy::model::{Clear, RowId, Table};
 use crate::policy::time::Ticks;
 use crate::ports::{Cleared, Pending, StoreError, Trouble};
@@ -37,7 +38,10 @@ impl Keeper {
         clears.extend(unnoted);
         let mut done = vec![false; clears.len()];
         let (mut delivered, mut ended) = (Vec::new(), Vec::new());
-        for (index, result) in self.store.clear_all(&clears) {
+        failpoint::pass(Point::WriteBackBegins);
+        let answers = self.store.clear_all(&clears);
+        failpoint::pass(Point::WriteBackAnswered);
+        for (index, result) in answers {
             match result {
                 Ok(how) => {
                     self.cleared(&clears[index], how);
@@ -54,6 +58,7 @@ impl Keeper {
         if let Err(error) = self.journal.delivered(&delivered) {
             debug!("{}", wording::no_journal(&error));
         }
+        failpoint::pass(Point::Delivered);
         if !ended.is_empty() {
             self.send(Event::Delivered(ended));
         }

@@ -3,6 +3,7 @@
 //! Every unfinished entry becomes a job again or is closed; how far it had come is for `respond` to judge.
 
 use super::Daemon;
+use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
 use crate::policy::model::{Cause, Configured, End, Job, Rules, Trial};
 use crate::ports::{JournalError, Record, Unfinished};
@@ -15,7 +16,9 @@ impl Daemon {
     pub(super) fn resume(&mut self) -> Result<(), JournalError> {
         // What is covered by now is not restarted again, only verified.
         self.book.windows = self.parts.catalog.windows(self.parts.clock.now().wall);
-        for entry in self.parts.journal.unfinished()? {
+        let entries = self.parts.journal.unfinished()?;
+        failpoint::pass(Point::TakenOver);
+        for entry in entries {
             let name = entry.name.clone();
             match self.parts.catalog.look_up(&name) {
                 (Configured::Yes(_), Some(spec)) => {

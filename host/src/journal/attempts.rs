@@ -6,6 +6,7 @@
 use super::decisions::effect;
 use super::memory::packed_chain;
 use super::owner::Owner;
+use crate::failpoint::{self, Point};
 use crate::policy::model::{Alarm, AttemptId, Cause, End, Name, RowId};
 use crate::policy::time::Wall;
 use crate::ports::{Attempt, Boot, Intent, Record, Stage, Unfinished};
@@ -67,6 +68,7 @@ pub(super) fn begin(
         packed_chain(&intent.chain),
         intent.group.as_ref().map(Name::as_str),
     ])?;
+    failpoint::pass(Point::ClaimWritten);
     Ok(Ok(AttemptId(tx.last_insert_rowid())))
 }
 
@@ -78,8 +80,11 @@ pub(super) fn stage(
     identity: Option<&str>,
 ) -> rusqlite::Result<()> {
     tx.prepare_cached("UPDATE attempts SET stage = ?2, identity = coalesce(?3, identity) WHERE id = ?1")?
-        .execute(params![id.0, stage_word(stage), identity])
-        .map(drop)
+        .execute(params![id.0, stage_word(stage), identity])?;
+    if stage == Stage::Acting {
+        failpoint::pass(Point::ActingWritten);
+    }
+    Ok(())
 }
 
 /// Ends an attempt.
@@ -129,6 +134,7 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
         )?
         .execute(params![entry.id.0, owner.pid, owner.start, owner.boot])?;
     }
+    failpoint::pass(Point::TakeoverWritten);
     Ok(orphans)
 }
 

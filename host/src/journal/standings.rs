@@ -4,6 +4,7 @@
 //! its trial, marks of handled rows are due to be looked at, and what only meant "a while ago" is forgotten.
 
 use super::memory;
+use crate::failpoint::{self, Point};
 use crate::policy::breaker::State;
 use crate::policy::model::{Clear, Handled, Name, RowId, Standing};
 use crate::policy::time::{Ticks, Wall};
@@ -138,6 +139,7 @@ pub(super) fn delivered(tx: &Transaction<'_>, ids: &[i64]) -> rusqlite::Result<(
     for id in ids {
         tx.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?;
     }
+    failpoint::pass(Point::DeliveryWritten);
     Ok(())
 }
 

@@ -7,13 +7,14 @@
 //!
 //! A row that cannot be read is an error, not a window less: somebody relies on it.
 
-use super::FileJournal;
-use crate::policy::name::Name;
+use super::{FileJournal, audit};
+use crate::policy::name::{Name, printable};
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
+use crate::ports::overrides::{Entry, Request};
 use crate::ports::{Added, JournalError, Windows};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -34,14 +35,38 @@ impl Windows for FileJournal {
     }
 
     fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError> {
-        self.write("adding a maintenance window to", |tx| {
+        self.write_through("adding a maintenance window to", |tx| {
             prune(tx, at)?;
-            add(tx, definition, at)
+            let added = add(tx, definition, at)?;
+            if added == Added::Done {
+                let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
+                note(tx, "maintenance add", definition, &request, &format!("added {}", shown(definition)))?;
+            }
+            Ok(added)
         })
     }
 
-    fn remove_window(&self, id: &Name) -> Result<bool, JournalError> {
-        self.write("removing a maintenance window from", |tx| remove(tx, id))
+    fn remove_window(&self, id: &Name, request: &Request) -> Result<bool, JournalError> {
+        self.write_through("removing a maintenance window from", |tx| {
+            // What cannot be read can be removed all the same; whom it covered is not known then.
+            let known = one(tx, id)?;
+            let removed = remove(tx, id)?;
+            if removed {
+                let unknown = || Definition {
+                    id: id.clone(),
+                    scopes: vec![Scope::All],
+                    reason: String::new(),
+                    by: String::new(),
+                    when: When::Once { from: Wall(0), until: Wall(0) },
+                };
+                let result = known.as_ref().map_or_else(
+                    || format!("removed {id}, which could not be read"),
+                    |one| format!("removed {}, which was added by {}", shown(one), printable(&one.by)),
+                );
+                note(tx, "maintenance remove", &known.unwrap_or_else(unknown), request, &result)?;
+            }
+            Ok(removed)
+        })
     }
 }
 
@@ -91,6 +116,45 @@ fn add(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Res
         .prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
         .execute(params![definition.id.as_str(), text, at.0])?;
     Ok(if rows == 0 { Added::Taken } else { Added::Done })
+}
+
+/// One of them, if there is one that can be read.
+fn one(tx: &Transaction<'_>, id: &Name) -> rusqlite::Result<Option<Definition>> {
+    let text: Option<String> = tx
+        .prepare_cached("SELECT definition FROM windows WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).map(|stored| definition(id.as_str(), stored)))
+}
+
+/// An entry of the audit for each of those whom a window covers.
+fn note(
+    tx: &Transaction<'_>,
+    verb: &str,
+    definition: &Definition,
+    request: &Request,
+    result: &str,
+) -> rusqlite::Result<()> {
+    let until = match &definition.when {
+        When::Once { until, .. } if until.0 > 0 => Some(*until),
+        _ => None,
+    };
+    for scope in &definition.scopes {
+        let (verb, scope) = (verb.to_owned(), scope.clone());
+        let entry = Entry { request: request.clone(), verb, scope, until, result: result.to_owned() };
+        audit::append(tx, &entry)?;
+    }
+    Ok(())
+}
+
+/// A window in words.
+fn shown(definition: &Definition) -> String {
+    match &definition.when {
+        When::Once { .. } => format!("the window {}", definition.id),
+        When::Recurring { cron, zone, .. } => {
+            format!("the window {} ({}, {})", definition.id, printable(cron), printable(zone))
+        }
+    }
 }
 
 fn remove(tx: &Transaction<'_>, id: &Name) -> rusqlite::Result<bool> {
@@ -155,6 +219,8 @@ fn definition(id: &str, stored: Stored) -> Definition {
 mod tests {
     use super::*;
     use crate::journal::{open, open_read_only};
+    use crate::ports::Journal as _;
+    use crate::ports::overrides::Wanted;
     use tempfile::TempDir;
 
     const DAY: i64 = 86_400_000;
@@ -167,6 +233,38 @@ mod tests {
             by: "ana".to_owned(),
             when,
         }
+    }
+
+    fn request() -> Request {
+        Request { by: "bob".to_owned(), why: "done".to_owned(), at: Wall(7) }
+    }
+
+    #[test]
+    fn a_window_and_its_audit_are_there_together_for_each_whom_it_covers() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        let all = Wanted { of: None, group: None, since: None, limit: 9 };
+        let told = |journal: &FileJournal| -> Vec<_> {
+            let entries = journal.audited(&all).unwrap().into_iter().rev();
+            entries
+                .map(|one| (one.entry.verb, one.entry.request.by, one.entry.until, one.entry.result))
+                .collect()
+        };
+        assert_eq!(journal.add_window(&window("a\u{7}", once(5)), Wall(1)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("a\u{7}", once(9)), Wall(1)).unwrap(), Added::Taken);
+        let added =
+            |result: &str| ("maintenance add".to_owned(), "ana".to_owned(), Some(Wall(5)), result.to_owned());
+        assert_eq!(told(&journal), vec![added("added the window a\\u{7}"); 3], "once for each of them");
+        assert!(journal.remove_window(&Name::new("a\u{7}"), &request()).unwrap());
+        let (verb, by, until, result) = told(&journal).pop().unwrap();
+        assert_eq!((verb.as_str(), by.as_str(), until), ("maintenance remove", "bob", Some(Wall(5))));
+        assert_eq!(result, "removed the window a\\u{7}, which was added by ana");
+        journal.inner().conn.execute("INSERT INTO windows VALUES ('b', 'nonsense', 0)", []).unwrap();
+        assert!(journal.remove_window(&Name::new("b"), &request()).unwrap());
+        let audited = journal.audited(&all).unwrap();
+        assert_eq!(audited[0].entry.scope, Scope::All);
+        assert_eq!(audited[0].entry.result, "removed b, which could not be read");
+        assert_eq!(journal.chain().unwrap().flaw, None);
     }
 
     fn once(until: i64) -> When {
@@ -190,8 +288,8 @@ mod tests {
             assert_eq!(other.add_window(&a, Wall(2)).unwrap(), Added::Done);
         }
         assert_eq!(daemon.windows().unwrap(), [a.clone(), b]);
-        assert!(daemon.remove_window(&Name::new("b")).unwrap());
-        assert!(!daemon.remove_window(&Name::new("b")).unwrap());
+        assert!(daemon.remove_window(&Name::new("b"), &request()).unwrap());
+        assert!(!daemon.remove_window(&Name::new("b"), &request()).unwrap());
         assert_eq!(open_read_only(directory.path(), "boot").unwrap().windows().unwrap(), [a]);
     }
 

@@ -4,8 +4,10 @@ use crate::policy::name::Name;
 use crate::policy::time::Wall;
 use crate::policy::window::Definition;
 use crate::ports::JournalError;
+use crate::ports::overrides::Request;
 
-/// The windows that operators have added. Every call is durable against `kill -9` when it returns.
+/// The windows that operators have added. Every call is durable against `kill -9` when it returns, and a change is there
+/// together with its entries in the audit.
 pub trait Windows: Send + Sync {
     /// All of them by name, also those that are over. Another process may have changed them since the last call.
     ///
@@ -17,11 +19,11 @@ pub trait Windows: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError>;
-    /// Removes one; answers whether there was one.
+    /// Removes one, as somebody asks for; answers whether there was one.
     ///
     /// # Errors
     /// [`JournalError::Unusable`].
-    fn remove_window(&self, id: &Name) -> Result<bool, JournalError>;
+    fn remove_window(&self, id: &Name, request: &Request) -> Result<bool, JournalError>;
 }
 
 /// What became of an addition.

@@ -5,6 +5,7 @@
 //! would make the log lie about who did what.
 
 use super::Run;
+use crate::failpoint::{self, Point};
 use crate::ports::JournalError;
 use crate::spec::PartRef;
 use crate::wording;
@@ -83,8 +84,12 @@ impl Run<'_> {
             Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
             other => other.ok(),
         };
+        failpoint::pass(Point::IdentityRead);
         self.begin_to_act(identity.as_deref())?;
-        self.world.strategies.restart(part, target)
+        failpoint::pass(Point::ActingNoted);
+        let outcome = self.world.strategies.restart(part, target);
+        failpoint::pass(Point::RestartReturned);
+        outcome
     }
 
     /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so

@@ -11,6 +11,7 @@
 
 use super::Run;
 use super::verify::Verdict;
+use crate::failpoint::{self, Point};
 use crate::policy::model::{End, Outcome};
 use crate::ports::{Boot, Stage, Unfinished};
 use crate::wording;
@@ -18,6 +19,7 @@ use tracing::{info, warn};
 
 impl Run<'_> {
     pub(super) fn resumed(&self, entry: &Unfinished) -> Outcome {
+        failpoint::pass(Point::Resuming);
         if entry.boot == Boot::Earlier {
             return cancelled("the machine was restarted in the middle of it");
         }

@@ -84,7 +84,7 @@ fn refused(status: u16, message: &str, intent: Intent) -> Error {
 }
 
 fn missing(socket: &Path) -> Error {
-    Error::unsupported(format!("no docker socket at {}; is the daemon running?", socket.display()))
+    Error::unavailable(format!("no docker socket at {}; is the daemon running?", socket.display()))
 }
 
 fn nonsense(what: &str, socket: &Path) -> Error {
@@ -160,7 +160,7 @@ mod tests {
     fn what_keeps_pm_from_connecting_decides_the_kind_and_the_fix() {
         let socket = Path::new("/run/x.sock");
         for (cause, kind, part) in [
-            (io::ErrorKind::NotFound, ErrorKind::Unsupported, "no docker socket at /run/x.sock"),
+            (io::ErrorKind::NotFound, ErrorKind::Unavailable, "no docker socket at /run/x.sock"),
             (io::ErrorKind::PermissionDenied, ErrorKind::Permission, "as good as root on this host"),
             (io::ErrorKind::ConnectionRefused, ErrorKind::Unavailable, "nobody listens at"),
             (io::ErrorKind::WouldBlock, ErrorKind::Unavailable, "takes no more connections"),

@@ -28,7 +28,7 @@ impl Surroundings {
 /// The socket to use: `setting`, else `$DOCKER_HOST`, else the first of the usual places that exists.
 ///
 /// # Errors
-/// "Unsupported" when there is none, "permission" when it cannot be looked at, "config" when it is something else.
+/// "Unavailable" when there is none, as a daemon that was stopped leaves none; "permission" when it cannot be looked at, "config" when it is something else.
 pub(crate) fn find(setting: Option<&Path>, surroundings: &Surroundings) -> Result<PathBuf> {
     if let Some(path) = setting {
         return usable(path, "the key socket").map(|()| path.to_owned());
@@ -45,7 +45,7 @@ pub(crate) fn find(setting: Option<&Path>, surroundings: &Surroundings) -> Resul
     let places = usual_places(surroundings);
     match places.iter().find(|path| path.exists()) {
         Some(path) => usable(path, "the usual places").map(|()| path.clone()),
-        None => Err(Error::unsupported(format!(
+        None => Err(Error::unavailable(format!(
             "no docker socket at {}; is Docker or Podman (podman.socket) running here? else set the key socket",
             places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
         ))),
@@ -68,7 +68,7 @@ fn usable(path: &Path, from: &str) -> Result<()> {
         Ok(found) if found.file_type().is_socket() => Ok(()),
         Ok(_) => Err(Error::config(format!("{shown} (from {from}) is not a socket"))),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(
-            Error::unsupported(format!("no docker socket at {shown} (from {from}); is the daemon running?")),
+            Error::unavailable(format!("no docker socket at {shown} (from {from}); is the daemon running?")),
         ),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Error::permission(format!(
             "pm may not reach the docker socket {shown} (from {from}): {error}; let pm's user enter the directories \
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(find(Some(&real), &elsewhere), Ok(real.clone()));
         assert_eq!(find(Some(&plain), &elsewhere).unwrap_err().kind, Kind::Config);
         let missing = find(Some(&dir.path().join("none")), &elsewhere).unwrap_err();
-        assert_eq!(missing.kind, Kind::Unsupported);
+        assert_eq!(missing.kind, Kind::Unavailable);
         assert!(missing.message.starts_with("no docker socket at /"), "{missing}");
         assert!(missing.message.contains("(from the key socket)"), "{missing}");
         assert_eq!(find(None, &with_host(&format!("unix://{}", real.display()))), Ok(real));

@@ -279,3 +279,59 @@ fn windows_of_the_file_take_effect_when_it_changes() {
     );
     sandbox.stop();
 }
+
+#[test]
+fn who_added_and_removed_a_window_and_what_was_refused_is_audited() {
+    let sandbox = shop();
+    added(&sandbox, &["patches", "--for", "2h", "--process", "web", "db", "--reason", "kernel"]);
+    assert_eq!(add(&sandbox, &["patches", "--for", "1h", "--all"]).code, 1);
+    assert_eq!(add(&sandbox, &["other", "--for", "1h", "--process", "nobody"]).code, 2);
+    assert_eq!(pm(&sandbox, &["maintenance", "remove", "patches", "--by", "bob", "--why", "done"]).code, 0);
+    assert_eq!(pm(&sandbox, &["maintenance", "remove", "weekly"]).code, 1);
+    let audit = pm(&sandbox, &["audit", "--format", "json"]);
+    let told: Vec<_> = json(&audit.out)
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|entry| {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+            let result: String = text("result").split(';').next().unwrap().to_owned();
+            (text("verb"), text("by"), text("why"), entry["scope"]["name"].clone(), result)
+        })
+        .collect();
+    let entry = |verb: &str, by: &str, why: &str, whom: Value, result: String| {
+        (format!("maintenance {verb}"), by.to_owned(), why.to_owned(), whom, result)
+    };
+    let gone = "removed the window patches, which was added by ana";
+    let line = line_of_weekly(&sandbox);
+    let file = sandbox.config().display().to_string();
+    let expected = [
+        entry("add", "ana", "kernel", "web".into(), "added the window patches".to_owned()),
+        entry("add", "ana", "kernel", "db".into(), "added the window patches".to_owned()),
+        entry("add", "ana", "", Value::Null, "refused: there is a window \"patches\" already".to_owned()),
+        entry(
+            "add",
+            "ana",
+            "",
+            "nobody".into(),
+            "refused: \"nobody\" is not configured, nothing was added".to_owned(),
+        ),
+        entry("remove", "bob", "done", "web".into(), gone.to_owned()),
+        entry("remove", "bob", "done", "db".into(), gone.to_owned()),
+        entry(
+            "remove",
+            "ana",
+            "",
+            Value::Null,
+            format!(
+                "refused: the window \"weekly\" is one of the configuration: delete the section [maintenance.weekly], line {line} of {file}"
+            ),
+        ),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(pm(&sandbox, &["audit", "--verify"]).code, 0);
+    // One process is asked for: what was about others is left out.
+    let of_db = pm(&sandbox, &["audit", "db", "--format", "json"]);
+    assert_eq!(json(&of_db.out).as_array().unwrap().len(), 4, "{}", of_db.out);
+}

@@ -59,7 +59,7 @@ fn a_daemon_that_hangs_or_dies_is_not_the_fault_of_a_container() {
 }
 
 #[test]
-fn without_docker_a_chain_goes_on() {
+fn without_docker_a_chain_goes_on_and_no_container_is_blamed() {
     let mut sandbox = Sandbox::sqlite(
         "[process.default]\nsocket = @DIR@/no.sock\nmax_restart_failures = 1\n\
          [process.alone]\nrestart_strategy = docker\n\
@@ -67,8 +67,9 @@ fn without_docker_a_chain_goes_on() {
     );
     sandbox.start();
     raise(&sandbox, &["alone"]);
-    let detail = until_ended(&sandbox, "alone", "failed");
+    let detail = until_ended(&sandbox, "alone", "driver failed");
     assert!(detail.contains("no docker socket at ") && detail.contains("is the daemon running?"), "{detail}");
+    not_blamed(&sandbox, "alone");
     raise(&sandbox, &["chain"]);
     sandbox.until_cleared("chain");
     assert!(sandbox.dir().join("ran").exists());

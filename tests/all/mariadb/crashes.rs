@@ -2,7 +2,9 @@
 //!
 //! What a command does has no identity, so the one that was running is run once more; every other one is not.
 
-use super::{World, custom};
+use super::{LOST, World, custom};
+use pm_host::failpoint::Point;
+use pm_tests::proxy::Fault;
 use std::collections::BTreeMap;
 
 /// Restarts at the same time.
@@ -88,4 +90,65 @@ fn killed_before_the_restart_began_it_is_handled_once_by_the_next_start() {
     assert!(world.cleared(id).starts_with("still down - Restarted at "));
     world.round();
     assert_eq!((world.count("prepared"), world.count("ran")), (2, 1), "{}", world.log());
+}
+
+/// From the poll to the outbox, whatever the server knows and pm does not.
+#[test]
+fn killed_at_every_point_of_the_write_back_the_row_is_cleared_once_and_the_command_runs_once() {
+    const POINTS: [Point; 9] = [
+        Point::AlarmsRead,
+        Point::OutcomeWritten,
+        Point::OutcomeStored,
+        Point::WriteBackOrdered,
+        Point::WriteBackBegins,
+        Point::WriteBackAnswered,
+        Point::DeliveryWritten,
+        Point::Delivered,
+        Point::DeliveryTold,
+    ];
+    for point in POINTS {
+        let keys = "restart_command = echo x >> @DIR@/ran\nhealth_check_command = test -e @DIR@/ran";
+        let Some(mut world) = World::new(&custom("web", keys)) else { return };
+        let id = world.base.alarm("web");
+        world.dies_at(point);
+        world.start();
+        let notes = world.cleared(id);
+        assert_eq!(notes.matches("Restarted at").count(), 1, "{point:?}: {notes}");
+        world.round();
+        world.delivered();
+        assert_eq!(world.count("ran"), 1, "{point:?}\n{}", world.log());
+        let ends =
+            world.journal("SELECT COUNT(*) FROM attempts WHERE name = 'web' AND outcome = 'restarted'");
+        let all = world.journal("SELECT COUNT(*) FROM attempts WHERE name = 'web'");
+        assert_eq!((ends, all), (1, 1), "{point:?}");
+    }
+}
+
+/// The server has the clearing and pm dies before it hears so; then the alarm is raised anew.
+#[test]
+fn killed_between_a_clearing_and_its_answer_it_wipes_nothing_that_is_raised_anew() {
+    for anew in [false, true] {
+        let keys = "restart_command = echo x >> @DIR@/ran";
+        let Some((mut world, proxy)) = World::proxied("", &custom("web", keys)) else { return };
+        proxy.set(Fault::After(b"Restarted at".to_vec(), Fault::Freeze.into()));
+        let id = world.base.alarm("web");
+        world.start();
+        // The question has reached the server; its answer stays in the proxy.
+        world.cleared(id);
+        world.until("the clearing to wait", |world| {
+            world.log().contains(LOST) || proxy.fault() == Fault::Freeze
+        });
+        world.kill();
+        if anew {
+            world.base.again(id, "down once more");
+        }
+        proxy.set(Fault::None);
+        world.start();
+        let notes = world.cleared(id);
+        world.round();
+        world.delivered();
+        let begins = if anew { "down once more - Restarted at" } else { "down - Restarted at" };
+        assert!(notes.starts_with(begins) && notes.matches("Restarted at").count() == 1, "{notes}");
+        assert_eq!(world.count("ran"), if anew { 2 } else { 1 }, "{}", world.log());
+    }
 }

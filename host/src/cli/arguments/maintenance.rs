@@ -1,6 +1,7 @@
 //! The words of `pm maintenance`.
 
 use super::FormatOptions;
+use super::operator::WordOptions;
 use clap::{ArgGroup, Args, Subcommand};
 
 pub(super) const AFTER: &str = "\
@@ -83,4 +84,7 @@ pub struct RemoveWindowOptions {
     /// The window.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Who asks, and why.
+    #[command(flatten)]
+    pub word: WordOptions,
 }

@@ -168,6 +168,9 @@ fn commands(reader: &mut Reader<'_>, process: &mut Process) {
             reader.warning(key, format!("is not used, because {winner} takes its place"), hint);
         }
     }
+    if let Some(winner) = given.first() {
+        instead_of_a_ladder(reader, process, winner);
+    }
     if let Some(block) = reader.raw("restart_block_b64").filter(|_| given.contains(&"restart_block_b64")) {
         judge_block(reader, block, process);
     }
@@ -180,6 +183,19 @@ fn commands(reader: &mut Reader<'_>, process: &mut Process) {
         let message = "custom without a restart_command restarts as the strategy service does";
         reader.warning("restart_strategy", message, "add restart_command, or write service");
     }
+}
+
+/// One strategy beside a command is how the predecessor's files are written; whoever writes several expects a ladder.
+fn instead_of_a_ladder(reader: &mut Reader<'_>, process: &Process, command: &'static str) {
+    let (strategies, own) =
+        (&process.strategies, reader.is_own(command) || reader.is_own("restart_strategy"));
+    if strategies.len() < 2 || !own || strategies.iter().any(|strategy| strategy == "custom") {
+        return;
+    }
+    let list = strategies.join(", ");
+    let message = format!("takes the place of restart_strategy = {list}: none of these is ever tried");
+    let hint = format!("delete it, or write its place among them: restart_strategy = {list}, custom");
+    reader.warning(command, message, hint);
 }
 
 /// Of several keys for one thing, those of the process itself come before those of `[process.default]`.
