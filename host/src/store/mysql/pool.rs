@@ -8,7 +8,7 @@
 use super::MysqlStore;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError};
+use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError};
 use crate::store::MysqlAddress;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -136,6 +136,10 @@ impl AlarmStore for MysqlPool {
 
     fn schema(&mut self) -> Result<Schema, StoreError> {
         self.first.schema()
+    }
+
+    fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
+        self.first.time()
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
