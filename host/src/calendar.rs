@@ -14,7 +14,7 @@ mod zone;
 
 pub use agenda::Agenda;
 pub use recurring::{Part, Recurring, Wrong};
-pub use zone::{NoSuchZone, Zone};
+pub use zone::{NoSuchZone, Zone, offset_in_words};
 
 use crate::policy::name::Name;
 use crate::policy::time::Wall;

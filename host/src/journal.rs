@@ -12,6 +12,7 @@ mod attempts;
 mod audit;
 mod decisions;
 mod evidence;
+mod look;
 mod memory;
 mod open;
 mod overrides;
@@ -21,6 +22,8 @@ mod standings;
 mod tests;
 mod trouble;
 mod windows;
+
+pub use look::{Look, look};
 
 use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Clear, Name, Standing};

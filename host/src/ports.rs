@@ -5,12 +5,14 @@
 //! need translating).
 
 mod bell;
+mod exec;
 mod journal;
 pub mod overrides;
 mod windows;
 mod witness;
 
 pub use bell::{Bell, Heard};
+pub use exec::{Captured, CommandFailed, CommandLine, Exec};
 pub use journal::{
     Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending,
     Record, Stage, Unfinished,
@@ -24,8 +26,7 @@ use crate::policy::relations::{Related, Relations};
 use crate::policy::time::{Now, Wall};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error as PluginError, Evidence, Health, Outcome as PluginOutcome, Target};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +144,15 @@ pub struct Schema {
     pub denied: Vec<&'static str>,
 }
 
+/// The clock of a database server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTime {
+    /// What it shows.
+    pub at: Wall,
+    /// Minutes that the local time of its sessions is ahead of UTC.
+    pub ahead: i32,
+}
+
 /// The alarm database. Owned by one thread at a time; a connection that had any I/O error is never used again.
 pub trait AlarmStore: Send {
     /// Rows with `alarma = 1` of this host, acknowledged ones too, in key order, at most `limit`.
@@ -209,6 +219,13 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`].
     fn schema(&mut self) -> Result<Schema, StoreError>;
+    /// The clock of the server; none for an engine without one of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
+        Ok(None)
+    }
     /// Brings the tables to the newest version, additively; answers what was done.
     ///
     /// # Errors
@@ -242,53 +259,6 @@ pub trait Strategies: Send + Sync {
     /// # Errors
     /// As [`restart`](Self::restart).
     fn check(&self, part: &PartRef, target: &Target) -> Result<Health, PluginError>;
-}
-
-/// A command line of the operator, with everything it needs.
-#[derive(Debug, Clone)]
-pub struct CommandLine<'a> {
-    /// What the operator wrote; runs in a shell of its own.
-    pub line: &'a str,
-    /// Where it runs.
-    pub directory: &'a std::path::Path,
-    /// Its variables.
-    pub environment: &'a BTreeMap<String, String>,
-    /// How long it may take.
-    pub timeout: Duration,
-}
-
-/// Runs the operator's own commands.
-pub trait Exec: Send + Sync {
-    /// Runs a command line to its end, in its own process group, with bounded output.
-    ///
-    /// # Errors
-    /// One line: could not be started, exit status, signal, or time limit.
-    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed>;
-    /// As [`run`](Self::run), but the output is the answer: at most `most` bytes, the first and the last half, and none
-    /// of it in the log. Comes back within the command's time, the end of what hangs included.
-    fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured;
-}
-
-/// What a command said, and how it ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Captured {
-    /// Standard output and standard error as they were written, with a line about what was left out.
-    pub output: String,
-    /// As [`Exec::run`] answers.
-    pub end: Result<(), CommandFailed>,
-}
-
-/// Why a command did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandFailed {
-    /// One line for people.
-    pub why: String,
-}
-
-impl fmt::Display for CommandFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
 }
 
 /// Is told of every single attempt, good or bad; the journal knows whole procedures only.

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod check;
+mod doctor;
 mod help;
 mod maintenance;
 mod overrides;

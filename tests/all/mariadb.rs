@@ -5,6 +5,7 @@
 
 mod clearing;
 mod crashes;
+mod doctor;
 mod load;
 mod outages;
 mod push;

@@ -5,6 +5,7 @@
 
 mod absent;
 mod check;
+mod doctor;
 mod engine;
 mod evidence;
 mod failpoints;

@@ -64,6 +64,12 @@ impl Zone {
         zone.map(Self).ok_or_else(|| NoSuchZone { name: name.to_owned(), near: near(name) })
     }
 
+    /// Whether the host tells what its own is; otherwise [`system`](Self::system) is UTC.
+    #[must_use]
+    pub fn is_known() -> bool {
+        TimeZone::try_system().is_ok_and(|zone| !zone.is_unknown())
+    }
+
     /// The IANA name; empty when the host does not tell the name of its own.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -81,9 +87,13 @@ impl Zone {
 
     /// The offset at a moment, as RFC 3339 has it: `+02:00`.
     pub(super) fn offset(&self, at: Wall) -> String {
-        let minutes = Timestamp::from_millisecond(at.0).map_or(0, |at| self.0.to_offset(at).seconds() / 60);
-        let sign = if minutes < 0 { '-' } else { '+' };
-        format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+        offset_in_words(self.ahead(at))
+    }
+
+    /// Minutes that it is ahead of UTC at a moment.
+    #[must_use]
+    pub fn ahead(&self, at: Wall) -> i32 {
+        Timestamp::from_millisecond(at.0).map_or(0, |at| self.0.to_offset(at).seconds() / 60)
     }
 
     pub(super) fn local(&self, at: Wall) -> Option<DateTime> {
@@ -111,6 +121,13 @@ impl Zone {
     pub(super) fn inner(&self) -> &TimeZone {
         &self.0
     }
+}
+
+/// Minutes ahead of UTC as RFC 3339 has them: `+02:00`.
+#[must_use]
+pub fn offset_in_words(minutes: i32) -> String {
+    let sign = if minutes < 0 { '-' } else { '+' };
+    format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
 }
 
 /// The known name that somebody may have meant: with a slip of the pen, or only its last part.

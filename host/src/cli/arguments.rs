@@ -21,6 +21,7 @@ const AFTER: &str = "\
 Examples:
   pm demo                          see it work, in a temporary folder
   pm check                         is the configuration right?
+  pm doctor                        is everything else as it should be?
   pm run                           the daemon, usually started by systemd
   pm why web                       what would happen to an alarm of \"web\" now, and why?
   pm why web --at 03:12            what happened to it at 03:12, and why?
@@ -43,6 +44,11 @@ const AFTER_DEMO: &str =
     "Exit codes: 0 all of it really happened, 1 something did not, 2 wrong usage, 4 plugin.";
 const AFTER_CHECK: &str = "\
 Exit codes: 0 usable, 2 not usable; every problem is listed with file, line and key.";
+const AFTER_DOCTOR: &str = "\
+Works without the daemon, the database, a configuration or rights, and says what could not be looked at.
+Run it as the account of the daemon: rights are those of whoever looks.
+
+Exit codes: 0 no problems (there may be warnings), 1 problems, 2 wrong usage.";
 const AFTER_LOOK: &str = "\
 Works whether or not the daemon runs and the database answers.
 
@@ -107,6 +113,10 @@ pub enum Command {
     /// Check the configuration and show what it means.
     #[command(after_help = AFTER_CHECK)]
     Check(FormatOptions),
+    /// Look at everything that pm needs (configuration, database, plugins, unit, disk, rights) and say what is wrong and
+    /// how to put it right. Changes nothing.
+    #[command(after_help = AFTER_DOCTOR)]
+    Doctor(FormatOptions),
     /// Show processes, alarms, breakers, last attempts, and what operators have ordered.
     #[command(after_help = AFTER_LOOK)]
     Status(FormatOptions),

@@ -130,13 +130,18 @@ impl Context {
     /// Reads the configuration; problems that leave something to work with are told by `pm check`, not here.
     pub(crate) fn load(global: &Global) -> Result<Self, Failure> {
         let Read { loaded, registry, .. } = read(global)?;
-        let Some(config) = loaded.config else {
+        Self::of(&loaded, &registry).ok_or_else(|| {
             let errors: Vec<_> =
                 loaded.problems.iter().map(|problem| format!("{}: {problem}", problem.severity)).collect();
-            return Err(Failure::Usage(format!("the configuration cannot be used\n{}", errors.join("\n"))));
-        };
+            Failure::Usage(format!("the configuration cannot be used\n{}", errors.join("\n")))
+        })
+    }
+
+    /// Of a file that was read; none when it leaves nothing to work with.
+    pub(crate) fn of(loaded: &Loaded, registry: &Arc<Registry>) -> Option<Self> {
+        let config = loaded.config.clone()?;
         let clock = Arc::new(SystemClock::new(Stop::new()));
-        Ok(Self { config, registry, clock, arrangement: OnceCell::new() })
+        Some(Self { config, registry: Arc::clone(registry), clock, arrangement: OnceCell::new() })
     }
 
     pub(crate) fn now(&self) -> Now {

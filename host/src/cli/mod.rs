@@ -13,6 +13,7 @@ mod check;
 mod compose;
 mod db;
 mod demo;
+mod doctor;
 mod failure;
 mod history;
 mod json;
@@ -76,6 +77,7 @@ fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failur
         Command::Run(options) => run::run(&global, options),
         Command::Demo => demo::demo(&global, terminal),
         Command::Check(options) => check::check(&global, &options, terminal),
+        Command::Doctor(options) => doctor::doctor(&global, &options, terminal),
         Command::Status(options) => status::status(&global, &options, terminal),
         Command::Restart(options) => restart::restart(&global, &options, terminal),
         Command::Hold(options) => overrides::give(&global, Order::Hold, &options, terminal),

@@ -208,8 +208,40 @@ fn prepare(path: &Path) -> Result<Connection, Obstacle> {
     Ok(conn)
 }
 
+/// The file in a state directory.
+pub(super) fn file(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+/// The write-ahead log beside a file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    PathBuf::from([path.as_os_str(), OsStr::new("-wal")].iter().copied().collect::<OsString>())
+}
+
+/// The file as it is, with its version, for reading only; `None`: there is nothing to read yet.
+pub(super) fn read_only(path: &Path) -> Result<Option<(Connection, usize)>, JournalError> {
+    let connect = || match connect_read_only(path)? {
+        Some(conn) => {
+            let version = version(&conn)?;
+            Ok(Some((conn, version)).filter(|(_, version)| *version > 0))
+        }
+        None => Ok(None),
+    };
+    connect().map_err(|error: Obstacle| error.of(path))
+}
+
 /// `None`: there is nothing to read yet.
 fn prepare_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
+    let Some(conn) = connect_read_only(path)? else { return Ok(None) };
+    match version(&conn)? {
+        0 => Ok(None),
+        current if current == VERSIONS.len() => Ok(Some(conn)),
+        // The daemon that brings it up to date has not started yet.
+        _ => in_memory(&conn).map(Some),
+    }
+}
+
+fn connect_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() == 0)
         || path.symlink_metadata().is_err_and(|error| is_absent(&error))
     {
@@ -218,20 +250,14 @@ fn prepare_read_only(path: &Path) -> Result<Option<Connection>, Obstacle> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // Without a log beside it nobody is at work on it, and it is read as it is: otherwise reading alone would make the
     // log and its index, and leave them behind.
-    let log = PathBuf::from([path.as_os_str(), OsStr::new("-wal")].iter().copied().collect::<OsString>());
-    let conn = match log.symlink_metadata() {
+    let conn = match log_of(path).symlink_metadata() {
         Err(error) if is_absent(&error) => {
             Connection::open_with_flags(as_it_is(path), flags | OpenFlags::SQLITE_OPEN_URI)?
         }
         _ => Connection::open_with_flags(path, flags)?,
     };
     conn.busy_timeout(PATIENCE)?;
-    match version(&conn)? {
-        0 => Ok(None),
-        current if current == VERSIONS.len() => Ok(Some(conn)),
-        // The daemon that brings it up to date has not started yet.
-        _ => in_memory(&conn).map(Some),
-    }
+    Ok(Some(conn))
 }
 
 /// The address of a file that nobody changes.

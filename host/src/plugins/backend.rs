@@ -47,6 +47,12 @@ pub(super) trait Backend: Send + Sync {
     /// or has too many calls that never came back, "panicked", "timeout", "interrupted".
     fn call(&self, call: &Call<'_>) -> Result<Vec<u8>, Error>;
 
+    /// Loads the library, if that has not been tried; what came of it is its [`standing`](Self::standing).
+    ///
+    /// # Errors
+    /// "timeout" when it takes longer than `timeout`, "unavailable" when no thread can be had for it.
+    fn load(&self, timeout: Duration) -> Result<(), Error>;
+
     /// How far it has come; never blocks.
     fn standing(&self) -> Standing;
 }

@@ -14,6 +14,7 @@ use super::load::{self, Instance, Root};
 use super::log;
 use super::pool::{Answer, Lost, NoAnswer, Pool};
 use super::refusal::{Maker, Reason, Refusal};
+use pm_plugin_api::settings::Texts;
 use pm_plugin_api::{Error, ErrorKind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -100,6 +101,27 @@ impl Backend for InProcess {
         match self.pool.run(call.timeout, losses, work) {
             Ok(answer) => answer,
             Err(none) => Err(self.explain(call, &none)),
+        }
+    }
+
+    fn load(&self, timeout: Duration) -> Result<(), Error> {
+        let library = Arc::clone(&self.library);
+        let work = move || {
+            log::speaking(&library.plugin, || library.root.get_or_init(|| library.load()));
+            Ok(Vec::new())
+        };
+        let call = Call {
+            kind: "",
+            name: "",
+            settings: &Texts::new(),
+            op: "loading",
+            subject: &self.library.file.to_string_lossy(),
+            body: &[],
+            timeout,
+        };
+        match self.pool.run(timeout, &self.lost, work) {
+            Ok(_) => Ok(()),
+            Err(none) => Err(self.explain(&call, &none)),
         }
     }
 

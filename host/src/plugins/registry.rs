@@ -15,6 +15,7 @@ use pm_plugin_api::manifest::{Manifest, Offer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 /// The known libraries.
 pub struct Registry {
@@ -132,6 +133,21 @@ impl Registry {
     /// The libraries that are not used, with the reasons.
     pub fn refused(&self) -> Vec<Refusal> {
         self.contents().slots.iter().filter_map(Slot::refusal).collect()
+    }
+
+    /// Loads every library that is not refused, and leaves it loaded; what came of each is in
+    /// [`entries`](Self::entries). Answers what did not come back within `timeout`.
+    pub fn load_all(&self, timeout: Duration) -> Vec<String> {
+        let backend = |slot: &Slot| match &slot.is {
+            Is::Usable(backend) => Some(Arc::clone(backend)),
+            Is::Refused(_) | Is::Outlived(..) => None,
+        };
+        let backends: Vec<_> = self.contents().slots.iter().filter_map(backend).collect();
+        backends
+            .iter()
+            .filter_map(|backend| backend.load(timeout).err())
+            .map(|error| error.to_string())
+            .collect()
     }
 
     /// Looks again when something has changed in the directory, or a file that was refused has changed; otherwise

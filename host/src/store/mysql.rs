@@ -25,7 +25,8 @@ use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
+use crate::policy::time::Wall;
+use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited};
 use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
@@ -305,6 +306,18 @@ impl AlarmStore for MysqlStore {
             newest: schema::NEWEST,
             missing: schema::missing(&mut tables)?,
             denied,
+        })
+    }
+
+    fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
+        let sql = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED), \
+                   CAST(TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW()) AS SIGNED)";
+        let told = self.line.rows::<2>("reading the clock of the server", sql, Vec::new())?;
+        Ok(match told.first() {
+            Some([Cell::Int(at), Cell::Int(ahead)]) => {
+                Some(ServerTime { at: Wall(*at), ahead: i32::try_from(*ahead).unwrap_or_default() })
+            }
+            _ => None,
         })
     }
 

@@ -6,10 +6,11 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 29] = [
     "run",
     "demo",
     "check",
+    "doctor",
     "status",
     "restart",
     "hold",

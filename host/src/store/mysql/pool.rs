@@ -9,7 +9,7 @@ use super::MysqlStore;
 use super::bell::LogBell;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, StoreError};
+use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError};
 use crate::store::MysqlAddress;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -137,6 +137,10 @@ impl AlarmStore for MysqlPool {
 
     fn schema(&mut self) -> Result<Schema, StoreError> {
         self.first.schema()
+    }
+
+    fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
+        self.first.time()
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
