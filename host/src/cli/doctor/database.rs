@@ -22,7 +22,7 @@ const FAR: Duration = Duration::from_secs(300);
 
 /// All that can be found out without writing.
 pub(super) fn examine(context: &Context) -> Vec<Finding> {
-    if let Database::Sqlite { path } = &context.config.database {
+    if let Database::Sqlite { path, .. } = &context.config.database {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let saw =

@@ -62,7 +62,7 @@ fn paths(loaded: Option<&Loaded>, config: Option<&Config>) -> Vec<PathBuf> {
     if let Some(config) = config {
         let state = &config.monitor.state_dir;
         paths.extend([state.clone(), state.join("journal.db")]);
-        if let Database::Sqlite { path } = &config.database {
+        if let Database::Sqlite { path, .. } = &config.database {
             paths.push(path.clone());
         }
         paths.extend(config.logging.file.clone());
