@@ -2,7 +2,7 @@
 # make test   install what is missing, start the real components, run every test, stop them
 # make quick  the short run for everyday work: no servers
 # make check  formatting, lints, documentation, dependencies
-# make mutants  change the policy in a thousand ways; a test must notice each (an hour or more; FILES=policy/src/group.rs for one file)
+# make mutants  change the policy in a thousand ways; a test must notice each (an hour or two; FILES=policy/src/group.rs for one file)
 # make bench  measure, each figure beside a floor of the same run
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

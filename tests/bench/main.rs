@@ -13,6 +13,7 @@ mod burst;
 mod decide;
 mod floor;
 mod idle;
+mod push;
 mod reaction;
 mod service;
 mod world;
@@ -32,6 +33,8 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("stamp") => floor::stamp(&arguments[2]),
         Some("poll") => floor::poll_for_ever(&arguments[2]),
+        Some("hear-log") => push::hear_log(&arguments[2], &arguments[3]),
+        Some("hear-file") => push::hear_file(&arguments[2], &arguments[3]),
         Some("units") => service::rounds(arguments[2].as_ref()),
         only => {
             let wanted = |name: &str| only.is_none_or(|only| only == name);
@@ -45,6 +48,9 @@ fn main() {
             let world = world::World::new();
             if wanted("reaction") {
                 figures.extend(reaction::measure(&world));
+            }
+            if wanted("push") {
+                figures.extend(push::measure(&world));
             }
             if wanted("burst") {
                 figures.extend(burst::measure(&world));

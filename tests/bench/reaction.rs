@@ -33,7 +33,7 @@ pub(crate) fn measure(world: &World) -> Vec<Figure> {
     figures
 }
 
-fn since(stamp: &Path, began: i64) -> Option<Duration> {
+pub(crate) fn since(stamp: &Path, began: i64) -> Option<Duration> {
     let text = std::fs::read_to_string(stamp).ok().filter(|text| !text.is_empty())?;
     Some(Duration::from_nanos(u64::try_from(text.parse::<i64>().ok()? - began).ok()?))
 }
@@ -49,7 +49,7 @@ fn raise(conn: &mut Conn) {
     conn.query_drop("UPDATE STATUS_PROCESS SET alarma = 1, notes = NULL WHERE process_id = 1").unwrap();
 }
 
-fn wait(stamp: &Path, began: i64, conn: &mut Conn, why: &dyn Fn() -> String) -> Duration {
+pub(crate) fn wait(stamp: &Path, began: i64, conn: &mut Conn, why: &dyn Fn() -> String) -> Duration {
     let until = Instant::now() + Duration::from_secs(20);
     let took = loop {
         assert!(Instant::now() < until, "no restart: {}", why());

@@ -61,11 +61,20 @@ impl World {
 
     /// Starts the daemon on a database.
     pub(crate) fn start(&self, database: &str, monitor: &str, process: &str) -> Daemon {
+        self.started(database, "", monitor, process)
+    }
+
+    /// As [`start`](Self::start), listening to the binary log.
+    pub(crate) fn listening(&self, database: &str, monitor: &str, process: &str) -> Daemon {
+        self.started(database, "push = yes\n", monitor, process)
+    }
+
+    fn started(&self, database: &str, more: &str, monitor: &str, process: &str) -> Daemon {
         let dir = self.dir().join(database);
         std::fs::create_dir_all(&dir).unwrap();
         let (server, at) = (&self.server, dir.display());
         let config = format!(
-            "[database]\nsocket = {}\nuser = {}\npassword = {}\ndatabase = {database}\n\
+            "[database]\nsocket = {}\nuser = {}\npassword = {}\ndatabase = {database}\n{more}\
              [host]\nhost_id = 1\n\
              [monitor]\nmax_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = {at}/state\n{monitor}\n{UNHURRIED}\n\
              [logging]\nfile = {at}/pm.log\nconsole_output = no\nsyslog = no\n\
