@@ -4,6 +4,7 @@ use super::{World, custom, open};
 use pm_tests::sandbox::Sandbox;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 /// Root may read and write every file; without these capabilities it is bound by modes like everybody else.
@@ -62,6 +63,12 @@ fn with_a_table_that_cannot_be_written_each_alarm_is_acted_on_once() {
     assert_eq!((world.state(id).0, world.state(other).0, counts(&world)), (0, 0, (2, 1)));
 }
 
+/// Each gets the name of the other, in one step: a pm that finds no file between two would make one.
+fn swap(one: &Path, other: &Path) {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE).unwrap();
+}
+
 #[test]
 fn a_database_that_is_not_there_is_one_line_and_no_end() {
     let mut world = World::with(&custom("web", "restart_command = true"));
@@ -70,24 +77,23 @@ fn a_database_that_is_not_there_is_one_line_and_no_end() {
     let (file, away) = (world.dir().join("alarms.db"), world.dir().join("away.db"));
     for (trouble, word) in [("garbage", "file is not a database"), ("a directory", "unable to open")] {
         world.table.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-        fs::rename(&file, &away).unwrap();
-        for companion in ["-wal", "-shm"] {
-            let _ = fs::remove_file(world.dir().join(format!("alarms.db{companion}")));
+        if trouble == "garbage" {
+            fs::write(&away, "no database at all ".repeat(500)).unwrap();
+        } else {
+            fs::create_dir(&away).unwrap();
         }
         let before = world.said("Trying again until it works");
-        if trouble == "garbage" {
-            fs::write(world.dir().join("fresh"), "no database at all ".repeat(500)).unwrap();
-            fs::rename(world.dir().join("fresh"), &file).unwrap();
-        } else {
-            fs::create_dir(&file).unwrap();
+        swap(&file, &away);
+        for companion in ["-wal", "-shm"] {
+            let _ = fs::remove_file(world.dir().join(format!("alarms.db{companion}")));
         }
         world.until(trouble, |world| world.log().matches("Trying again until it works").count() > before);
         let status = world.pm(&["status"]);
         assert_eq!(status.code, 3, "{}", status.out);
         assert!(status.out.contains("(does not answer)") && status.err.contains("alarms.db"), "{status:?}");
-        let removed = if trouble == "garbage" { fs::remove_file(&file) } else { fs::remove_dir(&file) };
+        swap(&file, &away);
+        let removed = if trouble == "garbage" { fs::remove_file(&away) } else { fs::remove_dir(&away) };
         removed.unwrap();
-        fs::rename(&away, &file).unwrap();
         world.table = open(&file);
         world.until_log("Database connection is back after");
         world.handled("web");
