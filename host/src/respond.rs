@@ -8,22 +8,24 @@ mod action;
 mod capsule;
 mod evidence;
 mod resume;
+mod steps;
+mod target;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Verify};
-use crate::policy::time::Ticks;
+use crate::policy::time::{Ticks, Wall};
 use crate::ports::{
-    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
-    Strategies, Unfinished, Waited, Witness,
+    self, Answer, Asked, Captured, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
+    StepKind, Strategies, Unfinished, Waited, Witness, bounded,
 };
 use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
-use pm_plugin_api::{ErrorKind, Target};
+use pm_plugin_api::ErrorKind;
+use pm_plugin_api::command::lines;
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub struct World<'a> {
     pub chronicle: &'a dyn Chronicle,
     /// Who looks at processes.
     pub witness: &'a dyn Witness,
+    /// When the alarm was first seen; none for a restart by hand.
+    pub seen: Option<Wall>,
     /// Why nothing more is to be begun, as soon as the loop says so.
     pub called_off: &'a OnceLock<String>,
 }
@@ -158,6 +162,7 @@ impl Run<'_> {
         let intent = Intent {
             name: self.job.name.clone(),
             alarms: self.job.alarms.clone(),
+            seen: self.world.seen,
             group: self.spec.group.clone(),
             strategy: self.spec.strategy_text.clone(),
             cause: self.job.cause.clone(),
@@ -208,7 +213,11 @@ impl Run<'_> {
             environment: &self.environment(1),
             timeout: self.spec.pre_restart_timeout,
         };
-        self.world.exec.run(&command).map_err(|failed| {
+        let began = self.world.clock.now();
+        let Captured { output, end } = self.world.exec.run(&command);
+        let result = end.as_ref().map(|()| "done".to_owned()).map_err(|failed| failed.why.clone());
+        self.note(StepKind::PreRestart, "", began, result, bounded(lines(&output)));
+        end.map_err(|failed| {
             error!("{}", wording::pre_restart_failed(name, &failed.why));
             Outcome::new(End::Failed, 0, format!("pre-restart command {}", failed.why))
         })
@@ -337,47 +346,6 @@ impl Run<'_> {
     fn wait(&self, duration: Duration) -> Waited {
         self.world.clock.wait(duration)
     }
-
-    fn target(&self, attempt: u32) -> Target {
-        let mut target = Target::named(self.job.name.as_str());
-        target.system_name.clone_from(&self.spec.system_name);
-        target.process_id = self.job.alarms.first().map(|alarm| alarm.row.0);
-        target.attempt = attempt;
-        target.max_attempts = self.spec.max_attempts;
-        target.restart_delay_ms = millis(self.spec.backoff.base);
-        target.timeout_ms = millis(self.spec.restart_timeout);
-        target.working_directory.clone_from(&self.spec.working_directory);
-        target.environment = self.environment(attempt);
-        target
-    }
-
-    /// The configured variables and those that the original's commands saw of the round.
-    fn environment(&self, attempt: u32) -> BTreeMap<String, String> {
-        let mut all = self.spec.environment.clone();
-        let (name, system_name) = (self.job.name.as_str(), self.spec.system_name.as_str());
-        let row = self.job.alarms.first();
-        let mut set = |key: &str, value: &str| {
-            // A variable cannot hold NUL; such a value is left out rather than failing the restart.
-            if !value.contains('\0') {
-                all.insert(key.to_owned(), value.to_owned());
-            }
-        };
-        for key in ["process_name", "PROCESS_NAME"] {
-            set(key, name);
-        }
-        for key in ["system_name", "SYSTEM_NAME"] {
-            set(key, system_name);
-        }
-        set("strategy", &self.spec.strategy_text);
-        set("attempt", &attempt.to_string());
-        set("max_attempts", &self.spec.max_attempts.to_string());
-        set("restart_delay", &self.spec.backoff.base.as_secs_f64().to_string());
-        if let Some(alarm) = row {
-            set("process_id", &alarm.row.0.to_string());
-            set("notes", alarm.notes.as_deref().unwrap_or_default());
-        }
-        all
-    }
 }
 
 const STOPPED: &str = "pm was stopped in the middle; the next start goes on";
@@ -392,8 +360,4 @@ enum Tried {
     Interrupted,
     /// Another attempt now is pointless.
     Useless(End, Option<Name>, String),
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

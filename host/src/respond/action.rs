@@ -5,7 +5,7 @@
 //! would make the log lie about who did what.
 
 use super::Run;
-use crate::ports::JournalError;
+use crate::ports::{Heard, JournalError, StepKind};
 use crate::spec::PartRef;
 use crate::wording;
 use pm_plugin_api::{Action, Error, ErrorKind, Fallback, Outcome, Target};
@@ -84,7 +84,17 @@ impl Run<'_> {
             other => other.ok(),
         };
         self.begin_to_act(identity.as_deref())?;
-        self.world.strategies.restart(part, target)
+        let (began, heard) = (self.world.clock.now(), Heard::default());
+        let answer = self.world.strategies.restart_heard(part, target, &heard);
+        let result = match &answer {
+            Ok(Outcome::Done { detail, .. }) => Ok(detail.clone()),
+            // Who it is left to has a step of its own.
+            Ok(Outcome::Delegate { .. }) => return answer,
+            Ok(_) => Err(unknown_answer(&part.name).message),
+            Err(error) => Err(error.message.clone()),
+        };
+        self.note(StepKind::Restart, &part.name, began, result, heard.text());
+        answer
     }
 
     /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so
