@@ -16,14 +16,17 @@ const SHOWN: usize = 25;
 pub struct SystemExec;
 
 impl Exec for SystemExec {
-    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed> {
+    fn run(&self, command: &CommandLine<'_>) -> Captured {
         let mut prepared = prepare(command.line, command.directory, command.environment);
         let limits = Limits { timeout: command.timeout, ..Limits::default() };
-        let finished =
-            run(&mut prepared, &limits).map_err(|error| CommandFailed { why: error.to_string() })?;
+        let finished = match run(&mut prepared, &limits) {
+            Ok(finished) => finished,
+            Err(error) => return not_started(&error),
+        };
         let whose = ["process_name", "PROCESS_NAME"].iter().find_map(|key| command.environment.get(*key));
         show(whose.map_or("command", String::as_str), &finished.output);
-        if finished.success() { Ok(()) } else { Err(CommandFailed { why: finished.explain() }) }
+        let end = if finished.success() { Ok(()) } else { Err(CommandFailed { why: finished.explain() }) };
+        Captured { output: finished.output, end }
     }
 
     fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured {
@@ -38,11 +41,13 @@ impl Exec for SystemExec {
                 };
                 Captured { output: finished.output, end }
             }
-            Err(error) => {
-                Captured { output: String::new(), end: Err(CommandFailed { why: error.to_string() }) }
-            }
+            Err(error) => not_started(&error),
         }
     }
+}
+
+fn not_started(error: &std::io::Error) -> Captured {
+    Captured { output: String::new(), end: Err(CommandFailed { why: error.to_string() }) }
 }
 
 /// Writes the output to the log, the middle of a long one left out.
@@ -99,7 +104,7 @@ mod tests {
         let environment = BTreeMap::from([("process_name".to_owned(), "web".to_owned())]);
         let logged = Logged::default();
         let command = CommandLine { line, directory: Path::new("/"), environment: &environment, timeout };
-        let result = tracing::subscriber::with_default(logged.clone(), || SystemExec.run(&command));
+        let result = tracing::subscriber::with_default(logged.clone(), || SystemExec.run(&command).end);
         let lines = std::mem::take(&mut *logged.0.lock().unwrap());
         (result, lines)
     }
@@ -131,7 +136,7 @@ mod tests {
             environment: &environment,
             timeout: LONG,
         };
-        let nowhere = SystemExec.run(&line).unwrap_err().to_string();
+        let nowhere = SystemExec.run(&line).end.unwrap_err().to_string();
         assert!(nowhere.ends_with("there is no directory /no/such/directory"), "{nowhere}");
     }
 

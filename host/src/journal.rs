@@ -18,10 +18,12 @@ mod open;
 mod overrides;
 mod owner;
 mod standings;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod trouble;
 mod windows;
+mod writing;
 
 pub use look::{Look, look};
 
@@ -32,15 +34,15 @@ use crate::policy::window::Override;
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Verb, Wanted, Wish};
 use crate::ports::{
     Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
-    Unfinished,
+    Step, Unfinished,
 };
 use owner::Owner;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tracing::{error, info};
-use trouble::{held, unusable};
+use std::sync::Mutex;
+use trouble::unusable;
+use writing::{Inner, Owed};
 
 /// The journal in a file.
 pub struct FileJournal {
@@ -55,23 +57,6 @@ pub struct Opened {
     pub journal: FileJournal,
     /// What people should know: a damaged file was set aside.
     pub warning: Option<String>,
-}
-
-struct Inner {
-    conn: Connection,
-    /// Ends that could not be written (disk full). They go first as soon as something can be written again;
-    /// otherwise their names would stay busy for as long as this pm lives.
-    owed: Vec<Owed>,
-    /// Whether the last call failed, which has been said.
-    failing: bool,
-    /// What SQLite said when it was last asked whether others have changed the file.
-    seen: i64,
-}
-
-struct Owed {
-    id: AttemptId,
-    record: Record,
-    standing: Option<(Name, Standing)>,
 }
 
 /// Opens the journal in the state directory, which is created when there is none. `boot_id` identifies this boot.
@@ -101,118 +86,6 @@ pub fn open_copy(directory: &Path, boot_id: &str) -> Result<FileJournal, Journal
     open::open_copy(directory, boot_id)
 }
 
-impl FileJournal {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing is half done after a panic: SQLite rolls an unfinished transaction back.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failed(&self, attempted: &'static str) -> impl Fn(rusqlite::Error) -> JournalError {
-        let path = self.path.clone();
-        move |error| unusable(attempted, &path, &error)
-    }
-
-    /// Reads; nothing is changed.
-    fn read<T>(
-        &self,
-        attempted: &'static str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, JournalError> {
-        let inner = &mut *self.inner();
-        let result = read(&inner.conn).map_err(self.failed(attempted));
-        if let Err(error) = &result {
-            inner.fails(error);
-        }
-        result
-    }
-
-    /// Changes something, all or nothing, after what could not be written before.
-    fn write<T>(
-        &self,
-        attempted: &'static str,
-        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, JournalError> {
-        let inner = &mut *self.inner();
-        let Inner { conn, owed, .. } = inner;
-        let result = (|| {
-            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            for Owed { id, record, standing } in owed.iter() {
-                attempts::end(&tx, *id, record)?;
-                if let Some((name, standing)) = standing {
-                    standings::store(&tx, name, standing, &self.owner.boot)?;
-                }
-            }
-            let result = write(&tx)?;
-            tx.commit()?;
-            Ok(result)
-        })();
-        let result = result.map_err(self.failed(attempted));
-        match &result {
-            Ok(_) => {
-                inner.owed.clear();
-                inner.works(&self.path);
-            }
-            Err(error) => inner.fails(error),
-        }
-        result
-    }
-}
-
-impl FileJournal {
-    /// Changes something about an attempt unless a hold is in force for it, in the same transaction.
-    fn unless_held<T>(
-        &self,
-        attempted: &'static str,
-        hold: impl Fn(&Connection) -> rusqlite::Result<Option<(Name, Override)>>,
-        act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, JournalError> {
-        let done = self.write(attempted, |tx| match hold(tx)? {
-            Some(held) => Ok(Err(held)),
-            None => act(tx).map(Ok),
-        });
-        match done {
-            Ok(done) => done.map_err(held),
-            // On a full disk restarts go on; but a hold can still be read, and it was acknowledged.
-            Err(error) => match self.read(attempted, hold) {
-                Ok(Some(found)) => Err(held(found)),
-                _ => Err(error),
-            },
-        }
-    }
-
-    /// As [`write`](Self::write), and on the disk when it returns.
-    fn write_through<T>(
-        &self,
-        attempted: &'static str,
-        write: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-    ) -> Result<T, JournalError> {
-        let synchronous =
-            |word: &str| self.read(attempted, |conn| conn.pragma_update(None, "synchronous", word));
-        synchronous("FULL")?;
-        let written = self.write(attempted, write);
-        // If that fails, later calls take longer, and nothing else.
-        let _ = synchronous("NORMAL");
-        written
-    }
-}
-
-impl Inner {
-    /// Says once that nothing can be noted: with each attempt it would flood a log whose disk may be full already.
-    fn fails(&mut self, error: &JournalError) {
-        if !std::mem::replace(&mut self.failing, true) {
-            error!(
-                "Working without memory: {error}; restarts go on, but a crash now could repeat one. Free the disk"
-            );
-        }
-    }
-
-    fn works(&mut self, path: &Path) {
-        if std::mem::take(&mut self.failing) {
-            info!("Memory is back: {} can be written again", path.display());
-        }
-    }
-}
-
 impl Journal for FileJournal {
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
         let Intent { name, group, at, .. } = intent;
@@ -233,6 +106,14 @@ impl Journal for FileJournal {
 
     fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.write("noting the stage of an attempt in", |tx| attempts::stage(tx, id, stage, identity))
+    }
+
+    fn step(&self, id: AttemptId, step: &Step) -> Result<(), JournalError> {
+        self.write("noting a step of an attempt in", |tx| steps::add(tx, id, step))
+    }
+
+    fn steps_of(&self, id: AttemptId) -> Result<Vec<Step>, JournalError> {
+        self.read("reading the steps of an attempt from", |conn| steps::of(conn, id))
     }
 
     fn evidence(&self, id: AttemptId, text: &str) -> Result<(), JournalError> {

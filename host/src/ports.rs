@@ -4,18 +4,22 @@
 //! the policy's own and, for plugins, the plain data of `pm-plugin-api` (a second set of identical types would only
 //! need translating).
 
+mod attempt;
 mod bell;
 mod exec;
+mod heard;
 mod journal;
 pub mod overrides;
 mod windows;
 mod witness;
 
-pub use bell::{Bell, Heard};
+pub use attempt::{Attempt, Effect, Step, StepKind};
+pub use bell::{Bell, Ring};
 pub use exec::{Captured, CommandFailed, CommandLine, Exec};
+pub use heard::{Heard, bounded};
 pub use journal::{
-    Answer, Asked, Attempt, Boot, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending,
-    Record, Stage, Unfinished,
+    Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
+    Unfinished,
 };
 pub use windows::{Added, Windows};
 pub use witness::{Seen, Sight, Witness};
@@ -244,6 +248,19 @@ pub trait Strategies: Send + Sync {
     /// # Errors
     /// The plugin's own error, or one of the host: no such strategy, refused library, no answer in time.
     fn restart(&self, part: &PartRef, target: &Target) -> Result<PluginOutcome, PluginError>;
+    /// As [`restart`](Self::restart); what the library logs meanwhile, from the level info on, is kept in `heard`.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    fn restart_heard(
+        &self,
+        part: &PartRef,
+        target: &Target,
+        heard: &Heard,
+    ) -> Result<PluginOutcome, PluginError> {
+        let _ = heard;
+        self.restart(part, target)
+    }
     /// Runs `identity` of a strategy.
     ///
     /// # Errors

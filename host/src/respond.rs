@@ -8,6 +8,7 @@ mod action;
 mod capsule;
 mod evidence;
 mod resume;
+mod steps;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -15,15 +16,16 @@ mod verify;
 
 use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Cause, Check, End, Job, Name, Outcome, Trial, Verify};
-use crate::policy::time::Ticks;
+use crate::policy::time::{Ticks, Wall};
 use crate::ports::{
-    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
-    Strategies, Unfinished, Waited, Witness,
+    self, Answer, Asked, Captured, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
+    StepKind, Strategies, Unfinished, Waited, Witness, bounded,
 };
 use crate::spec::Spec;
 use crate::wording;
 use action::Acted;
 use pm_plugin_api::ErrorKind;
+use pm_plugin_api::command::lines;
 use std::cell::{Cell, OnceCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -45,6 +47,8 @@ pub struct World<'a> {
     pub chronicle: &'a dyn Chronicle,
     /// Who looks at processes.
     pub witness: &'a dyn Witness,
+    /// When the alarm was first seen; none for a restart by hand.
+    pub seen: Option<Wall>,
     /// Why nothing more is to be begun, as soon as the loop says so.
     pub called_off: &'a OnceLock<String>,
 }
@@ -166,6 +170,7 @@ impl Run<'_> {
         let intent = Intent {
             name: self.job.name.clone(),
             alarms: self.job.alarms.clone(),
+            seen: self.world.seen,
             group: self.spec.group.clone(),
             strategy: self.spec.strategy_text.clone(),
             cause: self.job.cause.clone(),
@@ -219,7 +224,11 @@ impl Run<'_> {
             environment: &self.environment(1),
             timeout: self.spec.pre_restart_timeout,
         };
-        self.world.exec.run(&command).map_err(|failed| {
+        let began = self.world.clock.now();
+        let Captured { output, end } = self.world.exec.run(&command);
+        let result = end.as_ref().map(|()| "done".to_owned()).map_err(|failed| failed.why.clone());
+        self.note(StepKind::PreRestart, "", began, result, bounded(lines(&output)));
+        end.map_err(|failed| {
             error!("{}", wording::pre_restart_failed(name, &failed.why));
             Outcome::new(End::Failed, 0, format!("pre-restart command {}", failed.why))
         })
@@ -367,8 +376,4 @@ enum Tried {
     Interrupted,
     /// Another attempt now is pointless.
     Useless(End, Option<Name>, String),
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@ mod alarm;
 mod check;
 mod doctor;
 mod help;
+mod history;
 mod maintenance;
 mod overrides;
 mod restart;

@@ -147,7 +147,7 @@ pub enum Command {
     /// Tell what the daemon would restart and what it would hold now, without doing any of it.
     #[command(after_help = AFTER_LOOK)]
     Plan(FormatOptions),
-    /// Show past restarts and whether they helped; --effect sums up, --evidence shows what was seen before one.
+    /// Show past restarts and whether they helped; --effect and --trends sum up, --steps and --evidence show one.
     #[command(after_help = AFTER_HISTORY)]
     History(HistoryOptions),
     /// Look at the plugins: strategies and checks.
@@ -206,6 +206,13 @@ pub struct HistoryOptions {
     /// Tell per process and strategy how often a restart lasted, relapsed or failed, instead of each one.
     #[arg(long)]
     pub effect: bool,
+    /// Tell per process what happens per day, how long recovery takes and what does not last: of the last 14 days, or
+    /// --since.
+    #[arg(long, conflicts_with = "effect")]
+    pub trends: bool,
+    /// Only members of this group.
+    #[arg(long, value_name = "GROUP")]
+    pub group: Option<String>,
     /// Only what began then or later: "2026-12-01 22:00", 22:00 (the last one), -2h.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub since: Option<String>,
@@ -213,11 +220,26 @@ pub struct HistoryOptions {
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: usize,
     /// Show what was seen of the process before the restart with this ID.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["name", "effect", "since"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["name", "effect", "trends", "group", "since"])]
     pub evidence: Option<i64>,
-    /// How to print the result: text for people, json for programs.
+    /// Show the restart with this ID step by step, with times and with what commands printed.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["name", "effect", "trends", "group", "since", "evidence"])]
+    pub steps: Option<i64>,
+    /// How to print the result: text for people, json for programs, csv (the list only) for spreadsheets.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: HistoryFormat,
+}
+
+/// How to print the history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum HistoryFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For spreadsheets: RFC 4180.
+    Csv,
 }
 
 /// Options of `pm why`.

@@ -1,6 +1,14 @@
-//! `pm history`: attempts with cause, strategy, outcome and effect; `--effect` tells which restarts help at all.
+//! `pm history`: attempts with cause, strategy, outcome and effect, as text, JSON or CSV.
+//!
+//! Its parts sum up: `effects` which strategies help at all, `trends` what happens per day; `one` shows all that is kept
+//! of one attempt.
 
-use crate::cli::arguments::{Format, Global, HistoryOptions};
+mod csv;
+mod effects;
+mod one;
+mod trends;
+
+use crate::cli::arguments::{Global, HistoryFormat, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
 use crate::cli::table::{local, table};
@@ -8,9 +16,8 @@ use crate::cli::{Failure, Terminal, json};
 use crate::policy::model::{AttemptId, End, Name, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
-use crate::ports::{Attempt, Effect, Journal};
+use crate::ports::{Attempt, Effect, Journal, JournalError};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// More attempts than anybody reads are not loaded to be counted.
 const MOST_COUNTED: usize = 100_000;
@@ -22,21 +29,62 @@ pub(crate) fn history(
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
     let journal = context.journal_read_only()?;
+    if options.format == HistoryFormat::Csv
+        && (options.effect || options.trends || options.evidence.is_some() || options.steps.is_some())
+    {
+        return Err(Failure::Usage(
+            "--format csv is for the list of restarts; for sums: --format json".to_owned(),
+        ));
+    }
     if let Some(id) = options.evidence {
-        return evidence(&journal, AttemptId(id), terminal);
+        return one::evidence(&journal, AttemptId(id), terminal);
+    }
+    if let Some(id) = options.steps {
+        return one::steps(&journal, AttemptId(id), options.format, terminal);
     }
     let since = options.since.as_deref().map(|text| context.past("--since", text)).transpose()?;
-    let name = options.name.as_deref().map(Name::new);
-    let limit = if options.effect { MOST_COUNTED } else { options.limit };
-    let attempts = journal
-        .history(name.as_ref(), since.unwrap_or(Wall(i64::MIN)), limit)
-        .map_err(|error| Failure::failed(&error))?;
-    match (options.format, options.effect) {
-        (Format::Text, false) => list(&attempts, terminal),
-        (Format::Text, true) => effects(&attempts, terminal),
-        (Format::Json, false) => json::write(&attempts.iter().map(as_json).collect(), terminal.out),
-        (Format::Json, true) => json::write(&effects_json(&attempts), terminal.out),
+    if options.trends {
+        let period = trends::Period::new(since, context.now().wall);
+        let attempts = wanted(&context, &journal, options, period.from)?;
+        return trends::tell(&attempts, &period, options.format, terminal);
     }
+    let attempts = wanted(&context, &journal, options, since.unwrap_or(Wall(i64::MIN)))?;
+    match (options.format, options.effect) {
+        (HistoryFormat::Text, false) => list(&attempts, terminal),
+        (HistoryFormat::Text, true) => effects::write(&attempts, terminal),
+        (HistoryFormat::Json, true) => json::write(&effects::to_json(&attempts), terminal.out),
+        (HistoryFormat::Json, false) => {
+            let all: Result<Value, JournalError> =
+                attempts.iter().map(|attempt| with_steps(&journal, attempt)).collect();
+            json::write(&all.map_err(|error| Failure::failed(&error))?, terminal.out)
+        }
+        (HistoryFormat::Csv, _) => csv::write(&attempts, terminal),
+    }
+}
+
+/// The attempts that were asked for, newest first.
+fn wanted(
+    context: &Context,
+    journal: &dyn Journal,
+    options: &HistoryOptions,
+    since: Wall,
+) -> Result<Vec<Attempt>, Failure> {
+    let name = options.name.as_deref().map(Name::new);
+    let sums = options.effect || options.trends;
+    let limit = if sums || options.group.is_some() { MOST_COUNTED } else { options.limit };
+    let mut attempts =
+        journal.history(name.as_ref(), since, limit).map_err(|error| Failure::failed(&error))?;
+    if let Some(group) = options.group.as_deref().map(Name::new) {
+        let related = &context.arrangement().related;
+        if !related.groups().contains_key(&group) {
+            return Err(Failure::Failed(format!("there is no group {group}; see which there are: pm check")));
+        }
+        attempts.retain(|attempt| related.group_of(&attempt.name) == Some(&group));
+        if !sums {
+            attempts.truncate(options.limit);
+        }
+    }
+    Ok(attempts)
 }
 
 fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
@@ -120,94 +168,6 @@ pub(crate) fn effect(attempt: &Attempt) -> Option<&'static str> {
     }
 }
 
-/// What restarts of one process by one strategy came to.
-#[derive(Default)]
-struct Tally {
-    lasted: u32,
-    relapsed: u32,
-    failed: u32,
-    open: u32,
-    /// All that helped at first, and how long they took together.
-    restarts: u32,
-    took: i64,
-}
-
-impl Tally {
-    fn judged(&self) -> u32 {
-        self.lasted + self.relapsed + self.failed
-    }
-    /// The share of judged restarts that lasted, in percent.
-    fn helps(&self) -> Option<u32> {
-        (self.lasted * 100).checked_div(self.judged())
-    }
-    fn recovery_ms(&self) -> Option<i64> {
-        self.took.checked_div(self.restarts.into())
-    }
-}
-
-fn tallies(attempts: &[Attempt]) -> BTreeMap<(Name, String), Tally> {
-    let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
-    for attempt in attempts {
-        let Some((ended, end, ..)) = &attempt.ended else { continue };
-        let by = attempt.by.clone().unwrap_or_else(|| attempt.strategy.clone());
-        let tally = tallies.entry((attempt.name.clone(), by)).or_default();
-        match (end, attempt.effect) {
-            (End::Restarted, effect) => {
-                (tally.restarts, tally.took) = (tally.restarts + 1, tally.took + ended.0 - attempt.began.0);
-                match effect {
-                    Some(Effect::Lasted) => tally.lasted += 1,
-                    Some(Effect::Relapsed) => tally.relapsed += 1,
-                    None if attempt.is_for_a_dependency() => {}
-                    None => tally.open += 1,
-                }
-            }
-            (End::Failed, _) => tally.failed += 1,
-            _ => {}
-        }
-    }
-    tallies.retain(|_, tally| tally.judged() + tally.open > 0);
-    tallies
-}
-
-fn effects(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    let tallies = tallies(attempts);
-    if tallies.is_empty() {
-        writeln!(terminal.out, "No restarts.")?;
-        return Ok(());
-    }
-    let verdict = |tally: &Tally| match tally.helps() {
-        None => "not known yet".to_owned(),
-        Some(0) if tally.judged() >= 3 => "never helps".to_owned(),
-        Some(share) => format!("helps in {share} %"),
-    };
-    let rows = tallies.iter().map(|((name, by), tally)| {
-        vec![
-            name.to_string(),
-            printable(by),
-            tally.lasted.to_string(),
-            tally.relapsed.to_string(),
-            tally.failed.to_string(),
-            tally.open.to_string(),
-            tally.recovery_ms().map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")),
-            verdict(tally),
-        ]
-    });
-    let head = ["PROCESS", "BY", "LASTED", "RELAPSED", "FAILED", "PENDING", "MEAN TIME", "VERDICT"];
-    write!(terminal.out, "{}", table(&head, rows))?;
-    Ok(())
-}
-
-fn effects_json(attempts: &[Attempt]) -> Value {
-    let one = |((name, by), tally): (&(Name, String), &Tally)| {
-        json!({
-            "name": name.as_str(), "by": by, "lasted": tally.lasted, "relapsed": tally.relapsed,
-            "failed": tally.failed, "not_known_yet": tally.open, "mean_ms": tally.recovery_ms(),
-            "helps_percent": tally.helps(),
-        })
-    };
-    tallies(attempts).iter().map(one).collect()
-}
-
 fn as_json(attempt: &Attempt) -> Value {
     let ended = attempt.ended.as_ref();
     json!({
@@ -216,25 +176,23 @@ fn as_json(attempt: &Attempt) -> Value {
         "cause": attempt.cause,
         "strategy": attempt.strategy,
         "by": attempt.by,
+        "seen_ms": attempt.seen.map(|at| at.0),
         "began_ms": attempt.began.0,
         "ended_ms": ended.map(|(at, ..)| at.0),
         "end": end(attempt),
         "attempts": ended.map(|(_, _, attempts, _)| attempts),
         "effect": effect(attempt),
+        "recovery_ms": attempt.recovery().map(millis),
         "detail": ended.map(|(.., detail)| detail),
     })
 }
 
-/// What was seen of a process before it was restarted.
-fn evidence(journal: &dyn Journal, id: AttemptId, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    match journal.evidence_of(id).map_err(|error| Failure::failed(&error))? {
-        Some(text) => {
-            writeln!(terminal.out, "{}", text.trim_end())?;
-            Ok(())
-        }
-        None => Err(Failure::Failed(format!(
-            "no evidence is kept of attempt {}; see which attempts there are: pm history",
-            id.0
-        ))),
-    }
+fn with_steps(journal: &dyn Journal, attempt: &Attempt) -> Result<Value, JournalError> {
+    let mut shown = as_json(attempt);
+    shown["steps"] = journal.steps_of(attempt.id)?.iter().map(one::step_json).collect();
+    Ok(shown)
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -54,6 +54,7 @@ pub(crate) fn restart(
         journal: &operator.journal,
         chronicle: &Statistics::default(),
         witness: &Processes::new(clock.clone()),
+        seen: None,
         called_off: &OnceLock::new(),
     };
     let job = Job::by_hand(&name, trial);

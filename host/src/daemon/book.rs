@@ -206,6 +206,11 @@ impl Book {
         new
     }
 
+    /// Since when a name is in alarm, as far as this pm has seen it.
+    pub(super) fn alarm_since(&self, name: &Name, now: Now) -> Option<Wall> {
+        Some(now.wall_at(self.state.standing(name)?.alarm_since?))
+    }
+
     /// The rows of a name that nobody has ticked and no job is about, when it has been in alarm since before a moment.
     pub(super) fn alarms_before(&self, name: &Name, moment: Wall, now: Now) -> Vec<Alarm> {
         let standing = self.state.standing(name).filter(|standing| standing.in_flight.is_none());

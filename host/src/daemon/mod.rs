@@ -260,6 +260,7 @@ impl Daemon {
         let (events, in_hand, its_spec) = (self.events.clone(), job.clone(), Arc::clone(&spec));
         let running = Running { job, spec, called_off: Arc::default() };
         let called_off = Arc::clone(&running.called_off);
+        let seen = self.book.alarm_since(&name, self.parts.clock.now());
         let work = move || {
             let world = World {
                 clock: &*clock,
@@ -268,6 +269,7 @@ impl Daemon {
                 journal: &*journal,
                 chronicle: &*chronicle,
                 witness: &*witness,
+                seen,
                 called_off: &called_off,
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))

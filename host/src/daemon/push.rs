@@ -5,7 +5,7 @@
 
 use super::keeper::Command;
 use crate::policy::time::Ticks;
-use crate::ports::{Bell, Clock, Heard, Waited};
+use crate::ports::{Bell, Clock, Ring, Waited};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -97,14 +97,14 @@ impl Listener {
         }
     }
 
-    fn hear(&self, heard: Heard, source: &str, listened: &mut bool) -> ControlFlow<()> {
+    fn hear(&self, heard: Ring, source: &str, listened: &mut bool) -> ControlFlow<()> {
         if !self.is_wanted() {
             return ControlFlow::Break(());
         }
         if !std::mem::replace(listened, true) {
             info!("Listening for alarms: {source}");
         }
-        if heard != Heard::Nothing && !self.ringing.swap(true, Ordering::AcqRel) {
+        if heard != Ring::Nothing && !self.ringing.swap(true, Ordering::AcqRel) {
             // The store thread being gone means that pm is leaving.
             return self.commands.send(Command::Ring).map_or(ControlFlow::Break(()), ControlFlow::Continue);
         }

@@ -17,9 +17,9 @@ use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandFailed, CommandLine, Exec, Intent,
-    Journal, JournalError, Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Sight,
-    Stage, StoreError, Strategies, Trouble, Unfinished, Witness,
+    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandLine, Exec, Intent, Journal, JournalError,
+    Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Sight, Stage, Step, StoreError,
+    Strategies, Trouble, Unfinished, Witness,
 };
 use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
@@ -269,8 +269,8 @@ impl Strategies for Double {
 }
 
 impl Exec for Double {
-    fn run(&self, _: &CommandLine<'_>) -> Result<(), CommandFailed> {
-        Ok(())
+    fn run(&self, _: &CommandLine<'_>) -> Captured {
+        Captured { output: String::new(), end: Ok(()) }
     }
     fn capture(&self, _: &CommandLine<'_>, _: usize) -> Captured {
         Captured { output: String::new(), end: Ok(()) }
@@ -333,6 +333,12 @@ impl Journal for Double {
     }
     fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
         Ok(())
+    }
+    fn step(&self, _: AttemptId, _: &Step) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn steps_of(&self, _: AttemptId) -> Result<Vec<Step>, JournalError> {
+        Ok(Vec::new())
     }
     fn evidence(&self, _: AttemptId, _: &str) -> Result<(), JournalError> {
         Ok(())

@@ -41,7 +41,7 @@ pub(super) fn begin(
             return Ok(Err(id));
         }
         tx.prepare_cached(
-            "UPDATE attempts SET ended_wall = ?2, outcome = ?3, tries = 0, detail = ?4 WHERE id = ?1",
+            "UPDATE attempts SET ended_wall = ?2, outcome = ?3, tries = 0, detail = ?4, revision = revision + 1 WHERE id = ?1",
         )?
         .execute(params![
             id,
@@ -52,7 +52,8 @@ pub(super) fn begin(
     }
     tx.prepare_cached(
         "INSERT INTO attempts (name, strategy, alarms, boot, began_boot, began_wall, owner_pid, owner_start, \
-         owner_boot, stage, cause, chain, member_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10, ?11, ?12)",
+         owner_boot, stage, cause, chain, member_of, seen_wall) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?4, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         intent.name.as_str(),
@@ -67,6 +68,7 @@ pub(super) fn begin(
         cause(&intent.cause),
         packed_chain(&intent.chain),
         intent.group.as_ref().map(Name::as_str),
+        intent.seen.map(|at| at.0),
     ])?;
     failpoint::pass(Point::ClaimWritten);
     Ok(Ok(AttemptId(tx.last_insert_rowid())))
@@ -90,8 +92,8 @@ pub(super) fn stage(
 /// Ends an attempt.
 pub(super) fn end(tx: &Transaction<'_>, id: AttemptId, record: &Record) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE attempts SET stage = ?2, ended_wall = ?3, outcome = ?4, tries = ?5, detail = ?6, by_strategy = ?7 \
-         WHERE id = ?1",
+        "UPDATE attempts SET stage = ?2, ended_wall = ?3, outcome = ?4, tries = ?5, detail = ?6, by_strategy = ?7, \
+         revision = revision + 1 WHERE id = ?1",
     )?
     .execute(params![
         id.0,
@@ -140,7 +142,7 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
 
 /// What is read of an attempt.
 const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
-                       owner_boot, cause, by_strategy, effect FROM attempts";
+                       owner_boot, cause, by_strategy, effect, seen_wall FROM attempts";
 
 /// One attempt.
 pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Result<Option<Attempt>> {
@@ -234,6 +236,7 @@ fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {
         id: AttemptId(row.get(0)?),
         name: Name::new(row.get_ref(1)?.as_str()?),
         strategy: row.get(2)?,
+        seen: row.get::<_, Option<i64>>(14)?.map(Wall),
         began: Wall(row.get(3)?),
         ended,
         cause: row.get(11)?,

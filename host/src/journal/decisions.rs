@@ -84,7 +84,7 @@ pub(super) fn of_attempt(conn: &Connection, id: AttemptId) -> rusqlite::Result<V
 /// trial.
 pub(super) fn judged(tx: &Transaction<'_>, name: &Name, effect: Effect) -> rusqlite::Result<()> {
     tx.prepare_cached(
-        "UPDATE attempts SET effect = ?2 WHERE effect IS NULL AND id = \
+        "UPDATE attempts SET effect = ?2, revision = revision + 1 WHERE effect IS NULL AND id = \
          (SELECT MAX(id) FROM attempts WHERE name = ?1 AND outcome = 'restarted' AND cause NOT LIKE 'dependency %')",
     )?
     .execute(params![name.as_str(), word(effect)])

@@ -23,12 +23,13 @@ const FILE: &str = "journal.db";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The steps to each version of the tables; the number of steps made stands in `user_version`.
-pub(super) const VERSIONS: [&str; 5] = [
+pub(super) const VERSIONS: [&str; 6] = [
     ATTEMPTS,
     super::overrides::TABLES,
     super::decisions::TABLES,
     super::evidence::TABLE,
     super::windows::TABLE,
+    super::steps::TABLES,
 ];
 
 const ATTEMPTS: &str = "

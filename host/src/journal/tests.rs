@@ -34,6 +34,7 @@ fn intent(of: &str, second: u64) -> Intent {
     Intent {
         name: name(of),
         alarms,
+        seen: Some(Wall(i64::try_from(second).unwrap() * 1000 - 3_000)),
         group: None,
         strategy: "auto".to_owned(),
         cause: Cause::Alarm,
@@ -388,7 +389,7 @@ fn readers_work_before_there_is_a_journal_and_while_it_is_written() {
     assert_eq!(reader.attempts(None, 9).unwrap()[0].id, id);
     {
         let mut writing = journal.inner();
-        let tx = writing.conn.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let tx = writing.conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
         attempts::end(&tx, id, &record(End::Failed, 2)).unwrap();
         assert!(reader.attempts(None, 9).unwrap()[0].ended.is_none(), "not before it is committed");
         tx.commit().unwrap();

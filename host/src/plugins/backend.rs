@@ -4,6 +4,7 @@
 //! backend belongs to one library, loads it on first use, and keeps the deadline whatever the library does.
 
 use super::refusal::Reason;
+use crate::ports::Heard;
 use pm_plugin_api::Error;
 use pm_plugin_api::settings::Texts;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(super) struct Call<'a> {
     pub(super) body: &'a [u8],
     /// How long the answer may take.
     pub(super) timeout: Duration,
+    /// Where what the library says meanwhile is kept, if anybody asked.
+    pub(super) heard: Option<&'a Heard>,
 }
 
 /// How far a plugin has come.

@@ -14,6 +14,7 @@ use super::load::{self, Instance, Root};
 use super::log;
 use super::pool::{Answer, Lost, NoAnswer, Pool};
 use super::refusal::{Maker, Reason, Refusal};
+use crate::ports::Heard;
 use pm_plugin_api::settings::Texts;
 use pm_plugin_api::{Error, ErrorKind};
 use std::path::PathBuf;
@@ -97,7 +98,8 @@ impl Backend for InProcess {
         let library = Arc::clone(&self.library);
         let key = Key { kind: call.kind.into(), name: call.name.into(), settings: call.settings.clone() };
         let (op, body, span) = (call.op.to_owned(), call.body.to_vec(), tracing::Span::current());
-        let work = move || span.in_scope(|| library.run(key, &op, &body));
+        let heard = call.heard.cloned();
+        let work = move || span.in_scope(|| library.run(key, &op, &body, heard));
         match self.pool.run(call.timeout, losses, work) {
             Ok(answer) => answer,
             Err(none) => Err(self.explain(call, &none)),
@@ -107,7 +109,7 @@ impl Backend for InProcess {
     fn load(&self, timeout: Duration) -> Result<(), Error> {
         let library = Arc::clone(&self.library);
         let work = move || {
-            log::speaking(&library.plugin, || library.root.get_or_init(|| library.load()));
+            log::speaking(&library.plugin, None, || library.root.get_or_init(|| library.load()));
             Ok(Vec::new())
         };
         let call = Call {
@@ -118,6 +120,7 @@ impl Backend for InProcess {
             subject: &self.library.file.to_string_lossy(),
             body: &[],
             timeout,
+            heard: None,
         };
         match self.pool.run(timeout, &self.lost, work) {
             Ok(_) => Ok(()),
@@ -136,8 +139,8 @@ impl Backend for InProcess {
 
 impl Library {
     /// Loads, makes, calls; on a thread of the pool.
-    fn run(&self, key: Key, op: &str, body: &[u8]) -> Answer {
-        log::speaking(&self.plugin, || {
+    fn run(&self, key: Key, op: &str, body: &[u8], heard: Option<Heard>) -> Answer {
+        log::speaking(&self.plugin, heard, || {
             let instance = self.instance(key)?;
             instance.call(op, body).map_err(|error| self.named(error))
         })

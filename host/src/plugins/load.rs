@@ -34,7 +34,7 @@ pub(super) struct Instance(InstanceBox);
 /// Loads the library that was checked on `file`. Runs its static constructors and its entry point, on this thread.
 pub(super) fn load(file: File, maker: &Maker) -> Result<Root, Reason> {
     let plugin: Arc<str> = maker.name.as_str().into();
-    log::speaking(&plugin, || {
+    log::speaking(&plugin, None, || {
         let library = open(&file)?;
         // From here on the library is in the process for good, and with it the number of its descriptor.
         let _stays_open = ManuallyDrop::new(file);

@@ -3,6 +3,8 @@
 //! Targets of events are fixed at compile time, so all of these have the target `plugin`; the plugin's name and the
 //! module that spoke are fields. Nothing here may unwind into the library that calls it.
 
+use crate::policy::model::printable;
+use crate::ports::Heard;
 use abi_stable::prefix_type::PrefixTypeTrait as _;
 use abi_stable::std_types::RStr;
 use pm_plugin_api::abi::{Host, HostRef};
@@ -12,16 +14,23 @@ use std::sync::{Arc, OnceLock};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, error, info, trace, warn};
 
+/// The level info: up to it, what a library says is worth keeping.
+const TOLD: u8 = 3;
+
 thread_local! {
     /// The plugin whose code this thread runs.
     static SPEAKER: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+    /// Who wants to know what it says.
+    static LISTENER: RefCell<Option<Heard>> = const { RefCell::new(None) };
 }
 
-/// Runs `body`, a call into the library of `plugin`, so that what it logs bears the plugin's name.
-pub(super) fn speaking<T>(plugin: &Arc<str>, body: impl FnOnce() -> T) -> T {
-    let before = SPEAKER.replace(Some(Arc::clone(plugin)));
+/// Runs `body`, a call into the library of `plugin`, so that what it logs bears the plugin's name and is kept in
+/// `heard` as well.
+pub(super) fn speaking<T>(plugin: &Arc<str>, heard: Option<Heard>, body: impl FnOnce() -> T) -> T {
+    let before = (SPEAKER.replace(Some(Arc::clone(plugin))), LISTENER.replace(heard));
     let result = body();
-    SPEAKER.set(before);
+    SPEAKER.set(before.0);
+    LISTENER.set(before.1);
     result
 }
 
@@ -33,10 +42,8 @@ pub(super) fn host() -> HostRef {
 
 extern "C" fn max_level() -> u8 {
     match LevelFilter::current().into_level() {
-        None => 0,
-        Some(Level::ERROR) => 1,
-        Some(Level::WARN) => 2,
-        Some(Level::INFO) => 3,
+        // The history wants it, whatever the log does.
+        None | Some(Level::ERROR | Level::WARN | Level::INFO) => TOLD,
         Some(Level::DEBUG) => 4,
         Some(Level::TRACE) => 5,
     }
@@ -50,6 +57,12 @@ extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
         // A thread that the plugin started itself: its crate is all that is known.
         let plugin = speaker.as_deref().unwrap_or_else(|| module.split("::").next().unwrap_or(module));
         forward(level, plugin, module, text);
+        if level <= TOLD {
+            let listener = LISTENER.try_with(|listener| listener.borrow().clone()).ok().flatten();
+            if let Some(heard) = listener {
+                text.lines().for_each(|line| heard.line(&printable(line)));
+            }
+        }
     });
 }
 

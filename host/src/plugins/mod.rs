@@ -25,7 +25,7 @@ pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
 pub use registry::{Entry, OnDisk, Registry, State};
 pub use unknown::nearest;
 
-use crate::ports::Strategies;
+use crate::ports::{Heard, Strategies};
 use crate::spec::PartRef;
 use backend::{Backend, Call};
 use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
@@ -46,19 +46,23 @@ struct Request<'a> {
 
 impl Strategies for Registry {
     fn restart(&self, part: &PartRef, target: &Target) -> Result<Outcome, Error> {
-        self.ask(STRATEGY, part, "restart", target)
+        self.ask(STRATEGY, part, "restart", target, None)
+    }
+
+    fn restart_heard(&self, part: &PartRef, target: &Target, heard: &Heard) -> Result<Outcome, Error> {
+        self.ask(STRATEGY, part, "restart", target, Some(heard))
     }
 
     fn identity(&self, part: &PartRef, target: &Target) -> Result<Option<String>, Error> {
-        self.ask(STRATEGY, part, "identity", target)
+        self.ask(STRATEGY, part, "identity", target, None)
     }
 
     fn evidence(&self, part: &PartRef, target: &Target) -> Result<Evidence, Error> {
-        self.ask(STRATEGY, part, EVIDENCE, target)
+        self.ask(STRATEGY, part, EVIDENCE, target, None)
     }
 
     fn check(&self, part: &PartRef, target: &Target) -> Result<Health, Error> {
-        self.ask(CHECK, part, "check", target)
+        self.ask(CHECK, part, "check", target, None)
     }
 }
 
@@ -69,6 +73,7 @@ impl Registry {
         part: &PartRef,
         op: &str,
         target: &Target,
+        heard: Option<&Heard>,
     ) -> Result<T, Error> {
         let backend = self.find(kind, &part.name)?;
         let body = serde_json::to_vec(&Request { target })?;
@@ -80,6 +85,7 @@ impl Registry {
             subject: &target.name,
             body: &body,
             timeout: target.timeout(),
+            heard,
         })?;
         serde_json::from_slice(&answer).map_err(|error| {
             Error::failed(format!(

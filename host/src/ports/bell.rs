@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 /// What a bell tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Ring {
     /// It listens from now on: what changed before is for a poll to find.
     Listening,
     /// The table may have changed.
@@ -25,5 +25,5 @@ pub trait Bell: Send {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot listen (any more); it can be asked to again.
-    fn listen(&mut self, hear: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<(), StoreError>;
+    fn listen(&mut self, hear: &mut dyn FnMut(Ring) -> ControlFlow<()>) -> Result<(), StoreError>;
 }

@@ -19,12 +19,10 @@ pub struct CommandLine<'a> {
 
 /// Runs the operator's own commands.
 pub trait Exec: Send + Sync {
-    /// Runs a command line to its end, in its own process group, with bounded output.
-    ///
-    /// # Errors
-    /// One line: could not be started, exit status, signal, or time limit.
-    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed>;
-    /// As [`run`](Self::run), but the output is the answer: at most `most` bytes, the first and the last half, and none
+    /// Runs a command line to its end, in its own process group, with bounded output, which goes into the log as well.
+    /// The end is an error of one line when it could not be started, or for its exit status, a signal, the time limit.
+    fn run(&self, command: &CommandLine<'_>) -> Captured;
+    /// As [`run`](Self::run), but the output is only the answer: at most `most` bytes, the first and the last half, and none
     /// of it in the log. Comes back within the command's time, the end of what hangs included.
     fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured;
 }

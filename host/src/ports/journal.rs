@@ -1,5 +1,6 @@
 //! The port to pm's own memory: what is noted before anything is done, and what follows from its end.
 
+use super::attempt::{Attempt, Effect, Step};
 use super::overrides::{self, Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::policy::bucket::Bucket;
 use crate::policy::driver::Driver;
@@ -33,6 +34,8 @@ pub struct Intent {
     pub name: Name,
     /// The rows in alarm; empty for a restart by hand.
     pub alarms: Vec<Alarm>,
+    /// When its alarm was first seen; none for a restart by hand.
+    pub seen: Option<Wall>,
     /// The group whose member it is; a hold of the group covers it.
     pub group: Option<Name>,
     /// The strategy as configured.
@@ -82,15 +85,6 @@ pub struct Decision {
 impl Decision {
     /// The word when a process was looked at and found healthy: its alarm was cleared, and nothing was restarted.
     pub const HEALTHY: &str = "healthy";
-}
-
-/// What became of a restart that had helped at first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// A stable period followed it.
-    Lasted,
-    /// The process was in alarm again before that.
-    Relapsed,
 }
 
 /// What is remembered of the host besides its processes.
@@ -151,37 +145,6 @@ pub enum Boot {
     Same,
     /// Of an earlier one.
     Earlier,
-}
-
-/// An entry of the history, for people.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// The entry.
-    pub id: AttemptId,
-    /// Whom it was about.
-    pub name: Name,
-    /// The strategy as configured.
-    pub strategy: String,
-    /// When it began.
-    pub began: Wall,
-    /// When it ended, what came of it, attempts, one line; none while it runs, or when it was cut off.
-    pub ended: Option<(Wall, End, u32, String)>,
-    /// Whether it runs: it has no end, and the pm that makes it is alive.
-    pub under_way: bool,
-    /// Why it was begun: `alarm`, `dependency NAME`, `operator`.
-    pub cause: String,
-    /// The strategy of the ladder that acted last.
-    pub by: Option<String>,
-    /// What became of a restart that had helped at first, as far as it is known.
-    pub effect: Option<Effect>,
-}
-
-impl Attempt {
-    /// Whether it was for the sake of what it depends on: then nothing that follows says whether it helped.
-    #[must_use]
-    pub fn is_for_a_dependency(&self) -> bool {
-        self.cause.starts_with("dependency ")
-    }
 }
 
 /// A clearing that waits to be made.
@@ -248,6 +211,16 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn stage(&self, id: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError>;
+    /// Keeps a step of the entry that has ended, behind those before it.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn step(&self, id: AttemptId, step: &Step) -> Result<(), JournalError>;
+    /// The steps of an entry, in their order.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn steps_of(&self, id: AttemptId) -> Result<Vec<Step>, JournalError>;
     /// Keeps what was seen before the restart with the entry; a second text takes the place of the first. Only the
     /// latest thousand are kept, the latest hundred of one name, and none longer than its entry.
     ///

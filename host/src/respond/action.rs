@@ -6,7 +6,7 @@
 
 use super::Run;
 use crate::failpoint::{self, Point};
-use crate::ports::JournalError;
+use crate::ports::{Heard, JournalError, StepKind};
 use crate::spec::PartRef;
 use crate::wording;
 use pm_plugin_api::{Action, Error, ErrorKind, Fallback, Outcome, Target};
@@ -87,9 +87,18 @@ impl Run<'_> {
         failpoint::pass(Point::IdentityRead);
         self.begin_to_act(identity.as_deref())?;
         failpoint::pass(Point::ActingNoted);
-        let outcome = self.world.strategies.restart(part, target);
+        let (began, heard) = (self.world.clock.now(), Heard::default());
+        let answer = self.world.strategies.restart_heard(part, target, &heard);
         failpoint::pass(Point::RestartReturned);
-        outcome
+        let result = match &answer {
+            Ok(Outcome::Done { detail, .. }) => Ok(detail.clone()),
+            // Who it is left to has a step of its own.
+            Ok(Outcome::Delegate { .. }) => return answer,
+            Ok(_) => Err(unknown_answer(&part.name).message),
+            Err(error) => Err(error.message.clone()),
+        };
+        self.note(StepKind::Restart, &part.name, began, result, heard.text());
+        answer
     }
 
     /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so

@@ -4,10 +4,11 @@
 //! stops nothing: what fails is a line in the capsule, and all of it takes at most `evidence_timeout`, so a strategy that
 //! hangs costs that much and the restart goes on.
 
+use super::Run;
 use super::capsule::Capsule;
-use super::{Run, millis};
+use super::target::millis;
 use crate::policy::time::Ticks;
-use crate::ports::CommandLine;
+use crate::ports::{CommandLine, StepKind};
 use crate::spec::{EvidencePlan, PartRef};
 use crate::wording;
 use pm_plugin_api::{Error, Evidence};
@@ -24,10 +25,13 @@ impl Run<'_> {
         if plan.timeout.is_zero() {
             return;
         }
+        let before = self.world.clock.now();
         let text = catch_unwind(AssertUnwindSafe(|| self.gather(plan))).unwrap_or_else(|_| {
             "not available: a bug in pm; the log says where, please report it\n".to_owned()
         });
         debug!("{}", wording::evidence_kept(&self.job.name, text.len()));
+        let kept = format!("{} bytes: pm history --evidence {}", text.len(), id.0);
+        self.note(StepKind::Evidence, "", before, Ok(kept), String::new());
         if let Err(unusable) = self.world.journal.evidence(id, &text) {
             debug!("{}", wording::no_journal(&unusable));
         }

@@ -1,8 +1,9 @@
-//! What strategies, checks and commands are told of the process in hand. It decides nothing.
+//! What plugins and commands are told of the process they are called for. It decides nothing.
 
-use super::{Run, millis};
+use super::Run;
 use pm_plugin_api::Target;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 impl Run<'_> {
     /// The process as plugins see it.
@@ -46,4 +47,8 @@ impl Run<'_> {
         }
         all
     }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! A job against a scripted world: no thread, no process, no sleep.
 
 mod evidence;
+mod steps;
 
 use super::{Claim, Report, World, respond};
 use crate::policy::backoff::Backoff;
@@ -13,7 +14,7 @@ use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, W
 use crate::ports::{Asked, Decision, Effect, HostMemory};
 use crate::ports::{
     Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal,
-    JournalError, Pending, Record, Sight, Stage, Strategies, Tried, Unfinished, Waited, Witness,
+    JournalError, Pending, Record, Sight, Stage, Step, Strategies, Tried, Unfinished, Waited, Witness,
 };
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Health, Outcome, Target};
@@ -40,6 +41,7 @@ struct Scripted {
     called_off: OnceLock<String>,
     /// How long ago the last attempt ended, in milliseconds, and how.
     last: Option<(i64, End)>,
+    steps: Mutex<Vec<Step>>,
     evidence: evidence::Script,
 }
 
@@ -59,6 +61,7 @@ impl Scripted {
             window_after: None,
             called_off: OnceLock::new(),
             last: None,
+            steps: Mutex::default(),
             evidence: evidence::Script::default(),
         }
     }
@@ -87,6 +90,7 @@ impl Scripted {
             journal: self,
             chronicle: self,
             witness: self,
+            seen: Some(Wall(-5_000)),
             called_off: &self.called_off,
         };
         self.open_window();
@@ -151,9 +155,9 @@ impl Chronicle for Scripted {
 }
 
 impl Exec for Scripted {
-    fn run(&self, command: &CommandLine<'_>) -> Result<(), CommandFailed> {
+    fn run(&self, command: &CommandLine<'_>) -> Captured {
         self.say(format!("exec {} for {}", command.line, command.environment["process_name"]));
-        self.pre_restart.clone()
+        Captured { output: "preparing\n\u{1b}[2Jdone\n".to_owned(), end: self.pre_restart.clone() }
     }
     fn capture(&self, command: &CommandLine<'_>, most: usize) -> Captured {
         self.evidence.capture(self, command, most)
@@ -191,6 +195,13 @@ impl Journal for Scripted {
     fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
         Ok(())
+    }
+    fn step(&self, _: AttemptId, step: &Step) -> Result<(), JournalError> {
+        self.steps.lock().unwrap().push(step.clone());
+        Ok(())
+    }
+    fn steps_of(&self, _: AttemptId) -> Result<Vec<Step>, JournalError> {
+        Ok(self.steps.lock().unwrap().clone())
     }
     fn evidence(&self, _: AttemptId, text: &str) -> Result<(), JournalError> {
         self.evidence.keep(self, text)
@@ -248,6 +259,7 @@ impl Journal for Scripted {
             id: AttemptId(1),
             name: of.unwrap().clone(),
             strategy: "service".to_owned(),
+            seen: None,
             began: Wall(0),
             ended: Some((Wall(-ago), end, 1, String::new())),
             under_way: false,

@@ -1,9 +1,10 @@
 //! Looks whether the target is healthy: at once, then at growing distances up to `health_check_interval`, until it
 //! is or the time is over. "Unknown" is not healthy, and a check that cannot be run proves nothing.
 
-use super::{Run, millis};
+use super::Run;
+use super::target::millis;
 use crate::policy::time::Ticks;
-use crate::ports::Waited;
+use crate::ports::{StepKind, Waited};
 use crate::spec::PartRef;
 use crate::wording;
 use pm_plugin_api::{Error, Health};
@@ -31,6 +32,20 @@ pub(super) enum Verdict {
 impl Run<'_> {
     /// Looks until it is healthy or `health_check_timeout` is over.
     pub(super) fn verify(&self) -> Verdict {
+        let began = self.world.clock.now();
+        let verdict = self.verified();
+        let by = self.spec.check.as_ref().map_or("", |check| check.name.as_str());
+        let result = match &verdict {
+            Verdict::Healthy(seen) => Ok(seen.clone()),
+            Verdict::Unhealthy(why) => Err(why.clone()),
+            Verdict::Interrupted => Err("pm was asked to stop".to_owned()),
+            Verdict::NotChecked => return verdict,
+        };
+        self.note(StepKind::Check, by, began, result, String::new());
+        verdict
+    }
+
+    fn verified(&self) -> Verdict {
         let name = &self.job.name;
         let Some(check) = &self.spec.check else {
             info!("{}", wording::no_check(name));

@@ -26,6 +26,7 @@ fn by_hand(id: i64, of: &str, end: End) -> Attempt {
         id: AttemptId(id),
         name: Name::new(of),
         strategy: "double".to_owned(),
+        seen: None,
         began: Wall(0),
         ended: Some((Wall(1), end, 1, "by hand".to_owned())),
         under_way: false,

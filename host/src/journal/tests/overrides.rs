@@ -246,7 +246,7 @@ fn a_change_and_its_entry_are_there_together_or_not_at_all() {
     {
         // Killed before the commit.
         let mut inner = journal.inner();
-        let tx = inner.conn.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let tx = inner.conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
         super::super::overrides::fulfil(&tx, &asks("ana", 1), &wishes[0], BOOT).unwrap();
     }
     assert!(journal.overrides().unwrap().is_empty() && journal.audited(&all()).unwrap().is_empty());

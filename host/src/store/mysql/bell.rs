@@ -7,7 +7,7 @@
 
 use super::connect::{Connector, guarded};
 use super::failure::{self, Doing};
-use crate::ports::{Bell, Heard, StoreError, Trouble};
+use crate::ports::{Bell, Ring, StoreError, Trouble};
 use crate::store::MysqlAddress;
 use mysql::prelude::Queryable as _;
 use mysql::{BinlogRequest, Conn, Error};
@@ -73,16 +73,16 @@ impl Bell for LogBell {
         format!("the binary log of {}", self.connector.at)
     }
 
-    fn listen(&mut self, hear: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<(), StoreError> {
+    fn listen(&mut self, hear: &mut dyn FnMut(Ring) -> ControlFlow<()>) -> Result<(), StoreError> {
         let mut stream = self.open()?;
-        if hear(Heard::Listening).is_break() {
+        if hear(Ring::Listening).is_break() {
             return Ok(());
         }
         let mut empty = 0;
         while empty < EMPTY {
             let heard = match guarded(|| stream.next().transpose()) {
-                Ok(Some(event)) if names_table(event.data()) => Heard::Change,
-                Ok(Some(_)) => Heard::Nothing,
+                Ok(Some(event)) if names_table(event.data()) => Ring::Change,
+                Ok(Some(_)) => Ring::Nothing,
                 // One that the driver does not know; nothing at all comes after the end.
                 Ok(None) => {
                     empty += 1;

@@ -4,7 +4,7 @@
 //! open the database: it hears that something is written, not what.
 
 use super::failure::Place;
-use crate::ports::{Bell, Heard, StoreError, Trouble};
+use crate::ports::{Bell, Ring, StoreError, Trouble};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -56,10 +56,10 @@ impl Bell for FileBell {
         format!("changes of the file {}", self.place.0.display())
     }
 
-    fn listen(&mut self, hear: &mut dyn FnMut(Heard) -> ControlFlow<()>) -> Result<(), StoreError> {
+    fn listen(&mut self, hear: &mut dyn FnMut(Ring) -> ControlFlow<()>) -> Result<(), StoreError> {
         let (folder, names) = self.watched()?;
         let watch = watch(&folder).map_err(|error| self.error(&why(error)))?;
-        if hear(Heard::Listening).is_break() {
+        if hear(Ring::Listening).is_break() {
             return Ok(());
         }
         let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -77,7 +77,7 @@ impl Bell for FileBell {
             let its = event
                 .file_name()
                 .is_some_and(|name| names.iter().any(|its| its.as_bytes() == name.to_bytes()));
-            if (lost || its) && hear(Heard::Change).is_break() {
+            if (lost || its) && hear(Ring::Change).is_break() {
                 return Ok(());
             }
         }
@@ -123,21 +123,21 @@ mod tests {
             let mut changes = 0;
             bell.listen(&mut |what| {
                 told.send(what).unwrap();
-                changes += u32::from(what == Heard::Change);
+                changes += u32::from(what == Ring::Change);
                 if changes == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         });
-        assert_eq!(heard.recv_timeout(LONG), Ok(Heard::Listening));
+        assert_eq!(heard.recv_timeout(LONG), Ok(Ring::Listening));
         std::fs::write(folder.path().join("other.db"), "x").unwrap();
         std::fs::write(folder.path().join("alarms.db-shm"), "x").unwrap();
         std::fs::rename(folder.path().join("other.db"), folder.path().join("alarms.db-wal")).unwrap();
-        assert_eq!(heard.recv_timeout(LONG), Ok(Heard::Change));
+        assert_eq!(heard.recv_timeout(LONG), Ok(Ring::Change));
         assert!(heard.try_recv().is_err(), "one change, and nothing for the others");
         std::fs::remove_file(folder.path().join("alarms.db-wal")).unwrap();
-        assert_eq!(heard.recv_timeout(LONG), Ok(Heard::Change));
+        assert_eq!(heard.recv_timeout(LONG), Ok(Ring::Change));
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         std::io::Write::write_all(&mut file, b"x").unwrap();
-        assert_eq!(heard.recv_timeout(LONG), Ok(Heard::Change));
+        assert_eq!(heard.recv_timeout(LONG), Ok(Ring::Change));
         assert!(listening.join().unwrap().is_ok());
     }
 
@@ -154,7 +154,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("deep")).unwrap();
         std::fs::write(&path, "").unwrap();
         let error = bell.listen(&mut |what| {
-            if what == Heard::Listening {
+            if what == Ring::Listening {
                 std::fs::remove_dir_all(folder.path().join("deep")).unwrap();
             }
             ControlFlow::Continue(())

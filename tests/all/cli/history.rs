@@ -1,0 +1,111 @@
+//! `pm history` after real restarts: steps and what commands printed, trends, groups, CSV; also after a kill.
+
+use super::{custom, fits, json};
+use pm_tests::commands::{raise, until_ended};
+use pm_tests::sandbox::{Sandbox, answer};
+
+/// One that works at the second look, one that never does; both in groups.
+fn worked() -> Sandbox {
+    let sections = custom(
+        "web",
+        "pre_restart_command = echo preparing\nrestart_command = echo stopping; echo started >&2\n\
+         health_check_command = test -e @DIR@/up || { touch @DIR@/up; false; }\ngroup = shop",
+    ) + &custom("db", "restart_command = echo broken; false\nmax_attempts = 1\ngroup = store");
+    let mut sandbox = Sandbox::sqlite(&sections);
+    sandbox.start();
+    raise(&sandbox, &["web"]);
+    sandbox.until_cleared("web");
+    raise(&sandbox, &["db"]);
+    until_ended(&sandbox, "db", "failed");
+    sandbox.stop();
+    sandbox
+}
+
+#[test]
+fn each_step_of_a_restart_is_shown_with_its_time_and_what_was_printed() {
+    let sandbox = worked();
+    let all = json(&sandbox.ok(&["history", "web", "--format", "json"]));
+    let web = &all[0];
+    let told: Vec<_> =
+        web["steps"].as_array().unwrap().iter().map(|step| (&step["step"], &step["by"])).collect();
+    let by = |kind: &str, by: Option<&str>| (serde_json::json!(kind), serde_json::json!(by));
+    let expected = [
+        by("evidence", None),
+        by("pre-restart", None),
+        by("restart", Some("custom")),
+        by("check", Some("command")),
+    ];
+    assert_eq!(told, expected.iter().map(|(kind, by)| (kind, by)).collect::<Vec<_>>(), "{all:#}");
+    assert_eq!(web["steps"][1]["output"], "preparing\n");
+    let printed = web["steps"][2]["output"].as_str().unwrap();
+    assert!(printed.contains("web: stopping\n") && printed.contains("web: started\n"), "{printed}");
+    let (seen, began) = (web["seen_ms"].as_i64().unwrap(), web["began_ms"].as_i64().unwrap());
+    assert!(seen <= began && web["recovery_ms"].as_i64().unwrap() >= 50, "{web:#}");
+    let text = sandbox.ok(&["history", "--steps", &web["id"].to_string()]);
+    for line in
+        ["by an alarm, ", "  ok   breaker ", "ok   restart custom", "| web: started", "ok   check command"]
+    {
+        assert!(text.contains(line), "no {line:?} in\n{text}");
+    }
+    let failed = json(&sandbox.ok(&["history", "db", "--format", "json"]));
+    let step = &failed[0]["steps"][1];
+    assert_eq!((&step["good"], &step["step"]), (&false.into(), &"restart".into()));
+    assert_eq!(failed[0]["recovery_ms"], serde_json::Value::Null);
+    let unknown = sandbox.pm(&["history", "--steps", "4711"]);
+    assert!(unknown.code == 1 && unknown.err.contains("attempt 4711 is not kept"), "{unknown:?}");
+}
+
+#[test]
+fn groups_sums_and_csv_are_told_of_the_same_restarts() {
+    let sandbox = worked();
+    let names = |words: &[&str]| -> Vec<String> {
+        let all = json(&sandbox.ok(&[&["history", "--format", "json"], words].concat()));
+        let all = all.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned());
+        all.collect()
+    };
+    assert_eq!(names(&[]), ["db", "web"]);
+    assert_eq!(names(&["--group", "shop"]), ["web"]);
+    let none = sandbox.pm(&["history", "--group", "nobody"]);
+    assert!(none.code == 1 && none.err.contains("there is no group nobody"), "{none:?}");
+
+    let trends = json(&sandbox.ok(&["history", "--trends", "--format", "json"]));
+    assert_eq!(trends["days"].as_array().unwrap().len(), 14);
+    let total = &trends["total"];
+    assert_eq!((&total["restarts"], &total["failed"]), (&2.into(), &1.into()), "{trends:#}");
+    assert_eq!(total["per_day"].as_array().unwrap().last().unwrap(), 2);
+    assert!(total["recovery_median_ms"].as_i64().unwrap() >= 50, "{trends:#}");
+    let bars = |locale: &str| {
+        let mut command = sandbox.command(&["history", "--trends", "--since", "-2h"]);
+        command.env_remove("LC_CTYPE").env_remove("LANG").env("LC_ALL", locale);
+        answer(&mut command).out
+    };
+    let (plain, blocks) = (bars("C"), bars("C.UTF-8"));
+    fits(&plain, 80);
+    assert!(plain.is_ascii() && plain.contains('#'), "{plain}");
+    assert!(blocks.contains('█') && blocks.lines().any(|line| line.starts_with("all ")), "{blocks}");
+
+    let csv = sandbox.ok(&["history", "--format", "csv"]);
+    let lines: Vec<_> = csv.split("\r\n").collect();
+    assert_eq!((lines.len(), lines[3]), (4, ""), "{csv}");
+    assert!(
+        lines[0].starts_with("id,process,cause,") && lines[2].contains(",\"web\",\"alarm\",\"custom\","),
+        "{csv}"
+    );
+    let sums = sandbox.pm(&["history", "--trends", "--format", "csv"]);
+    assert!(sums.code == 2 && sums.err.contains("--format json"), "{sums:?}");
+}
+
+#[test]
+fn steps_that_had_ended_are_known_after_a_kill() {
+    let keys =
+        "pre_restart_command = echo before\nrestart_command = touch @DIR@/begun; sleep 600\nmax_attempts = 1";
+    let mut sandbox = Sandbox::sqlite(&custom("web", keys));
+    sandbox.start();
+    raise(&sandbox, &["web"]);
+    sandbox.until("the restart to begin", |sandbox| sandbox.dir().join("begun").exists());
+    sandbox.kill();
+    let all = json(&sandbox.ok(&["history", "--format", "json"]));
+    assert_eq!(all[0]["end"], "cut off");
+    let steps = all[0]["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["output"], "before\n", "{all:#}");
+}
