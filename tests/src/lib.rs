@@ -3,5 +3,6 @@
 pub mod commands;
 pub mod components;
 pub mod evidence;
+pub mod postgres;
 pub mod proxy;
 pub mod sandbox;

@@ -1,7 +1,7 @@
 //! The alarms in a MySQL or MariaDB server.
 //!
 //! A connection is kept and its statements stay prepared, so that an idle poll is one round trip and nothing else.
-//! The pool is our own (`pool`): the driver's checks a connection at every use, which would double that price. After
+//! The pool is our own (`super::pool`): the driver's checks a connection at every use, which would double that price. After
 //! any error that leaves a connection in doubt it is dropped (see `line`), because the driver would hand a late
 //! answer to the next question.
 //!
@@ -12,12 +12,9 @@
 mod connect;
 mod failure;
 mod line;
-mod pool;
 mod tables;
 
-pub(super) use pool::MysqlPool;
-
-use super::MysqlAddress;
+use super::ServerAddress;
 use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
@@ -61,7 +58,7 @@ struct Statements {
 }
 
 impl MysqlStore {
-    pub(super) fn new(address: MysqlAddress, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(address: ServerAddress, clock: Arc<dyn Clock>) -> Self {
         let host_id = address.host_id;
         Self {
             line: Line::new(address),

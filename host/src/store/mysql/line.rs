@@ -6,7 +6,7 @@
 use super::connect::{Connector, guarded};
 use super::failure::{self, Doing};
 use crate::ports::StoreError;
-use crate::store::MysqlAddress;
+use crate::store::ServerAddress;
 use crate::store::rows::Cell;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Params, TxOpts, Value};
@@ -18,7 +18,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(address: MysqlAddress) -> Self {
+    pub(super) fn new(address: ServerAddress) -> Self {
         Self { connector: Connector::new(address), conn: None }
     }
 
