@@ -33,7 +33,7 @@ test: build tools
 	cargo test --doc --workspace -q
 
 quick: build tools
-	@echo "The short run leaves out: MariaDB, systemd as PID 1, dockerd, and building the book's plugin. They are in: make test"
+	@echo "The short run leaves out: MariaDB, PostgreSQL, systemd as PID 1, dockerd, and building the book's plugin. They are in: make test"
 	PM_TEST_SHORT=1 $(NEXTEST) -E 'not test(plugins::example)'
 
 check:

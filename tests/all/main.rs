@@ -10,6 +10,7 @@ mod docker;
 mod engine;
 mod mariadb;
 mod plugins;
+mod postgres;
 mod store_contract;
 mod systemd;
 mod tidy;

@@ -1,7 +1,7 @@
 //! The contract of the alarm store, the same tests on every engine: what is read, what a clearing does, what the
 //! operator's commands and the versions of the tables do.
 //!
-//! SQLite always runs; MariaDB needs its server (`pm_tests::components`).
+//! SQLite always runs; MariaDB and PostgreSQL need their servers (`pm_tests::components`).
 
 #![allow(
     clippy::unwrap_used,
@@ -10,11 +10,12 @@
 
 mod engines;
 mod faults;
+mod postgres;
 mod reach;
 mod relations;
 mod tables;
 
-use engines::{Database, fixture, name};
+use engines::{Database, Engine, fixture, name};
 use pm_host::policy::model::{Alarm, Clear, RowId};
 use pm_host::policy::time::Wall;
 use pm_host::ports::{AlarmStore, Cleared, Rows};
@@ -24,6 +25,13 @@ macro_rules! on_each_engine {
     ($($test:ident)*) => {
         mod on_sqlite {
             $(#[test] fn $test() { super::$test(&crate::store_contract::engines::Sqlite::new()); })*
+        }
+        mod on_postgresql {
+            $(#[test] fn $test() {
+                if let Some(database) = crate::store_contract::engines::PostgreSql::new() {
+                    super::$test(&database);
+                }
+            })*
         }
         mod on_mariadb {
             $(#[test] fn $test() {
@@ -260,7 +268,9 @@ fn hostile_names_are_data(database: &dyn Database) {
         "🦀🦀",
     ];
     let full = "ș".repeat(100);
-    let names: Vec<&str> = names.into_iter().chain([full.as_str()]).collect();
+    // PostgreSQL has no text with NUL in it.
+    let possible = |name: &&str| database.engine() != Engine::PostgreSql || !name.contains('\0');
+    let names: Vec<&str> = names.into_iter().filter(possible).chain([full.as_str()]).collect();
     for (id, text) in (1..).zip(&names) {
         row(database, id, text, 1, 0, "NULL");
     }

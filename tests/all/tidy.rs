@@ -144,6 +144,7 @@ fn unsafe_code_stands_only_where_it_is_argued() {
 fn drivers_are_named_in_their_own_files_only() {
     let places = [
         ("mysql::", "host/src/store/mysql"),
+        ("tokio_postgres", "host/src/store/postgres"),
         ("rusqlite::", "host/src/store/sqlite"),
         ("libloading::", "host/src/plugins/load"),
     ];

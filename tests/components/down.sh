@@ -19,7 +19,7 @@ source "${BASH_SOURCE[0]%/*}/lib.sh"
 HERE=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd -P)
 
 STOPS=()
-for name in mariadb docker systemd; do
+for name in mariadb postgres docker systemd; do
   "$HERE/$name.sh" stop "$1" &
   STOPS+=($!)
 done

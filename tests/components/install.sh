@@ -17,6 +17,8 @@ NEEDED=(
   mariadbd:mariadb-server-core:mariadb-server
   mariadb-install-db:mariadb-server-core:mariadb-server
   mariadb:mariadb-client-core:mariadb
+  postgres-server:postgresql:postgresql-server
+  psql:postgresql-client:postgresql
   dockerd:docker.io:moby-engine
   containerd:containerd:containerd
   runc:runc:runc
@@ -42,6 +44,7 @@ NEEDED=(
 present() {
   case $1 in
     static-busybox) busybox_is_static ;;
+    postgres-server) postgres_programs ;;
     system-bus) command -v dbus-daemon >/dev/null || command -v dbus-broker-launch >/dev/null ;;
     # The manager of a user's units learns its directory from this module.
     pam-systemd) compgen -G '/usr/lib*/security/pam_systemd.so' || compgen -G '/lib/*/security/pam_systemd.so' ;;
@@ -70,6 +73,13 @@ find_missing() {
   done
 }
 
+# Debian makes and starts a cluster as soon as the server is unpacked; the tests have their own.
+forbid_a_cluster() {
+  [[ ! -e /etc/postgresql-common ]] || return 0
+  mkdir -p /etc/postgresql-common
+  printf 'create_main_cluster = false\n' >/etc/postgresql-common/createcluster.conf
+}
+
 # Debian starts a service as soon as its package is unpacked, unless this file says no. One that is there already is left
 # alone: it is the administrator's word.
 forbid_service_starts() {
@@ -85,6 +95,7 @@ install_deb() {
   local options=(-q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
   export DEBIAN_FRONTEND=noninteractive
   forbid_service_starts
+  forbid_a_cluster
   apt-get "${options[@]}" update
   apt-get "${options[@]}" -o Dpkg::Options::=--force-confold install --no-install-recommends "${MISSING[@]}"
 }

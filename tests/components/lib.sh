@@ -5,7 +5,8 @@
 # It promises that every wait has a bound, that a process is signalled only when pid and start time still match what was
 # recorded, and that a directory is removed only when it was recorded as a component's own.
 #
-# It must not know any single component: the differences between them live in their own files.
+# It must not know any single component, but where its programs are when two scripts ask: the differences live in their
+# own files.
 
 # The system directories hold the daemons; a login without root rights often lacks them.
 export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -79,6 +80,13 @@ run_verb() {
   start
   [[ -z $SIGNALLED ]] || fail "interrupted: stopped again"
   trap - EXIT
+}
+
+# postgres_programs: where the programs of a PostgreSQL server are; of several versions the newest.
+postgres_programs() {
+  local found
+  found=$(command -v initdb) || found=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
+  [[ -x $found ]] && dirname -- "$found"
 }
 
 # --- processes -----------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ SIGNALLED=
 trap 'SIGNALLED=yes' INT TERM HUP
 
 declare -A STARTS=()
-for name in mariadb docker systemd; do
+for name in mariadb postgres docker systemd; do
   background "$DIR/log/$name.start" "$HERE/$name.sh" start "$DIR"
   STARTS[$name]=$BACKGROUND_PID
 done
@@ -55,6 +55,6 @@ if [[ ${#FAILED[@]} -gt 0 || -n $SIGNALLED ]]; then
   fail "could not start: ${FAILED[*]} (reason above); the others are stopped again, the logs are in $DIR/log"
 fi
 
-cat -- "$DIR/mariadb.env" "$DIR/docker.env" "$DIR/systemd.env" >"$DIR/env.new"
+cat -- "$DIR/mariadb.env" "$DIR/postgres.env" "$DIR/docker.env" "$DIR/systemd.env" >"$DIR/env.new"
 mv -- "$DIR/env.new" "$DIR/env"
 say "all components answer after $SECONDS s; before the tests: . $DIR/env"

@@ -46,6 +46,40 @@ fn mysql_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Mysql> {
     })
 }
 
+/// A running PostgreSQL server.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// Its socket.
+    pub socket: PathBuf,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// An account with all rights.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// The authority of its certificate, PEM.
+    pub ca: PathBuf,
+}
+
+/// The PostgreSQL server; `None` when the short run leaves it out.
+///
+/// # Panics
+/// When there is none and the run is not the short one.
+#[must_use]
+pub fn postgres() -> Option<Postgres> {
+    present("PostgreSQL", postgres_of(&|key| var(key).ok()))
+}
+
+fn postgres_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Postgres> {
+    Some(Postgres {
+        socket: variable("PM_TEST_POSTGRES_SOCKET")?.into(),
+        port: variable("PM_TEST_POSTGRES_PORT")?.parse().ok()?,
+        user: variable("PM_TEST_POSTGRES_USER")?,
+        password: variable("PM_TEST_POSTGRES_PASSWORD")?,
+        ca: variable("PM_TEST_POSTGRES_CA")?.into(),
+    })
+}
+
 /// A systemd as process 1 of its own namespaces; the network is the machine's.
 #[derive(Debug, Clone)]
 pub struct Systemd {
@@ -134,6 +168,12 @@ impl Private {
     #[must_use]
     pub fn mysql(&self) -> Option<Mysql> {
         mysql_of(&|key| self.exports.get(key).cloned())
+    }
+
+    /// What it exports, when it is a PostgreSQL server.
+    #[must_use]
+    pub fn postgres(&self) -> Option<Postgres> {
+        postgres_of(&|key| self.exports.get(key).cloned())
     }
 
     /// What it exports, when it is a systemd.

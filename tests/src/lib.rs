@@ -4,5 +4,6 @@ pub mod commands;
 pub mod components;
 pub mod evidence;
 pub mod findings;
+pub mod postgres;
 pub mod proxy;
 pub mod sandbox;

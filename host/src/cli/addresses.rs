@@ -2,7 +2,7 @@
 
 use crate::config::database::{self, Database, TlsMode};
 use crate::store::{
-    Access, Address, ClientCertificate, Login, MysqlAddress, Password, Push, Server, SqliteAddress, Tls,
+    Access, Address, ClientCertificate, Login, Password, Push, Server, ServerAddress, SqliteAddress, Tls,
     Trust,
 };
 use std::path::PathBuf;
@@ -21,25 +21,27 @@ pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Acc
             host_id,
             push: if *push { Push::On } else { Push::Off },
         }),
-        Database::Mysql(mysql) => Address::Mysql(MysqlAddress {
-            server: server(&mysql.address),
-            logins: mysql
-                .logins
-                .iter()
-                .map(|login| Login {
-                    user: login.user.clone(),
-                    password: Password::new(login.password.reveal()),
-                })
-                .collect(),
-            database: mysql.database.clone(),
-            tls: tls(&mysql.tls),
-            connect_timeout: mysql.connect_timeout,
-            read_timeout: mysql.read_timeout,
-            write_timeout: mysql.write_timeout,
-            connections: mysql.pool_max,
-            host_id,
-            push: mysql.push.then(|| mysql.push_server_id.unwrap_or_else(replica_number)),
-        }),
+        Database::Mysql(own) => Address::Mysql(in_server(own, host_id)),
+        Database::Postgres(own) => Address::Postgres(in_server(own, host_id)),
+    }
+}
+
+fn in_server(own: &database::Server, host_id: Option<i64>) -> ServerAddress {
+    let login = |login: &database::Login| Login {
+        user: login.user.clone(),
+        password: Password::new(login.password.reveal()),
+    };
+    ServerAddress {
+        server: server(&own.address),
+        logins: own.logins.iter().map(login).collect(),
+        database: own.database.clone(),
+        tls: tls(&own.tls),
+        connect_timeout: own.connect_timeout,
+        read_timeout: own.read_timeout,
+        write_timeout: own.write_timeout,
+        connections: own.pool_max,
+        host_id,
+        push: own.push.then(|| own.push_server_id.unwrap_or_else(replica_number)),
     }
 }
 
@@ -83,13 +85,13 @@ fn tls(tls: &database::Tls) -> Tls {
 pub(crate) fn name(database: &Database) -> String {
     match database {
         Database::Sqlite { path, .. } => format!("sqlite {}", path.display()),
-        Database::Mysql(mysql) => {
-            let place = match &mysql.address {
+        Database::Mysql(server) | Database::Postgres(server) => {
+            let place = match &server.address {
                 database::Address::Socket(path) => path.display().to_string(),
                 database::Address::Local { .. } => "localhost".to_owned(),
                 database::Address::Tcp { host, port } => format!("{host}:{port}"),
             };
-            format!("mysql {place}/{}", mysql.database)
+            format!("{} {place}/{}", database.engine(), server.database)
         }
     }
 }

@@ -117,7 +117,9 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         (!database_is_lost)
             .then(|| Database::Sqlite { path: monitor.state_dir.join("alarms.db"), push: true })
     };
-    if matches!(database, Some(Database::Mysql(_))) || (with_server && database.is_none()) {
+    if database.as_ref().is_some_and(|database| database.server().is_some())
+        || (with_server && database.is_none())
+    {
         globals::require_monitor(sheet.read("monitor", problems));
     }
 

@@ -18,12 +18,14 @@ pub enum Database {
         push: bool,
     },
     /// MySQL or MariaDB.
-    Mysql(Mysql),
+    Mysql(Server),
+    /// PostgreSQL.
+    Postgres(Server),
 }
 
-/// How to reach a MySQL or MariaDB server.
+/// How to reach a database in a server.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Mysql {
+pub struct Server {
     /// `host`, `port`, `socket`.
     pub address: Address,
     /// What to log in with, one or two of them, in the order to be tried. The next one is tried only when the
@@ -51,18 +53,19 @@ pub struct Mysql {
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `socket = PATH`: this socket and nothing else.
+    /// `socket = PATH`: this socket and nothing else. Of PostgreSQL it is the file, also where the file of the settings names
+    /// its directory.
     Socket(PathBuf),
-    /// `host = localhost` without `socket`: [`LOCAL_SOCKETS`] in order, then TCP to 127.0.0.1 on this port.
+    /// `host = localhost` without `socket`, MySQL only: [`LOCAL_SOCKETS`] in order, then TCP to 127.0.0.1 on this port.
     Local {
         /// `port` (3306).
         port: u16,
     },
-    /// Any other host.
+    /// Any other host; with PostgreSQL any host.
     Tcp {
         /// Name or address.
         host: String,
-        /// `port` (3306).
+        /// `port` (3306, with PostgreSQL 5432).
         port: u16,
     },
 }
@@ -118,12 +121,22 @@ pub enum TlsMode {
 }
 
 impl Database {
-    /// The engine's name: `sqlite` or `mysql`.
+    /// The engine's name: `sqlite`, `mysql` or `postgresql`.
     #[must_use]
     pub const fn engine(&self) -> &'static str {
         match self {
             Self::Sqlite { .. } => "sqlite",
             Self::Mysql(_) => "mysql",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// The server, if it is one.
+    #[must_use]
+    pub const fn server(&self) -> Option<&Server> {
+        match self {
+            Self::Sqlite { .. } => None,
+            Self::Mysql(server) | Self::Postgres(server) => Some(server),
         }
     }
 }

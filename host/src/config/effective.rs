@@ -16,7 +16,7 @@
 //! `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
 
 use super::control::{Control, Criticality};
-use super::database::{Address, Database, Mysql, TlsMode};
+use super::database::{Address, Database, Server, TlsMode};
 use super::group::Group;
 use super::loaded::Loaded;
 use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor};
@@ -80,39 +80,39 @@ fn config(config: &Config) -> Value {
 fn database(database: &Database) -> Value {
     match database {
         Database::Sqlite { path, push } => json!({ "engine": database.engine(), "path": path, "push": push }),
-        Database::Mysql(mysql) => server(mysql),
+        Database::Mysql(own) | Database::Postgres(own) => server(database.engine(), own),
     }
 }
 
-fn server(mysql: &Mysql) -> Value {
-    let (host, port, socket) = match &mysql.address {
+fn server(engine: &str, server: &Server) -> Value {
+    let (host, port, socket) = match &server.address {
         Address::Socket(path) => (None, None, Some(path)),
         Address::Local { port } => (Some("localhost"), Some(port), None),
         Address::Tcp { host, port } => (Some(host.as_str()), Some(port), None),
     };
     json!({
-        "engine": "mysql",
+        "engine": engine,
         "host": host,
         "port": port,
         "socket": socket,
-        "user": mysql.logins.first().map(|login| &login.user),
+        "user": server.logins.first().map(|login| &login.user),
         "password": MASK,
-        "database": mysql.database,
-        "tls": match mysql.tls.mode {
+        "database": server.database,
+        "tls": match server.tls.mode {
             TlsMode::Off => "off",
             TlsMode::Require => "require",
             TlsMode::VerifyCa => "verify-ca",
             TlsMode::VerifyFull => "verify-full",
         },
-        "tls_ca_file": mysql.tls.ca_file,
-        "tls_cert_file": mysql.tls.client.as_ref().map(|client| &client.cert_file),
-        "tls_key_file": mysql.tls.client.as_ref().map(|client| &client.key_file),
-        "connect_timeout": seconds(mysql.connect_timeout),
-        "read_timeout": seconds(mysql.read_timeout),
-        "write_timeout": seconds(mysql.write_timeout),
-        "pool_max": mysql.pool_max,
-        "push": mysql.push,
-        "push_server_id": mysql.push_server_id,
+        "tls_ca_file": server.tls.ca_file,
+        "tls_cert_file": server.tls.client.as_ref().map(|client| &client.cert_file),
+        "tls_key_file": server.tls.client.as_ref().map(|client| &client.key_file),
+        "connect_timeout": seconds(server.connect_timeout),
+        "read_timeout": seconds(server.read_timeout),
+        "write_timeout": seconds(server.write_timeout),
+        "pool_max": server.pool_max,
+        "push": server.push,
+        "push_server_id": server.push_server_id,
     })
 }
 

@@ -192,7 +192,9 @@ fn passwords(extra: &str, variables: &[(&str, &str)], files: &[(&str, &str)]) ->
         }));
     }
     match load(file, &environment, &catalogue()).config.map(|config| config.database) {
-        Some(Database::Mysql(mysql)) => mysql.logins.iter().map(|l| l.password.reveal().to_owned()).collect(),
+        Some(Database::Mysql(server)) => {
+            server.logins.iter().map(|l| l.password.reveal().to_owned()).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! The variables that commands have always seen, without the database password.
 
-use super::database::{Address, Database};
+use super::database::Address;
 use super::model::{Config, LogFormat};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,10 +12,10 @@ pub fn environment(config: &Config) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     // A variable cannot hold NUL, and a command must not fail to start over one.
     let mut set = |key: &str, value: String| all.insert(key.to_owned(), value.replace('\0', ""));
-    if let Database::Mysql(mysql) = &config.database {
-        set("DB_HOST", host(&mysql.address));
-        set("DB_USER", mysql.logins.first().map(|login| login.user.clone()).unwrap_or_default());
-        set("DB_NAME", mysql.database.clone());
+    if let Some(server) = config.database.server() {
+        set("DB_HOST", host(&server.address));
+        set("DB_USER", server.logins.first().map(|login| login.user.clone()).unwrap_or_default());
+        set("DB_NAME", server.database.clone());
     }
     set("CHECK_INTERVAL", seconds(config.monitor.check_interval));
     set("MAX_RESTART_FAILURES", config.monitor.max_restart_failures.to_string());

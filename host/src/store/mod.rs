@@ -1,19 +1,22 @@
-//! The alarm database behind the port `AlarmStore`: MySQL and MariaDB, or the embedded SQLite.
+//! The alarm database behind the port `AlarmStore`: MySQL and MariaDB, PostgreSQL, or the embedded SQLite.
 //!
 //! [`open`] never fails and never waits: the connection is made by the first call and made anew after any error that
 //! leaves it in doubt. The contract of the tables is that of the service pm replaces; pm reads alarms, appends a note
 //! and clears, and creates nothing in a server without [`AlarmStore::migrate`].
 //!
 //! The trait stays neutral to the engine: what the engines share (rows, notes, versions of the tables) stands in
-//! `rows`, `notes` and `schema`, and each driver is named in its own files only. It must not know the configuration:
+//! `rows`, `notes`, `schema`, `pool` and `tls`, and each driver is named in its own files only. It must not know the configuration:
 //! the composition root turns that into an [`Address`].
 
 mod mysql;
 mod notes;
+mod pool;
+mod postgres;
 mod relations;
 mod rows;
 mod schema;
 mod sqlite;
+mod tls;
 
 use crate::ports::{AlarmStore, Clock};
 use std::path::PathBuf;
@@ -26,7 +29,9 @@ pub enum Address {
     /// In a file of the embedded engine.
     Sqlite(SqliteAddress),
     /// In a MySQL or MariaDB server.
-    Mysql(MysqlAddress),
+    Mysql(ServerAddress),
+    /// In a PostgreSQL server.
+    Postgres(ServerAddress),
 }
 
 /// What may be done to a database file.
@@ -60,9 +65,9 @@ pub enum Push {
     On,
 }
 
-/// A MySQL or MariaDB server.
+/// A database in a server.
 #[derive(Clone, PartialEq, Eq)]
-pub struct MysqlAddress {
+pub struct ServerAddress {
     /// Where it listens.
     pub server: Server,
     /// What to log in with, in this order; the next one only when the server denies the one before.
@@ -181,6 +186,11 @@ pub struct ClientCertificate {
 pub fn open(address: Address, clock: Arc<dyn Clock>) -> Box<dyn AlarmStore> {
     match address {
         Address::Sqlite(address) => Box::new(sqlite::SqliteStore::new(address)),
-        Address::Mysql(address) => Box::new(mysql::MysqlPool::new(address, clock)),
+        Address::Mysql(address) => Box::new(pool::Pool::new(address.connections, move || {
+            mysql::MysqlStore::new(address.clone(), Arc::clone(&clock))
+        })),
+        Address::Postgres(address) => Box::new(pool::Pool::new(address.connections, move || {
+            postgres::PostgresStore::new(address.clone(), Arc::clone(&clock))
+        })),
     }
 }

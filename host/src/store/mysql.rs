@@ -1,7 +1,7 @@
 //! The alarms in a MySQL or MariaDB server.
 //!
 //! A connection is kept and its statements stay prepared, so that an idle poll is one round trip and nothing else.
-//! The pool is our own (`pool`): the driver's checks a connection at every use, which would double that price. After
+//! The pool is our own (`super::pool`): the driver's checks a connection at every use, which would double that price. After
 //! any error that leaves a connection in doubt it is dropped (see `line`), because the driver would hand a late
 //! answer to the next question.
 //!
@@ -13,12 +13,9 @@ mod bell;
 mod connect;
 mod failure;
 mod line;
-mod pool;
 mod tables;
 
-pub(super) use pool::MysqlPool;
-
-use super::MysqlAddress;
+use super::ServerAddress;
 use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
@@ -26,7 +23,9 @@ use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited};
+use crate::ports::{
+    AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited,
+};
 use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
@@ -63,7 +62,7 @@ struct Statements {
 }
 
 impl MysqlStore {
-    pub(super) fn new(address: MysqlAddress, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(address: ServerAddress, clock: Arc<dyn Clock>) -> Self {
         let host_id = address.host_id;
         Self {
             line: Line::new(address),
@@ -324,6 +323,11 @@ impl AlarmStore for MysqlStore {
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         self.limit = None;
         schema::migrate(&mut tables::MysqlTables { line: &mut self.line, by_host: self.host_id.is_some() })
+    }
+
+    fn bell(&self) -> Option<Box<dyn Bell>> {
+        let address = self.line.address();
+        address.push.map(|number| Box::new(bell::LogBell::new(address.clone(), number)) as Box<dyn Bell>)
     }
 }
 

@@ -41,6 +41,8 @@ pub(super) trait Tables {
     fn indexes(&mut self) -> Result<Vec<Vec<String>>, StoreError>;
     /// The type of a column for names that are compared byte for byte.
     fn exact_text(&self) -> &'static str;
+    /// The type of a column for small numbers.
+    fn small_number(&self) -> &'static str;
     /// Makes one table or index.
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError>;
     /// Notes in `pm_schema` that a version has been reached, if that is not noted yet.
@@ -116,10 +118,11 @@ fn note(
 fn contract(tables: &mut dyn Tables, done: &mut Vec<String>) -> Result<(), StoreError> {
     let status_is_new = tables.columns("STATUS_PROCESS")?.is_empty();
     if status_is_new {
-        let made = tables.make(
-            "CREATE TABLE STATUS_PROCESS (process_id INTEGER NOT NULL PRIMARY KEY, alarma TINYINT NOT NULL DEFAULT 0, \
-             sound TINYINT NOT NULL DEFAULT 0, notes VARCHAR(100) NULL, host_id INTEGER NOT NULL DEFAULT 1)",
-        )?;
+        let small = tables.small_number();
+        let made = tables.make(&format!(
+            "CREATE TABLE STATUS_PROCESS (process_id INTEGER NOT NULL PRIMARY KEY, alarma {small} NOT NULL DEFAULT 0, \
+             sound {small} NOT NULL DEFAULT 0, notes VARCHAR(100) NULL, host_id INTEGER NOT NULL DEFAULT 1)"
+        ))?;
         done.extend((made == Ran::Done).then(|| "created STATUS_PROCESS".to_owned()));
     }
     if tables.columns("PROCESE")?.is_empty() {

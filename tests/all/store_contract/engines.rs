@@ -2,12 +2,16 @@
 //!
 //! The statements that set a test up go past the store, as the programs do that raise alarms.
 
+mod postgres;
+
+pub(super) use postgres::PostgreSql;
+
 use mysql::prelude::Queryable;
 use pm_host::policy::model::Name;
 use pm_host::policy::time::{Now, Ticks, Wall};
 use pm_host::ports::{AlarmStore, Clock, Waited};
 use pm_host::store::{
-    self, Access, Address, Login, MysqlAddress, Password, Push, Server, SqliteAddress, Tls,
+    self, Access, Address, Login, Password, Push, Server, ServerAddress, SqliteAddress, Tls,
 };
 use pm_tests::components;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,8 +30,16 @@ pub(super) trait Database {
     fn store(&self, host_id: Option<i64>) -> Box<dyn AlarmStore>;
     /// An empty database without any table.
     fn empty(&self) -> Box<dyn Database>;
-    /// Whether it is a server.
-    fn is_server(&self) -> bool;
+    /// Which one it is.
+    fn engine(&self) -> Engine;
+}
+
+/// The engines, where the tests must tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Sqlite,
+    MariaDb,
+    PostgreSql,
 }
 
 /// A clock that stands still: waits are noted and over at once.
@@ -59,7 +71,7 @@ pub(super) fn fixture(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn statements(text: &str) -> Vec<String> {
+pub(super) fn statements(text: &str) -> Vec<String> {
     let code: String =
         text.lines().filter(|line| !line.starts_with("--")).map(|line| line.to_owned() + "\n").collect();
     code.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
@@ -128,8 +140,8 @@ impl Database for Sqlite {
         Box::new(other)
     }
 
-    fn is_server(&self) -> bool {
-        false
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
     }
 }
 
@@ -168,8 +180,8 @@ impl MariaDb {
     }
 
     /// The address of the database over the socket.
-    pub(super) fn address(&self) -> MysqlAddress {
-        MysqlAddress {
+    pub(super) fn address(&self) -> ServerAddress {
+        ServerAddress {
             server: Server::Socket(self.server.socket.clone()),
             logins: vec![Login {
                 user: self.server.user.clone(),
@@ -186,7 +198,7 @@ impl MariaDb {
         }
     }
 
-    pub(super) fn open(&self, address: MysqlAddress) -> Box<dyn AlarmStore> {
+    pub(super) fn open(&self, address: ServerAddress) -> Box<dyn AlarmStore> {
         store::open(Address::Mysql(address), Arc::new(Still::default()))
     }
 }
@@ -221,14 +233,14 @@ impl Database for MariaDb {
     }
 
     fn store(&self, host_id: Option<i64>) -> Box<dyn AlarmStore> {
-        self.open(MysqlAddress { host_id, ..self.address() })
+        self.open(ServerAddress { host_id, ..self.address() })
     }
 
     fn empty(&self) -> Box<dyn Database> {
         Box::new(Self::new().unwrap())
     }
 
-    fn is_server(&self) -> bool {
-        true
+    fn engine(&self) -> Engine {
+        Engine::MariaDb
     }
 }

@@ -6,7 +6,7 @@ use super::reach::with_an_alarm;
 use super::{restarted, row};
 use mysql::prelude::Queryable;
 use pm_host::ports::{AlarmStore, Cleared, StoreError, Trouble};
-use pm_host::store::{self, Address, MysqlAddress, Server};
+use pm_host::store::{self, Address, Server, ServerAddress};
 use pm_tests::proxy::{Fault, Proxy, silent};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn scene() -> Option<Scene> {
     let database = with_an_alarm()?;
     let proxy = Proxy::to(database.server.port);
     let clock = Arc::new(Still::default());
-    let address = MysqlAddress { server: through(&proxy), ..hasty(&database) };
+    let address = ServerAddress { server: through(&proxy), ..hasty(&database) };
     let mut store = store::open(Address::Mysql(address), clock.clone());
     assert_eq!(store.poll(9).unwrap().len(), 1);
     Some(Scene { store, proxy, clock, database })
@@ -34,9 +34,9 @@ fn through(proxy: &Proxy) -> Server {
     Server::Tcp { host: "127.0.0.1".to_owned(), port: proxy.port() }
 }
 
-fn hasty(database: &MariaDb) -> MysqlAddress {
+fn hasty(database: &MariaDb) -> ServerAddress {
     let second = Duration::from_secs(1);
-    MysqlAddress {
+    ServerAddress {
         connect_timeout: second,
         connections: 4,
         read_timeout: second,
@@ -144,7 +144,7 @@ fn a_server_that_never_speaks_is_given_up_by_the_connect_timeout() {
     let (_listener, port) = silent();
     let server = Server::Tcp { host: "127.0.0.1".to_owned(), port };
     let read_timeout = Duration::from_secs(600);
-    let mut store = database.open(MysqlAddress { server, read_timeout, ..hasty(&database) });
+    let mut store = database.open(ServerAddress { server, read_timeout, ..hasty(&database) });
     let begun = Instant::now();
     let text = away(&store.poll(9).unwrap_err());
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
@@ -162,7 +162,7 @@ fn a_frozen_server_behind_a_socket_never_blocks_for_good() {
     rustix::net::bind(&listener, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let connect_timeout = Duration::from_millis(200);
-    let address = MysqlAddress { server: Server::Socket(path), connect_timeout, ..hasty(&database) };
+    let address = ServerAddress { server: Server::Socket(path), connect_timeout, ..hasty(&database) };
     let mut store = database.open(address);
     let begun = Instant::now();
     for _ in 0..8 {

@@ -4,7 +4,7 @@ use super::engines::{Database, MariaDb, fixture, name};
 use super::{restarted, row};
 use mysql::prelude::Queryable;
 use pm_host::ports::{Cleared, Rows, StoreError, Trouble};
-use pm_host::store::{Login, MysqlAddress, Password, Server, Tls, Trust};
+use pm_host::store::{Login, Password, Server, ServerAddress, Tls, Trust};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -22,16 +22,16 @@ pub(super) fn login(user: &str, password: &str) -> Login {
     Login { user: user.to_owned(), password: Password::new(password) }
 }
 
-fn tcp(database: &MariaDb, host: &str) -> MysqlAddress {
+fn tcp(database: &MariaDb, host: &str) -> ServerAddress {
     let server = Server::Tcp { host: host.to_owned(), port: database.server.port };
-    MysqlAddress { server, ..database.address() }
+    ServerAddress { server, ..database.address() }
 }
 
 fn tls(trust: Trust, ca_file: Option<PathBuf>) -> Tls {
     Tls::Required { trust, ca_file, client: None }
 }
 
-fn refused(database: &MariaDb, address: MysqlAddress) -> String {
+fn refused(database: &MariaDb, address: ServerAddress) -> String {
     let error = database.open(address).poll(9).unwrap_err();
     assert_eq!(error.trouble, Trouble::Refused, "{error}");
     error.to_string()
@@ -52,7 +52,7 @@ fn it_is_reached_by_socket_by_name_and_by_both_kinds_of_addresses() {
         (Server::Local { sockets: vec![nobody.clone(), socket], port: 1 }, "%@localhost"),
         (Server::Local { sockets: vec![nobody], port }, "%@127.0.0.1"),
     ] {
-        let mut store = database.open(MysqlAddress { server: server.clone(), ..database.address() });
+        let mut store = database.open(ServerAddress { server: server.clone(), ..database.address() });
         assert_eq!(store.poll(9).unwrap().len(), 1, "{server:?}");
         let from = format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND \
@@ -68,7 +68,7 @@ fn nobody_there_names_every_way_that_was_tried() {
     let Some(database) = with_an_alarm() else { return };
     let sockets = vec![PathBuf::from("/nonexistent/a.sock"), PathBuf::from("/nonexistent/b.sock")];
     let server = Server::Local { sockets, port: 1 };
-    let error = database.open(MysqlAddress { server, ..database.address() }).poll(9).unwrap_err();
+    let error = database.open(ServerAddress { server, ..database.address() }).poll(9).unwrap_err();
     assert_eq!(error.trouble, Trouble::Away);
     let text = error.to_string();
     assert!(text.starts_with("reading the alarms from STATUS_PROCESS: connecting at localhost"), "{text}");
@@ -76,7 +76,7 @@ fn nobody_there_names_every_way_that_was_tried() {
         assert!(text.contains(way), "{text}");
     }
     let nowhere = Server::Tcp { host: "no-such-host.invalid".to_owned(), port: 3306 };
-    let error = database.open(MysqlAddress { server: nowhere, ..database.address() }).poll(9).unwrap_err();
+    let error = database.open(ServerAddress { server: nowhere, ..database.address() }).poll(9).unwrap_err();
     assert_eq!(error.trouble, Trouble::Away);
     assert!(error.to_string().contains("no-such-host.invalid:3306"), "{error}");
 }
@@ -92,7 +92,7 @@ fn encryption_verifies_what_it_is_told_to_verify() {
         (mapped, tls(Trust::Authority, ca())),
         (mapped, tls(Trust::Anybody, None)),
     ] {
-        let mut store = database.open(MysqlAddress { tls: tls.clone(), ..tcp(&database, host) });
+        let mut store = database.open(ServerAddress { tls: tls.clone(), ..tcp(&database, host) });
         assert_eq!(store.poll(9).unwrap().len(), 1, "{host} {tls:?}");
     }
     for (host, tls, says) in [
@@ -101,7 +101,7 @@ fn encryption_verifies_what_it_is_told_to_verify() {
         (mapped, tls(Trust::AuthorityAndName, ca()), "is for another name"),
         ("127.0.0.1", tls(Trust::Authority, Some("/nonexistent/ca.pem".into())), "check the files of tls"),
     ] {
-        let text = refused(&database, MysqlAddress { tls, ..tcp(&database, host) });
+        let text = refused(&database, ServerAddress { tls, ..tcp(&database, host) });
         assert!(text.contains(says) && text.contains("in [database]"), "{text}");
     }
 }
@@ -110,9 +110,9 @@ fn encryption_verifies_what_it_is_told_to_verify() {
 fn encrypted_connections_are_encrypted() {
     let Some(database) = with_an_alarm() else { return };
     let user = account(&database, "tls", "GRANT SELECT ON {db}.* TO {user} REQUIRE SSL");
-    let address = MysqlAddress { logins: vec![login(&user, "pw")], ..tcp(&database, "127.0.0.1") };
+    let address = ServerAddress { logins: vec![login(&user, "pw")], ..tcp(&database, "127.0.0.1") };
     let encrypted = tls(Trust::AuthorityAndName, Some(database.server.ca.clone()));
-    let mut store = database.open(MysqlAddress { tls: encrypted, ..address.clone() });
+    let mut store = database.open(ServerAddress { tls: encrypted, ..address.clone() });
     assert_eq!(store.poll(9).unwrap().len(), 1);
     refused(&database, address);
     forget(&database, &user);
@@ -129,7 +129,7 @@ fn a_server_without_encryption_is_not_spoken_to_when_it_is_required() {
     let port = answers_once(greeting);
     let server = Server::Tcp { host: "127.0.0.1".to_owned(), port };
     let tls = tls(Trust::Anybody, None);
-    let text = refused(&database, MysqlAddress { server, tls, ..database.address() });
+    let text = refused(&database, ServerAddress { server, tls, ..database.address() });
     assert!(text.contains("the server offers no TLS"), "{text}");
 }
 
@@ -141,7 +141,7 @@ fn what_is_no_server_is_said_so_and_does_no_harm() {
     {
         let server = Server::Tcp { host: "127.0.0.1".to_owned(), port: answers_once(greeting.clone()) };
         let connect_timeout = Duration::from_secs(1);
-        let mut store = database.open(MysqlAddress { server, connect_timeout, ..database.address() });
+        let mut store = database.open(ServerAddress { server, connect_timeout, ..database.address() });
         let error = store.poll(9).unwrap_err();
         assert!(matches!(error.trouble, Trouble::Away | Trouble::Other), "{greeting:?}: {error}");
     }
@@ -167,14 +167,14 @@ fn the_second_reading_of_a_password_is_tried_when_the_first_is_denied() {
     let wrong = || login(&user, "wrong-secret");
     for server in [database.address().server, tcp(&database, "127.0.0.1").server] {
         let both = vec![wrong(), login(&user, &right)];
-        let address = MysqlAddress { server, logins: both, ..database.address() };
+        let address = ServerAddress { server, logins: both, ..database.address() };
         let mut store = database.open(address.clone());
         assert_eq!(store.poll(9).unwrap().len(), 1);
-        let text = refused(&database, MysqlAddress { logins: vec![wrong(), wrong()], ..address.clone() });
+        let text = refused(&database, ServerAddress { logins: vec![wrong(), wrong()], ..address.clone() });
         assert!(text.contains("Access denied") && text.contains("(error 1045)"), "{text}");
         assert!(!text.contains("wrong-secret"), "{text}");
         assert!(text.contains("check user and password in [database]"), "{text}");
-        let text = refused(&database, MysqlAddress { logins: Vec::new(), ..address });
+        let text = refused(&database, ServerAddress { logins: Vec::new(), ..address });
         assert!(text.contains("no login is configured"), "{text}");
     }
 }
@@ -182,7 +182,7 @@ fn the_second_reading_of_a_password_is_tried_when_the_first_is_denied() {
 #[test]
 fn a_missing_database_is_named() {
     let Some(database) = with_an_alarm() else { return };
-    let address = MysqlAddress { database: "pm_nowhere".to_owned(), ..database.address() };
+    let address = ServerAddress { database: "pm_nowhere".to_owned(), ..database.address() };
     let error = database.open(address).poll(9).unwrap_err();
     assert_eq!(error.trouble, Trouble::Schema);
     assert!(error.to_string().contains("pm_nowhere"), "{error}");
@@ -226,7 +226,7 @@ fn an_account_that_may_only_read_reads_and_says_what_it_lacks() {
         "ro",
         "GRANT SELECT ON {db}.PROCESE TO {user};GRANT SELECT ON {db}.STATUS_PROCESS TO {user}",
     );
-    let mut store = database.open(MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });
+    let mut store = database.open(ServerAddress { logins: vec![login(&user, "pw")], ..database.address() });
     assert_eq!(store.poll(9).unwrap().len(), 1);
     read_only(&store.clear(&restarted(1, Some("n"))).unwrap_err(), UPDATE);
     read_only(&store.raise(&Rows::All, "x").unwrap_err(), UPDATE);
@@ -247,7 +247,7 @@ fn the_least_account_can_clear() {
         "GRANT SELECT ON {db}.PROCESE TO {user};\
          GRANT SELECT, UPDATE (alarma, notes) ON {db}.STATUS_PROCESS TO {user}",
     );
-    let mut store = database.open(MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });
+    let mut store = database.open(ServerAddress { logins: vec![login(&user, "pw")], ..database.address() });
     assert_eq!(store.clear(&restarted(1, Some("n"))).unwrap(), Cleared::Done);
     assert!(store.poll(9).unwrap().is_empty());
     read_only(&store.raise(&Rows::All, "x").unwrap_err(), UPDATE);
@@ -258,7 +258,7 @@ fn the_least_account_can_clear() {
 fn an_account_that_may_not_read_is_refused_with_the_grant_it_needs() {
     let Some(database) = with_an_alarm() else { return };
     let user = account(&database, "no", "GRANT SELECT ON {db}.PROCESE TO {user}");
-    let text = refused(&database, MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });
+    let text = refused(&database, ServerAddress { logins: vec![login(&user, "pw")], ..database.address() });
     assert!(text.contains("grant SELECT on PROCESE and STATUS_PROCESS"), "{text}");
     forget(&database, &user);
 }

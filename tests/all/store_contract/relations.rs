@@ -5,7 +5,7 @@ use super::engines::{Database, MariaDb, fixture, name};
 use super::reach::{account, forget, login};
 use super::{on_each_engine, row};
 use pm_host::ports::{Rows, Trouble};
-use pm_host::store::MysqlAddress;
+use pm_host::store::ServerAddress;
 
 on_each_engine! {
     groups_and_dependencies_are_read_as_they_are
@@ -176,14 +176,14 @@ fn an_account_without_the_right_to_read_them_goes_on_without_them() {
         "GRANT SELECT ON {db}.PROCESE TO {user};GRANT SELECT ON {db}.STATUS_PROCESS TO {user};\
          GRANT SELECT (process_name) ON {db}.pm_dependency TO {user}",
     );
-    let mut store = database.open(MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });
+    let mut store = database.open(ServerAddress { logins: vec![login(&user, "pw")], ..database.address() });
     let relations = store.relations().unwrap();
     assert_eq!((relations.groups.len(), relations.dependencies.len()), (0, 0));
     assert_eq!((store.known().unwrap(), store.poll(9).unwrap().len()), (0, 0));
     assert_eq!(store.schema().unwrap().denied, ["pm_group", "pm_dependency"]);
     let grant = format!("GRANT SELECT ON {}.pm_group TO '{user}'@'localhost'", database.database);
     mysql::prelude::Queryable::query_drop(&mut database.connection(None), grant).unwrap();
-    let mut store = database.open(MysqlAddress { logins: vec![login(&user, "pw")], ..database.address() });
+    let mut store = database.open(ServerAddress { logins: vec![login(&user, "pw")], ..database.address() });
     assert_eq!(texts(&store.relations().unwrap().groups), [("web", "x")]);
     forget(&database, &user);
 }

@@ -1,6 +1,6 @@
 //! The tables themselves: all shapes that are around, values nobody expects, versions, and two at the same time.
 
-use super::engines::{Database, Sqlite, fixture, name};
+use super::engines::{Database, Engine, Sqlite, fixture, name};
 use super::{on_each_engine, restarted};
 use pm_host::ports::{Cleared, Rows, Trouble};
 
@@ -33,29 +33,41 @@ fn every_shape_of_the_tables_works(database: &dyn Database) {
         let indexed = file != "r8.sql" && file != "readme.sql";
         let missing: &[&str] = if indexed { &[] } else { &["index on STATUS_PROCESS (alarma)"] };
         assert_eq!(schema.missing, missing, "{file}");
-        let engine = if database.is_server() { "mysql " } else { "sqlite 3." };
+        let engine = match database.engine() {
+            Engine::Sqlite => "sqlite 3.",
+            Engine::MariaDb => "mysql ",
+            Engine::PostgreSql => "postgresql ",
+        };
         assert!(schema.engine.starts_with(engine), "{}", schema.engine);
     }
 }
 
 fn rows_that_cannot_be_read_hide_no_others(database: &dyn Database) {
-    let (big, text, bytes) =
-        if database.is_server() { ("DECIMAL(30)", "VARCHAR(20)", "VARBINARY(50)") } else { ("", "", "BLOB") };
+    let (big, text, bytes) = match database.engine() {
+        Engine::Sqlite => ("", "", "BLOB"),
+        Engine::MariaDb => ("BIGINT UNSIGNED", "VARCHAR(20)", "VARBINARY(50)"),
+        Engine::PostgreSql => ("NUMERIC", "VARCHAR(20)", "TEXT"),
+    };
     database.sql(&format!(
         "CREATE TABLE STATUS_PROCESS (process_id {big}, alarma INT, sound {text}, notes {bytes});\n\
          CREATE TABLE PROCESE (process_id {big}, process_name VARCHAR(50));\n"
     ));
-    if database.is_server() {
-        database.sql("ALTER TABLE STATUS_PROCESS MODIFY process_id BIGINT UNSIGNED;\nALTER TABLE PROCESE MODIFY process_id BIGINT UNSIGNED;\n");
-        database.sql("INSERT INTO STATUS_PROCESS VALUES (18446744073709551615, 1, NULL, 'too large')");
-        database.sql("INSERT INTO PROCESE VALUES (18446744073709551615, 'large')");
-    } else {
-        database.sql("INSERT INTO STATUS_PROCESS VALUES ('seven', 1, 0, 'a text as key')");
-        database.sql("INSERT INTO PROCESE VALUES ('seven', 'text')");
+    match database.engine() {
+        Engine::Sqlite => {
+            database.sql("INSERT INTO STATUS_PROCESS VALUES ('seven', 1, 0, 'a text as key')");
+            database.sql("INSERT INTO PROCESE VALUES ('seven', 'text')");
+        }
+        Engine::MariaDb | Engine::PostgreSql => {
+            database.sql("INSERT INTO STATUS_PROCESS VALUES (18446744073709551615, 1, NULL, 'too large')");
+            database.sql("INSERT INTO PROCESE VALUES (18446744073709551615, 'large')");
+        }
     }
+    // Its texts are always texts: see `bytes_that_are_no_text_hide_no_others`.
+    let (sound, bytes) =
+        if database.engine() == Engine::PostgreSql { ("'x'", "NULL") } else { ("NULL", "x'ff00fe'") };
+    database.sql(&format!("INSERT INTO STATUS_PROCESS VALUES (3, 1, {sound}, {bytes})"));
     database.sql(
         "INSERT INTO STATUS_PROCESS VALUES (2, 1, 'loud', NULL);\n\
-         INSERT INTO STATUS_PROCESS VALUES (3, 1, NULL, x'ff00fe');\n\
          INSERT INTO STATUS_PROCESS VALUES (4, 1, NULL, NULL);\n\
          INSERT INTO STATUS_PROCESS VALUES (5, NULL, NULL, NULL);\n\
          INSERT INTO STATUS_PROCESS VALUES (NULL, 1, NULL, NULL);\n\

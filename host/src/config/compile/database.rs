@@ -5,8 +5,8 @@
 use super::option_file::option_value;
 use super::password::{Source, logins};
 use super::reader::Reader;
-use crate::config::database::{Address, Database, Mysql, Tls, TlsClient, TlsMode};
-use std::path::Path;
+use crate::config::database::{Address, Database, Server, Tls, TlsClient, TlsMode};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Keys that only a server needs.
@@ -28,6 +28,8 @@ const SERVER_KEYS: [&str; 16] = [
     "pool_max",
     "push_server_id",
 ];
+/// How the file of a PostgreSQL server's socket begins; its port follows.
+const SOCKET: &str = ".s.PGSQL.";
 const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Clone, Copy, PartialEq)]
@@ -47,11 +49,6 @@ pub(in crate::config) fn database(
     reader.know(&SERVER_KEYS);
     reader.know(&["path", "push"]);
     let database = match engine? {
-        Engine::Postgres => {
-            let message = "PostgreSQL is not supported in this version";
-            reader.error("engine", message, "write mysql, mariadb or sqlite");
-            None
-        }
         Engine::Sqlite => {
             for key in SERVER_KEYS {
                 if reader.raw(key).is_some() {
@@ -62,16 +59,8 @@ pub(in crate::config) fn database(
             let push = reader.value("push").unwrap_or(true);
             Some(Database::Sqlite { path, push })
         }
-        Engine::Mysql => {
-            if reader.raw("path").is_some() {
-                reader.warning(
-                    "path",
-                    "has no meaning for the engine mysql",
-                    "delete it, or write engine = sqlite",
-                );
-            }
-            mysql(&mut reader, source).map(Database::Mysql)
-        }
+        Engine::Mysql => server(&mut reader, source, Engine::Mysql).map(Database::Mysql),
+        Engine::Postgres => server(&mut reader, source, Engine::Postgres).map(Database::Postgres),
     };
     reader.finish();
     database
@@ -85,6 +74,7 @@ fn engine(reader: &mut Reader<'_>) -> Option<Engine> {
             ("sqlite", Engine::Sqlite),
             ("postgres", Engine::Postgres),
             ("postgresql", Engine::Postgres),
+            ("pgsql", Engine::Postgres),
         ];
         return reader.choice("engine", &words);
     }
@@ -92,9 +82,14 @@ fn engine(reader: &mut Reader<'_>) -> Option<Engine> {
     Some(if reader.raw("path").is_some() && !server { Engine::Sqlite } else { Engine::Mysql })
 }
 
-fn mysql(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Mysql> {
+fn server(reader: &mut Reader<'_>, source: &Source<'_>, engine: Engine) -> Option<Server> {
+    if reader.raw("path").is_some() {
+        let name = if engine == Engine::Mysql { "mysql" } else { "postgresql" };
+        let message = format!("has no meaning for the engine {name}");
+        reader.warning("path", message, "delete it, or write engine = sqlite");
+    }
     // Everything is read before anything is given up, so that all problems are told.
-    let address = address(reader);
+    let address = address(reader, engine);
     let database =
         interpreted(reader, "database", "the name of the database, v_process_monitor in the samples");
     let logins = logins(reader, source);
@@ -110,7 +105,7 @@ fn mysql(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Mysql> {
     let pool_max = reader.number("pool_max", 1..=64).map_or(4, |most| most as u16);
     let push = reader.value("push").unwrap_or(false);
     let push_server_id = reader.number("push_server_id", 1..=u32::MAX);
-    Some(Mysql {
+    Some(Server {
         address: address?,
         logins: logins?,
         database: database?,
@@ -124,14 +119,22 @@ fn mysql(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Mysql> {
     })
 }
 
-fn address(reader: &mut Reader<'_>) -> Option<Address> {
-    let port = reader.number("port", 1..=65_535).map_or(3306, |port| port as u16);
+fn address(reader: &mut Reader<'_>, engine: Engine) -> Option<Address> {
+    let usual = if engine == Engine::Postgres { 5432 } else { 3306 };
+    let port = reader.number("port", 1..=65_535).map_or(usual, |port| port as u16);
     let socket = reader.path("socket");
     if let Some(socket) = socket {
-        return Some(Address::Socket(socket));
+        let in_directory = engine == Engine::Postgres
+            && !socket.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET));
+        return Some(Address::Socket(if in_directory { socket_in(&socket, port) } else { socket }));
     }
-    let host = interpreted(reader, "host", "the server's name or address; localhost means its UNIX socket")?;
-    if host == "localhost" {
+    let local = if engine == Engine::Postgres {
+        "the server's name or address; for its UNIX socket write socket instead"
+    } else {
+        "the server's name or address; localhost means its UNIX socket"
+    };
+    let host = interpreted(reader, "host", local)?;
+    if host == "localhost" && engine == Engine::Mysql {
         return Some(Address::Local { port });
     }
     if host.contains(|c: char| c.is_whitespace() || c == '/') {
@@ -143,6 +146,11 @@ fn address(reader: &mut Reader<'_>) -> Option<Address> {
         return None;
     }
     Some(Address::Tcp { host, port })
+}
+
+/// The socket of a PostgreSQL server in a directory, as its clients look for it.
+fn socket_in(directory: &Path, port: u16) -> PathBuf {
+    directory.join(format!("{SOCKET}{port}"))
 }
 
 /// A required value as the client's option file would have read it.

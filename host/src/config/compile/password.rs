@@ -29,7 +29,7 @@ pub(in crate::config) struct Source<'a> {
     pub(in crate::config) mode: u32,
 }
 
-/// What to log in with; see [`Mysql::logins`](crate::config::database::Mysql::logins).
+/// What to log in with; see [`Server::logins`](crate::config::database::Server::logins).
 pub(super) fn logins(reader: &mut Reader<'_>, source: &Source<'_>) -> Option<Vec<Login>> {
     let user = reader.raw("user");
     if user.is_none() {

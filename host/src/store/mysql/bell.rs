@@ -8,7 +8,7 @@
 use super::connect::{Connector, guarded};
 use super::failure::{self, Doing};
 use crate::ports::{Bell, Ring, StoreError, Trouble};
-use crate::store::MysqlAddress;
+use crate::store::ServerAddress;
 use mysql::prelude::Queryable as _;
 use mysql::{BinlogRequest, Conn, Error};
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ pub(super) struct LogBell {
 
 impl LogBell {
     /// `server_id` is what it calls itself among the replicas of the server; two with the same throw each other out.
-    pub(super) fn new(mut address: MysqlAddress, server_id: u32) -> Self {
+    pub(super) fn new(mut address: ServerAddress, server_id: u32) -> Self {
         // A server that says nothing for three heartbeats is gone.
         address.read_timeout = HEARTBEAT * 3;
         Self { connector: Connector::new(address), server_id }

@@ -6,7 +6,7 @@
 
 use super::failure::{self, Doing};
 use crate::ports::{StoreError, Trouble};
-use crate::store::{Login, MysqlAddress, Server, Tls, Trust};
+use crate::store::{Login, Server, ServerAddress, Tls, Trust, tls};
 use mysql::prelude::Queryable;
 use mysql::{ClientIdentity, Conn, Error, OptsBuilder, SslOpts};
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ const LEFT_BEHIND: usize = 4;
 
 /// Makes connections to one server.
 pub(super) struct Connector {
-    pub(super) address: MysqlAddress,
+    pub(super) address: ServerAddress,
     /// Where it connected, or tried to, last.
     pub(super) at: String,
     /// The login that worked last.
@@ -39,7 +39,7 @@ enum Route {
 }
 
 impl Connector {
-    pub(super) fn new(address: MysqlAddress) -> Self {
+    pub(super) fn new(address: ServerAddress) -> Self {
         let at = match &address.server {
             Server::Local { .. } => "localhost".to_owned(),
             Server::Socket(path) => path.display().to_string(),
@@ -65,7 +65,7 @@ impl Connector {
         let mut tried = Vec::new();
         for route in self.routes() {
             self.at = route.name();
-            if let (Route::Tcp(..), Some(why)) = (&route, unreadable(&self.address.tls)) {
+            if let (Route::Tcp(..), Some(why)) = (&route, tls::unreadable(&self.address.tls)) {
                 return Err(StoreError {
                     trouble: Trouble::Refused,
                     attempted: format!("{doing}: connecting at {}", self.at),
@@ -199,7 +199,7 @@ impl Route {
 
 /// Connects by one way with one login. The driver gives up at the first address of a name that does not answer; a
 /// server may well listen on the other family only, so that is tried before giving up.
-fn reach(address: &MysqlAddress, route: &Route, login: &Login) -> mysql::Result<Conn> {
+fn reach(address: &ServerAddress, route: &Route, login: &Login) -> mysql::Result<Conn> {
     let first = Conn::new(options(address, route, login));
     let (Err(error), Route::Tcp(host, port)) = (&first, route) else { return first };
     if !failure::unreachable(error) {
@@ -224,7 +224,7 @@ fn reach(address: &MysqlAddress, route: &Route, login: &Login) -> mysql::Result<
     first
 }
 
-fn options(address: &MysqlAddress, route: &Route, login: &Login) -> OptsBuilder {
+fn options(address: &ServerAddress, route: &Route, login: &Login) -> OptsBuilder {
     let milliseconds = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
     let options = OptsBuilder::new()
         .user(Some(&login.user))
@@ -240,7 +240,7 @@ fn options(address: &MysqlAddress, route: &Route, login: &Login) -> OptsBuilder 
     match route {
         Route::Socket(path) => options.socket(Some(path)),
         Route::Tcp(host, port) => {
-            options.ip_or_hostname(Some(bracketed(host))).tcp_port(*port).ssl_opts(tls(&address.tls))
+            options.ip_or_hostname(Some(bracketed(host))).tcp_port(*port).ssl_opts(encryption(&address.tls))
         }
     }
 }
@@ -266,17 +266,7 @@ fn attempt(conn: &mut Conn, sql: &str) -> mysql::Result<bool> {
     }
 }
 
-/// The first file of the encryption that cannot be read; the driver does not say which one it is.
-fn unreadable(tls: &Tls) -> Option<String> {
-    let Tls::Required { ca_file, client, .. } = tls else { return None };
-    let own = client.iter().flat_map(|client| [&client.cert_file, &client.key_file]);
-    ca_file.iter().chain(own).find_map(|file| {
-        let error = std::fs::read(file).err()?;
-        Some(format!("cannot read {}: {error}", file.display()))
-    })
-}
-
-fn tls(tls: &Tls) -> Option<SslOpts> {
+fn encryption(tls: &Tls) -> Option<SslOpts> {
     let Tls::Required { trust, ca_file, client } = tls else { return None };
     let identity =
         client.as_ref().map(|client| ClientIdentity::new(client.cert_file.clone(), client.key_file.clone()));

@@ -5,8 +5,8 @@
 
 use crate::policy::model::printable;
 use crate::ports::{StoreError, Trouble};
+use crate::store::tls;
 use mysql::{DriverError, Error};
-use rustls::CertificateError;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -127,8 +127,8 @@ fn of_code(code: u16) -> (Trouble, Option<&'static str>) {
 }
 
 fn of_connection(error: &Error, within: Duration) -> (Trouble, String, Option<&'static str>) {
-    if let Some(tls) = tls_error(error) {
-        return of_tls(tls);
+    if let Some(error) = tls_error(error) {
+        return tls::explain(error);
     }
     let seconds = within.as_secs_f64();
     let silent = || format!("no answer within {seconds} s");
@@ -201,45 +201,10 @@ fn tls_error(error: &Error) -> Option<&rustls::Error> {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> (Trouble, String, Option<&'static str>) {
-    let text = error.to_string();
-    let (why, hint) = match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (
-            "the server's certificate is not of an authority that pm trusts".to_owned(),
-            "set tls_ca_file in [database] to the authority of the server",
-        ),
-        rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. })
-            if presented.is_empty() =>
-        {
-            (
-                "the server's certificate holds no name at all (no subject alternative name)".to_owned(),
-                "give the server a certificate with its name, or set tls = verify-ca in [database]",
-            )
-        }
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => (
-            format!("the server's certificate is for another name: {text}"),
-            "set host in [database] to a name in the certificate, or set tls = verify-ca",
-        ),
-        rustls::Error::InvalidCertificate(
-            CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => (
-            format!("the server's certificate has expired: {text}"),
-            "renew it, or correct the clock of this host",
-        ),
-        rustls::Error::InvalidCertificate(_) => (
-            format!("the server's certificate cannot be verified: {text}"),
-            "check tls_ca_file in [database], and give the server a certificate of version 3 with its name",
-        ),
-        _ => (format!("TLS failed: {text}"), "check the TLS settings of the server and of [database]"),
-    };
-    (Trouble::Refused, why, Some(hint))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustls::CertificateError;
     use rustls::pki_types::ServerName;
 
     fn said(error: &Error) -> String {

@@ -6,7 +6,7 @@
 use super::connect::{Connector, guarded};
 use super::failure::{self, Doing};
 use crate::ports::StoreError;
-use crate::store::MysqlAddress;
+use crate::store::ServerAddress;
 use crate::store::rows::Cell;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, Params, TxOpts, Value};
@@ -18,8 +18,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(address: MysqlAddress) -> Self {
+    pub(super) fn new(address: ServerAddress) -> Self {
         Self { connector: Connector::new(address), conn: None }
+    }
+
+    pub(super) fn address(&self) -> &ServerAddress {
+        &self.connector.address
     }
 
     /// Which server it is, for messages.

@@ -68,6 +68,10 @@ impl Tables for SqliteTables<'_> {
         "VARCHAR(100)"
     }
 
+    fn small_number(&self) -> &'static str {
+        "TINYINT"
+    }
+
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError> {
         match self.conn.execute_batch(statement) {
             Ok(()) => Ok(Ran::Done),

@@ -5,14 +5,10 @@
 //! commit side by side for little more than the price of one. The additional ones are closed when they have had
 //! nothing to do for a while. How each is kept sound is told in `line`.
 
-use super::MysqlStore;
-use super::bell::LogBell;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError};
-use crate::store::MysqlAddress;
+use crate::ports::{AlarmStore, Bell, Cleared, Row, Rows, Schema, ServerTime, StoreError};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// A connection more pays for itself from this many clearings on.
 const SHARE: usize = 8;
@@ -22,28 +18,37 @@ const QUIET_POLLS: u32 = 30;
 /// What became of clearings, by their index.
 type Results = Vec<(usize, Result<Cleared, StoreError>)>;
 
-/// The connections to one server.
-pub(in crate::store) struct MysqlPool {
-    first: MysqlStore,
-    more: Vec<MysqlStore>,
+/// The connections to one server, each of them a store.
+pub(super) struct Pool<S> {
+    first: S,
+    more: Vec<S>,
     quiet: u32,
     /// For so many more polls only the first connection is used, because others were refused.
     alone: u32,
-    address: MysqlAddress,
-    clock: Arc<dyn Clock>,
+    /// So many at the most.
+    most: usize,
+    another: Box<dyn Fn() -> S + Send>,
 }
 
-impl MysqlPool {
-    pub(in crate::store) fn new(address: MysqlAddress, clock: Arc<dyn Clock>) -> Self {
-        let first = MysqlStore::new(address.clone(), Arc::clone(&clock));
-        Self { first, more: Vec::new(), quiet: 0, alone: 0, address, clock }
+impl<S: AlarmStore> Pool<S> {
+    /// At most so many connections, made by `another`.
+    pub(super) fn new(most: u16, another: impl Fn() -> S + Send + 'static) -> Self {
+        let another = Box::new(another);
+        Self {
+            first: another(),
+            more: Vec::new(),
+            quiet: 0,
+            alone: 0,
+            most: usize::from(most.max(1)),
+            another,
+        }
     }
 
     /// Makes sure that there are connections for so many clearings, within the limit.
     fn widen(&mut self, clears: usize) {
-        let wanted = (clears / SHARE).clamp(1, usize::from(self.address.connections.max(1)));
+        let wanted = (clears / SHARE).clamp(1, self.most);
         while self.more.len() + 1 < wanted {
-            self.more.push(MysqlStore::new(self.address.clone(), Arc::clone(&self.clock)));
+            self.more.push((self.another)());
         }
         self.quiet = 0;
     }
@@ -65,13 +70,13 @@ impl MysqlPool {
 }
 
 /// What one connection does of a batch: every `step`-th clearing from `from` on.
-fn share(store: &mut MysqlStore, clears: &[Clear], from: usize, step: usize) -> Results {
+fn share(store: &mut impl AlarmStore, clears: &[Clear], from: usize, step: usize) -> Results {
     let (indices, part): (Vec<_>, Vec<_>) =
         clears.iter().cloned().enumerate().skip(from).step_by(step).unzip();
     store.clear_all(&part).into_iter().map(|(index, result)| (indices[index], result)).collect()
 }
 
-impl AlarmStore for MysqlPool {
+impl<S: AlarmStore> AlarmStore for Pool<S> {
     fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError> {
         self.quiet = self.quiet.saturating_add(1);
         self.alone = self.alone.saturating_sub(1);
@@ -148,7 +153,6 @@ impl AlarmStore for MysqlPool {
     }
 
     fn bell(&self) -> Option<Box<dyn Bell>> {
-        let number = self.address.push?;
-        Some(Box::new(LogBell::new(self.address.clone(), number)))
+        self.first.bell()
     }
 }
