@@ -8,6 +8,7 @@
 //! clearing is compare-and-set. Notes and names are compared byte for byte (`COLLATE "C"`), whatever the collation of
 //! the column. Nothing but this file and its parts names the driver.
 
+mod bell;
 mod cells;
 mod connect;
 mod failure;
@@ -23,7 +24,7 @@ use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
+use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
 use cells::Value;
 use failure::{NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
@@ -293,6 +294,11 @@ impl AlarmStore for PostgresStore {
         self.limit = None;
         let by_host = self.host_id.is_some();
         self.line.together(MAKING, ALONE, |line| schema::migrate(&mut PostgresTables { line, by_host }))
+    }
+
+    fn bell(&self) -> Option<Box<dyn Bell>> {
+        let address = self.line.address();
+        address.push.map(|_| Box::new(bell::NoticeBell::new(address.clone())) as Box<dyn Bell>)
     }
 }
 

@@ -47,6 +47,10 @@ pub(super) trait Tables {
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError>;
     /// Notes in `pm_schema` that a version has been reached, if that is not noted yet.
     fn record(&mut self, version: u32, what: &str) -> Result<(), StoreError>;
+    /// Makes what only this engine needs; answers what was done.
+    fn more(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
     /// The error for a version that is newer than [`NEWEST`].
     fn newer(&self, version: u32) -> StoreError;
 }
@@ -97,6 +101,7 @@ pub(super) fn migrate(tables: &mut dyn Tables) -> Result<Vec<String>, StoreError
         relation(tables, &pairs, &mut done)?;
     }
     note(tables, before, 3, "groups and dependencies", &mut done)?;
+    done.extend(tables.more()?);
     Ok(done)
 }
 

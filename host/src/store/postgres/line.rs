@@ -34,6 +34,10 @@ impl Line {
         Self { connector: Connector::new(address), runtime: None, session: None, within: Transaction::None }
     }
 
+    pub(super) fn address(&self) -> &ServerAddress {
+        &self.connector.address
+    }
+
     /// Which server it is, for messages.
     pub(super) fn at(&self) -> &str {
         &self.connector.at

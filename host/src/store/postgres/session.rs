@@ -7,13 +7,15 @@ use super::cells::{Value, cells};
 use super::failure::{Fault, Step};
 use crate::store::rows::Cell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::tls::TlsConnect;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Error, Statement};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Statement};
 
 /// How long a closed connection may take to tell why it is closed, and an orderly goodbye.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -23,6 +25,8 @@ pub(super) struct Session {
     client: Client,
     carrier: JoinHandle<Result<(), Error>>,
     statements: HashMap<String, Statement>,
+    /// One for each notification.
+    notices: UnboundedReceiver<()>,
 }
 
 impl Session {
@@ -36,8 +40,18 @@ impl Session {
         let started = timeout(time, config.connect_raw(stream, tls)).await;
         let (client, connection) =
             started.map_err(|_| Fault::Silent(Step::Handshake))?.map_err(Fault::Driver)?;
-        let carrier = tokio::spawn(connection);
-        Ok(Self { client, carrier, statements: HashMap::new() })
+        let (notice, notices) = unbounded_channel();
+        let carrier = tokio::spawn(carry(connection, notice));
+        Ok(Self { client, carrier, statements: HashMap::new(), notices })
+    }
+
+    /// Waits so long for a notification, and then asks whether the server is still there; answers whether one came.
+    pub(super) async fn notified(&mut self, wait: Duration, time: Duration) -> Result<bool, Fault> {
+        match timeout(wait, self.notices.recv()).await {
+            Ok(Some(())) => Ok(true),
+            // The end of the connection, whose reason is found by asking.
+            Ok(None) | Err(_) => self.run("SELECT 1", time).await.map(|()| false),
+        }
     }
 
     /// Sets the session up. What a server does not know or allow it goes without: all of it is for the bad day.
@@ -124,6 +138,21 @@ impl Session {
     pub(super) fn abandon(self) {
         self.carrier.abort();
     }
+}
+
+/// Carries the bytes of a connection and hands its notifications out.
+async fn carry<S, T>(mut connection: Connection<S, T>, notice: UnboundedSender<()>) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        if let AsyncMessage::Notification(_) = message? {
+            // Nobody listening any more is no error.
+            let _ = notice.send(());
+        }
+    }
+    Ok(())
 }
 
 async fn answer<T>(time: Duration, call: impl Future<Output = Result<T, Error>>) -> Result<T, Fault> {

@@ -3,6 +3,7 @@
 //! DDL can be rolled back here, so all of it is one transaction, under a lock that a second pm waits for. Names are
 //! found as the statements find them, by the `search_path` of the account.
 
+use super::bell::CHANNEL;
 use super::cells::Value;
 use super::failure::ALREADY_THERE;
 use super::line::Line;
@@ -117,6 +118,31 @@ impl Tables for PostgresTables<'_> {
             "INSERT INTO pm_schema (version, what) VALUES ($1::bigint, $2::text) ON CONFLICT DO NOTHING";
         let values = [Value::Int(i64::from(version)), Value::text(what)];
         self.line.added("noting the version of the tables in pm_schema", sql, &values, &[]).map(drop)
+    }
+
+    /// The trigger that tells a listening pm of changes. It is not part of a version: it is made when it is wanted.
+    fn more(&mut self) -> Result<Vec<String>, StoreError> {
+        if self.line.address().push.is_none() {
+            return Ok(Vec::new());
+        }
+        let there = "SELECT 1::bigint FROM pg_trigger WHERE tgrelid = to_regclass('STATUS_PROCESS') AND tgname = $1::text";
+        if !self.line.rows::<1>(READING, there, &[Value::text(CHANNEL)])?.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.line.run_unless(
+            MAKING,
+            "CREATE OR REPLACE FUNCTION pm_alarm() RETURNS trigger LANGUAGE plpgsql \
+             AS 'BEGIN NOTIFY pm_alarm; RETURN NULL; END'",
+            &[],
+        )?;
+        let made = self.make(
+            "CREATE TRIGGER pm_alarm AFTER INSERT OR UPDATE OF alarma ON STATUS_PROCESS \
+             FOR EACH STATEMENT EXECUTE PROCEDURE pm_alarm()",
+        )?;
+        Ok((made == Ran::Done)
+            .then(|| "created the trigger pm_alarm on STATUS_PROCESS".to_owned())
+            .into_iter()
+            .collect())
     }
 
     fn newer(&self, version: u32) -> StoreError {
