@@ -18,6 +18,7 @@ mod parallel;
 mod plugins;
 mod presence;
 mod processes;
+mod resources;
 mod stopping;
 
 use pm_tests::sandbox::{PATIENCE, Sandbox};

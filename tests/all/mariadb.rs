@@ -5,6 +5,7 @@
 
 mod clearing;
 mod crashes;
+mod faults;
 mod load;
 mod outages;
 mod refusals;
