@@ -141,7 +141,8 @@ impl Finished {
 /// outlive us. A program that leaves the group (`setsid`) is out of reach of the time limit.
 ///
 /// # Errors
-/// When the command cannot be started; the text names the program and the reason. Never for how it ended.
+/// When the command cannot be started; the text names the program and the reason, and the kind is that of the reason
+/// ([`WouldBlock`](io::ErrorKind::WouldBlock) when the host has no process or descriptor left). Never for how it ended.
 pub fn run(command: &mut Command, limits: &Limits) -> io::Result<Finished> {
     let began = Instant::now();
     let (reader, writer) = io::pipe()?;
@@ -163,7 +164,16 @@ fn not_started(command: &Command, error: &io::Error) -> io::Error {
         Some(dir) => format!("cannot start {program}: there is no directory {}", dir.display()),
         None => format!("cannot start {program}: {error}"),
     };
-    io::Error::new(error.kind(), text)
+    io::Error::new(kind_of_start(error), text)
+}
+
+/// The kind of an error that kept something from being started. The standard library has none for a host that is short
+/// of descriptors; like one that is short of processes ([`WouldBlock`](io::ErrorKind::WouldBlock)) it may have some later.
+pub(crate) fn kind_of_start(error: &io::Error) -> io::ErrorKind {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => io::ErrorKind::WouldBlock,
+        _ => error.kind(),
+    }
 }
 
 fn in_words(duration: Duration) -> String {

@@ -15,7 +15,7 @@ mod user;
 
 pub use user::User;
 
-use crate::command::End;
+use crate::command::{End, kind_of_start};
 use forked::Plan;
 use held::{Held, Parent};
 use std::collections::BTreeMap;
@@ -92,7 +92,8 @@ pub fn spawn(program: &Program) -> io::Result<Started> {
 /// # Errors
 /// As [`spawn`].
 pub fn spawn_and_watch(program: &Program, grace: Duration) -> io::Result<(Started, Option<End>)> {
-    let (started, parent) = start(program, File::open("/dev/null")?.into())?;
+    let input = File::open("/dev/null").map_err(|error| not_started(program, &error))?;
+    let (started, parent) = start(program, input.into())?;
     Ok((started, parent.ended_within(grace)))
 }
 
@@ -102,9 +103,11 @@ pub(crate) fn spawn_reading(program: &Program, input: OwnedFd) -> io::Result<Sta
 }
 
 fn start(program: &Program, input: OwnedFd) -> io::Result<(Started, Parent)> {
-    start_plainly(program, input).map_err(|error| {
-        io::Error::new(error.kind(), format!("cannot start {}: {error}", program.path.display()))
-    })
+    start_plainly(program, input).map_err(|error| not_started(program, &error))
+}
+
+fn not_started(program: &Program, error: &io::Error) -> io::Error {
+    io::Error::new(kind_of_start(error), format!("cannot start {}: {error}", program.path.display()))
 }
 
 fn start_plainly(program: &Program, input: OwnedFd) -> io::Result<(Started, Parent)> {

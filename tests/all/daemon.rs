@@ -19,6 +19,7 @@ mod plugins;
 mod presence;
 mod processes;
 mod push;
+mod resources;
 mod stopping;
 
 use pm_tests::sandbox::{PATIENCE, Sandbox};

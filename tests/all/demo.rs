@@ -1,6 +1,7 @@
 //! `pm demo` as a new user runs it: it ends well, in time, and leaves nothing behind.
 
 use pm_tests::sandbox::{answer, built, processes_of};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -63,9 +64,14 @@ fn an_interrupted_demo_cleans_up_and_is_no_success() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
+    nothing_is_left(folder.path());
+}
+
+/// What was killed takes a moment to go.
+fn nothing_is_left(folder: &Path) {
     let until = Instant::now() + Duration::from_secs(5);
-    while !leftovers(folder.path()).is_empty() {
-        assert!(Instant::now() < until, "{:?}", leftovers(folder.path()));
+    while !leftovers(folder).is_empty() {
+        assert!(Instant::now() < until, "{:?}", leftovers(folder));
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -75,5 +81,5 @@ fn without_its_plugins_the_demo_says_what_is_missing() {
     let (folder, plugins) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let shown = answer(demo(folder.path()).arg("--plugins-dir").arg(plugins.path()));
     assert!(shown.code != 0 && shown.err.contains("process"), "{shown:?}");
-    assert_eq!(leftovers(folder.path()), Vec::<String>::new());
+    nothing_is_left(folder.path());
 }

@@ -6,6 +6,7 @@
 mod clearing;
 mod crashes;
 mod doctor;
+mod faults;
 mod load;
 mod outages;
 mod push;

@@ -334,3 +334,35 @@ fn the_tables_are_made_by_migrate_and_by_nothing_else() {
     let refused = world.discreet(&["db", "migrate"]);
     assert!(refused.code == 3 && refused.err.contains("use the newer pm"), "{refused:?}");
 }
+
+#[test]
+fn a_change_is_heard_when_the_trigger_is_there_and_after_a_cut() {
+    let Some(base) = Base::with_tables() else { return };
+    let database = base.keys(base.server.port) + "push = yes\n";
+    // Polls an hour apart find nothing in time: only a notification can be why an alarm is handled.
+    let mut world = World::on(base, &database, "restart_command = echo x >> @DIR@/ran");
+    world.configure(&world.read("config.ini").replace("check_interval = 0.1", "check_interval = 1h"));
+    world.start();
+    world.until_log("STATUS_PROCESS has no trigger pm_alarm");
+    let made = world.pm(&["db", "migrate"]);
+    assert_eq!(made.code, 3, "an account with the least rights may not: {made:?}");
+    world.base.sql(&format!(
+        "ALTER DATABASE {0} OWNER TO {0}; ALTER TABLE status_process OWNER TO {0}",
+        world.base.name
+    ));
+    world.base.sql(&format!(
+        "GRANT ALL ON SCHEMA public TO {0}; GRANT ALL ON ALL TABLES IN SCHEMA public TO {0}",
+        world.base.name
+    ));
+    assert!(world.ok(&["db", "migrate"]).contains("created the trigger pm_alarm on STATUS_PROCESS"));
+    assert!(!world.ok(&["db", "migrate"]).contains("trigger"), "once");
+    world.until_log("Listening for alarms: what 127.0.0.1:");
+    world.base.alarm(1, "web", "heard");
+    world.until_count("ran", 1);
+    world.cleared(1);
+    world.base.kill_sessions();
+    world.until("it to listen again", |world| world.log().matches("Listening for alarms: ").count() == 2);
+    world.base.alarm(1, "web", "heard again");
+    world.until_count("ran", 2);
+    world.cleared(1);
+}

@@ -202,3 +202,36 @@ fn a_release_has_no_failpoints() {
         );
     }
 }
+
+/// Whether a function of that name is a test: marked as one, or in the list that makes one of it for each engine.
+fn is_a_test(name: &str, sources: &[(String, String)]) -> bool {
+    sources.iter().any(|(_, text)| {
+        let marked = text.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+            let before: Vec<_> = text[..at].lines().rev().take(4).collect();
+            before.iter().any(|line| line.trim() == "#[test]")
+        });
+        marked || (text.contains("on_each_engine! {") && text.lines().any(|line| line.trim() == name))
+    })
+}
+
+#[test]
+fn every_row_on_robustness_names_tests_that_exist() {
+    let page = std::fs::read_to_string(root().join("docs/robustness.md")).unwrap();
+    let (there, not_yet) = page.split_once("## Not there yet\n").unwrap();
+    let sources = sources();
+    let mut wrong = Vec::new();
+    let rows = there.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Fault"));
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").collect();
+        let tests: Vec<&str> = cells.last().unwrap().split('`').skip(1).step_by(2).collect();
+        if cells.len() != 3 || tests.is_empty() {
+            wrong.push(format!("no test: {row}"));
+        }
+        let missing = tests.into_iter().filter(|name| !is_a_test(name, &sources));
+        wrong.extend(missing.map(|name| format!("no test is called {name}")));
+    }
+    let numbers = (1..=15).map(|n| format!("| D{n} ")).chain((1..=21).map(|n| format!("| P{n} ")));
+    let untold = numbers.filter(|number| !there.contains(number) && !not_yet.contains(number));
+    wrong.extend(untold.map(|number| format!("no row {number}")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -23,6 +23,8 @@ pub enum Fault {
     Delay(Duration),
     /// The connection is cut instead of passing the next answer on; the question has reached the server. Once.
     CutAnswer,
+    /// The server's side ends where its next answer would begin; what the client sends still arrives.
+    HalfClose,
     /// The connection is cut after so many more bytes towards the server. Once.
     CutAfter(usize),
     /// The next question does not reach the server and gets this answer. Once.
@@ -53,6 +55,14 @@ struct Way {
 enum Towards {
     Server,
     Client,
+}
+
+/// What becomes of a connection with a piece.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    GoesOn,
+    Cut,
+    HalfClosed,
 }
 
 impl Proxy {
@@ -136,8 +146,8 @@ impl Way {
         !matches!(*self.fault(), Fault::Refuse | Fault::Gone)
     }
 
-    /// Waits until a piece may go on; false when the connection is to be cut.
-    fn admits(&self, towards: Towards, piece: &mut Vec<u8>, back: &mut TcpStream) -> bool {
+    /// Waits until a piece may go on.
+    fn admits(&self, towards: Towards, piece: &mut Vec<u8>, back: &mut TcpStream) -> Fate {
         let mut fault = self.fault();
         loop {
             match (&mut *fault, towards) {
@@ -148,37 +158,41 @@ impl Way {
                     let time = *time;
                     let changed = |now: &mut Fault| *now == Fault::Delay(time);
                     drop(self.changed.wait_timeout_while(fault, time, changed));
-                    return true;
+                    return Fate::GoesOn;
                 }
                 (Fault::Gone, _) => {
                     piece.clear();
-                    return false;
+                    return Fate::Cut;
+                }
+                (Fault::HalfClose, Towards::Client) => {
+                    piece.clear();
+                    return Fate::HalfClosed;
                 }
                 (Fault::After(text, next), Towards::Server) if contains(piece, text) => {
                     *fault = std::mem::replace(&mut **next, Fault::None);
-                    return true;
+                    return Fate::GoesOn;
                 }
                 (Fault::CutAnswer, Towards::Client) => {
                     *fault = Fault::None;
                     piece.clear();
-                    return false;
+                    return Fate::Cut;
                 }
                 (Fault::CutAfter(left), Towards::Server) if *left < piece.len() => {
                     piece.truncate(*left);
                     *fault = Fault::None;
-                    return false;
+                    return Fate::Cut;
                 }
                 (Fault::CutAfter(left), Towards::Server) => {
                     *left -= piece.len();
-                    return true;
+                    return Fate::GoesOn;
                 }
                 (Fault::Answer(answer), Towards::Server) => {
                     let answer = std::mem::take(answer);
                     *fault = Fault::None;
                     piece.clear();
-                    return back.write_all(&answer).is_ok();
+                    return if back.write_all(&answer).is_ok() { Fate::GoesOn } else { Fate::Cut };
                 }
-                _ => return true,
+                _ => return Fate::GoesOn,
             }
         }
     }
@@ -204,9 +218,15 @@ fn pump(mut from: TcpStream, mut to: TcpStream, towards: Towards, way: &Way) {
         if towards == Towards::Server {
             way.questions.fetch_add(1, Ordering::SeqCst);
         }
-        let goes_on = way.admits(towards, &mut piece, &mut from);
-        if to.write_all(&piece).is_err() || !goes_on {
+        let fate = way.admits(towards, &mut piece, &mut from);
+        if to.write_all(&piece).is_err() || fate == Fate::Cut {
             break;
+        }
+        if fate == Fate::HalfClosed {
+            let _ = to.shutdown(Shutdown::Write);
+            // What the server still says reaches nobody, until the client goes, too.
+            while matches!(from.read(&mut buffer), Ok(1..)) {}
+            return;
         }
     }
     // The other pump reads the end then.

@@ -6,6 +6,7 @@ use crate::policy::model::{AttemptId, Name, Standing};
 use crate::policy::window::Override;
 use crate::ports::{JournalError, Record};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rustix::fs::{StatVfs, statvfs};
 use std::path::Path;
 use std::sync::{MutexGuard, PoisonError};
 use tracing::{error, info};
@@ -133,8 +134,17 @@ impl Inner {
     }
 
     fn works(&mut self, path: &Path) {
-        if std::mem::take(&mut self.failing) {
+        if self.failing && has_room(path) {
+            self.failing = false;
             info!("Memory is back: {} can be written again", path.display());
         }
     }
+}
+
+/// Whether its disk is full no longer. Without a look small notes, which go where older ones were, and greater ones,
+/// which find no place, would take turns in saying that it works and that it does not.
+fn has_room(path: &Path) -> bool {
+    const ROOM: u64 = 256 * 1024;
+    let room = |disk: StatVfs| disk.f_bavail.saturating_mul(disk.f_frsize);
+    statvfs(path).map_or(true, |disk| room(disk) >= ROOM)
 }

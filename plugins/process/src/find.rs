@@ -94,7 +94,14 @@ impl Finder {
     }
 
     /// Looks for them.
+    ///
+    /// # Errors
+    /// "Unavailable" when the host is too short of something to look at all processes: a second instance is worse.
     pub(crate) fn find(&self, system_name: &str) -> Result<Found> {
+        proc::complete(|| self.look(system_name)).map_err(blind)?
+    }
+
+    fn look(&self, system_name: &str) -> Result<Found> {
         let mut found = Found::default();
         let add = |found: &mut Found, process: Process| {
             if process.has_ended() {
@@ -144,12 +151,22 @@ pub(crate) fn members_of_sessions(leaders: &[Process]) -> Result<Vec<Process>> {
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
-    let protected = Protected::look()?;
-    let all = proc::pids().map_err(no_proc)?.filter_map(Process::read);
-    Ok(all
-        .filter(|process| sessions.contains(&process.session) && !process.has_ended())
-        .filter(|process| protected.refusal(process).is_none())
-        .collect())
+    let look = || {
+        let protected = Protected::look()?;
+        let all = proc::pids().map_err(no_proc)?.filter_map(Process::read);
+        Ok(all
+            .filter(|process| sessions.contains(&process.session) && !process.has_ended())
+            .filter(|process| protected.refusal(process).is_none())
+            .collect())
+    };
+    proc::complete(look).map_err(blind)?
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed over as a function")]
+fn blind(error: std::io::Error) -> Error {
+    Error::unavailable(format!(
+        "pm cannot look at all processes: {error}; what it does not see is not started anew"
+    ))
 }
 
 fn no_proc(error: std::io::Error) -> Error {

@@ -3,6 +3,8 @@
 //! A process may end between two looks at it; everything here answers "none" then. A pid alone names nobody: together with
 //! the start time it does, as long as the machine runs.
 
+use rustix::io::Errno;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -28,10 +30,34 @@ pub(crate) struct Process {
     pub(crate) start_ticks: u64,
 }
 
+thread_local! {
+    /// Why this thread could not look at a process that may be there.
+    static BLIND: RefCell<Option<io::Error>> = const { RefCell::new(None) };
+}
+
+/// What `look` finds, unless the host was too short of descriptors or memory to see everything: then what was not found
+/// may be there all the same, and nothing must be started in its place.
+pub(crate) fn complete<T>(look: impl FnOnce() -> T) -> io::Result<T> {
+    let outer = BLIND.take();
+    let found = look();
+    let blind = BLIND.replace(outer);
+    blind.map_or(Ok(found), Err)
+}
+
+/// Notes for [`complete`] that something could not be seen.
+fn seen<T>(result: io::Result<T>) -> io::Result<T> {
+    if let Err(error) = &result
+        && let Some(short @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) = Errno::from_io_error(error)
+    {
+        BLIND.set(Some(short.into()));
+    }
+    result
+}
+
 impl Process {
     /// None when there is no such process.
     pub(crate) fn read(pid: u32) -> Option<Self> {
-        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(pid, &seen(fs::read(format!("/proc/{pid}/stat"))).ok()?)
     }
 
     fn parse(pid: u32, stat: &[u8]) -> Option<Self> {
@@ -62,7 +88,11 @@ impl Process {
 
     /// Whether the same process is still there and has not ended.
     pub(crate) fn is_still_there(&self) -> bool {
-        Self::read(self.pid).is_some_and(|now| now.start_ticks == self.start_ticks && !now.has_ended())
+        let same = |now: Option<Self>| {
+            now.is_some_and(|now| now.start_ticks == self.start_ticks && !now.has_ended())
+        };
+        // Who cannot look must not take it for gone.
+        complete(|| same(Self::read(self.pid))).unwrap_or(true)
     }
 
     /// The file it executes, as it was called when it was executed.
@@ -72,7 +102,7 @@ impl Process {
 
     /// Its arguments; none when it has overwritten them with a title.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let text = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+        let text = seen(fs::read(format!("/proc/{}/cmdline", self.pid))).unwrap_or_default();
         split(&text)
     }
 
@@ -93,7 +123,7 @@ pub(crate) fn split(block: &[u8]) -> Vec<OsString> {
 
 /// All pids, in no particular order.
 pub(crate) fn pids() -> io::Result<impl Iterator<Item = u32>> {
-    let entries = fs::read_dir("/proc")?;
+    let entries = seen(fs::read_dir("/proc"))?;
     Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
@@ -101,20 +131,20 @@ pub(crate) fn pids() -> io::Result<impl Iterator<Item = u32>> {
 pub(crate) fn comm(pid: u32) -> Option<String> {
     // One read, no look at the size: this is done for every process of the machine.
     let mut buffer = [0; 64];
-    let length = File::open(format!("/proc/{pid}/comm")).ok()?.read(&mut buffer).ok()?;
+    let length = seen(File::open(format!("/proc/{pid}/comm"))).ok()?.read(&mut buffer).ok()?;
     let text = String::from_utf8_lossy(&buffer[..length]);
     Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
 }
 
 /// See [`Process::executable`].
 pub(crate) fn executable(pid: u32) -> io::Result<PathBuf> {
-    let link = fs::read_link(format!("/proc/{pid}/exe"))?;
+    let link = seen(fs::read_link(format!("/proc/{pid}/exe")))?;
     Ok(link.to_str().and_then(|text| text.strip_suffix(DELETED)).map(PathBuf::from).unwrap_or(link))
 }
 
 /// A line of `/proc/PID/status`.
 pub(crate) fn status(pid: u32, key: &str) -> Option<String> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = seen(fs::read(format!("/proc/{pid}/status"))).ok()?;
     let status = String::from_utf8_lossy(&status);
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
     Some(line.trim().to_owned())
