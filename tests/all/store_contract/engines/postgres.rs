@@ -54,6 +54,7 @@ impl PostgreSql {
             read_timeout: Duration::from_secs(15),
             write_timeout: Duration::from_secs(15),
             host_id: None,
+            push: None,
         }
     }
 
