@@ -212,6 +212,11 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`]; refuses a version newer than it knows.
     fn migrate(&mut self) -> Result<Vec<String>, StoreError>;
+    /// Which one of several addresses serves now, and what was wrong with those that were given up; none when there is
+    /// only one, or none of them serves.
+    fn address(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Restarts and checks, by the name of the part. The implementation finds, loads and isolates the plugins.
