@@ -5,6 +5,7 @@
 
 mod addresses;
 mod clearing;
+mod cluster;
 mod crashes;
 mod load;
 mod outages;
