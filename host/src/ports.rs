@@ -239,6 +239,11 @@ pub trait AlarmStore: Send {
     fn bell(&self) -> Option<Box<dyn Bell>> {
         None
     }
+    /// Which one of several addresses serves now, and what was wrong with those that were given up; none when there is
+    /// only one, or none of them serves.
+    fn address(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Restarts and checks, by the name of the part. The implementation finds, loads and isolates the plugins.

@@ -3,7 +3,9 @@
 //! Each test has a database and accounts of its own, gone afterwards. A test waits for a line of the log, a row or a
 //! file, never for time alone. Whatever pm says in these tests is searched for the password.
 
+mod addresses;
 mod clearing;
+mod cluster;
 mod crashes;
 mod doctor;
 mod faults;

@@ -366,3 +366,47 @@ fn a_change_is_heard_when_the_trigger_is_there_and_after_a_cut() {
     world.until_count("ran", 2);
     world.cleared(1);
 }
+
+#[test]
+fn an_address_that_is_lost_in_the_middle_of_a_restart_is_replaced_by_the_next() {
+    let Some(base) = Base::with_tables() else { return };
+    let ways = [Proxy::to(base.server.port), Proxy::to(base.server.port)];
+    let at = |way: &Proxy| format!("127.0.0.1:{}", way.port());
+    let host = format!("host = {}, {}\n", at(&ways[0]), at(&ways[1]));
+    let database =
+        base.keys(1).replace("host = 127.0.0.1\n", &host) + "connect_timeout = 0.5\nread_timeout = 1\n";
+    let mut world = World::on(base, &database, WAITING);
+    world.start();
+    world.base.alarm(1, "web", "down");
+    world.until_count("begun", 1);
+    ways[0].set(Fault::Gone);
+    world.until_log(&format!(
+        "used at {} from now on, not at {}: the connection was cut",
+        at(&ways[1]),
+        at(&ways[0])
+    ));
+    world.write("go", "", 0o644);
+    let notes = world.cleared(1);
+    assert_eq!(notes.matches("Restarted").count(), 1, "{notes}");
+    // A clearing whose answer is lost on one way is recognised on the other.
+    ways[0].set(Fault::None);
+    ways[1].set(Fault::After(b" - Restarted at ".to_vec(), Box::new(Fault::Gone)));
+    world.base.alarm(1, "web", "again");
+    world.cleared(1);
+    world.round();
+    assert!(
+        world.log().contains("DB UPDATE LOG: Alarm was cleared already, process_id: 1"),
+        "{}",
+        world.log()
+    );
+    assert_eq!(
+        (world.said("from now on, not at"), world.said(LOST), world.count("begun")),
+        (2, 0, 2),
+        "{}",
+        world.log()
+    );
+    let status = world.discreet(&["db", "status"]);
+    let told =
+        [format!("postgresql {}, {}/", at(&ways[0]), at(&ways[1])), format!("Address   {}", at(&ways[0]))];
+    assert!(status.code == 0 && told.iter().all(|words| status.out.contains(words)), "{status:?}");
+}

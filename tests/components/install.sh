@@ -17,6 +17,7 @@ NEEDED=(
   mariadbd:mariadb-server-core:mariadb-server
   mariadb-install-db:mariadb-server-core:mariadb-server
   mariadb:mariadb-client-core:mariadb
+  galera:galera-4:galera
   postgres-server:postgresql:postgresql-server
   psql:postgresql-client:postgresql
   dockerd:docker.io:moby-engine
@@ -44,6 +45,7 @@ NEEDED=(
 present() {
   case $1 in
     static-busybox) busybox_is_static ;;
+    galera) galera_provider ;;
     postgres-server) postgres_programs ;;
     system-bus) command -v dbus-daemon >/dev/null || command -v dbus-broker-launch >/dev/null ;;
     # The manager of a user's units learns its directory from this module.

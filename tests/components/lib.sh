@@ -5,7 +5,7 @@
 # It promises that every wait has a bound, that a process is signalled only when pid and start time still match what was
 # recorded, and that a directory is removed only when it was recorded as a component's own.
 #
-# It must not know any single component, but where its programs are when two scripts ask: the differences live in their
+# It must not know any single component, but where its files are when two scripts ask: the differences live in their
 # own files.
 
 # The system directories hold the daemons; a login without root rights often lacks them.
@@ -87,6 +87,18 @@ postgres_programs() {
   local found
   found=$(command -v initdb) || found=$(printf '%s\n' /usr/lib/postgresql/*/bin/initdb | sort -V | tail -n 1)
   [[ -x $found ]] && dirname -- "$found"
+}
+
+# galera_provider: the library that makes a MariaDB server a node of a cluster.
+galera_provider() {
+  local path
+  for path in /usr/lib/galera/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so /usr/lib64/galera/libgalera_smm.so; do
+    [[ ! -e $path ]] || {
+      printf '%s\n' "$path"
+      return
+    }
+  done
+  return 1
 }
 
 # --- processes -----------------------------------------------------------------------------------------------------

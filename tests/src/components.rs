@@ -133,6 +133,17 @@ fn docker_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Docker> {
     })
 }
 
+/// A Galera cluster; the accounts are those of [`Mysql`].
+#[derive(Debug, Clone)]
+pub struct Galera {
+    /// The port of each node on 127.0.0.1.
+    pub ports: Vec<u16>,
+    /// The socket of each.
+    pub sockets: Vec<PathBuf>,
+    /// The process of each.
+    pub pids: Vec<i32>,
+}
+
 /// A component that one test has for itself; stopped when dropped.
 pub struct Private {
     script: PathBuf,
@@ -186,6 +197,17 @@ impl Private {
     #[must_use]
     pub fn docker(&self) -> Option<Docker> {
         docker_of(&|key| self.exports.get(key).cloned())
+    }
+
+    /// What it exports, when it is a Galera cluster.
+    #[must_use]
+    pub fn galera(&self) -> Option<Galera> {
+        let words = |key| Some(self.exports.get(key)?.split(' '));
+        Some(Galera {
+            ports: words("PM_TEST_GALERA_PORTS")?.filter_map(|port| port.parse().ok()).collect(),
+            sockets: words("PM_TEST_GALERA_SOCKETS")?.map(PathBuf::from).collect(),
+            pids: words("PM_TEST_GALERA_PIDS")?.filter_map(|pid| pid.parse().ok()).collect(),
+        })
     }
 
     /// Where everything lies that it owns.

@@ -2,8 +2,8 @@
 
 use crate::config::database::{self, Database, TlsMode};
 use crate::store::{
-    Access, Address, ClientCertificate, Login, Password, Push, Server, ServerAddress, SqliteAddress, Tls,
-    Trust,
+    Access, Address, ClientCertificate, Engine, Login, Password, Push, Server, ServerAddress, SqliteAddress,
+    Tls, Trust,
 };
 use std::path::PathBuf;
 
@@ -21,18 +21,27 @@ pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Acc
             host_id,
             push: if *push { Push::On } else { Push::Off },
         }),
-        Database::Mysql(own) => Address::Mysql(in_server(own, host_id)),
-        Database::Postgres(own) => Address::Postgres(in_server(own, host_id)),
+        Database::Mysql(own) => in_server(Engine::Mysql, own, host_id),
+        Database::Postgres(own) => in_server(Engine::Postgres, own, host_id),
     }
 }
 
-fn in_server(own: &database::Server, host_id: Option<i64>) -> ServerAddress {
+fn in_server(engine: Engine, own: &database::Server, host_id: Option<i64>) -> Address {
+    let mut all: Vec<_> = own.addresses.iter().map(|at| at_address(own, at, host_id)).collect();
+    match (engine, all.len()) {
+        (Engine::Mysql, 1) => Address::Mysql(all.remove(0)),
+        (Engine::Postgres, 1) => Address::Postgres(all.remove(0)),
+        _ => Address::Several(engine, all),
+    }
+}
+
+fn at_address(own: &database::Server, at: &database::Address, host_id: Option<i64>) -> ServerAddress {
     let login = |login: &database::Login| Login {
         user: login.user.clone(),
         password: Password::new(login.password.reveal()),
     };
     ServerAddress {
-        server: server(&own.address),
+        server: server(at),
         logins: own.logins.iter().map(login).collect(),
         database: own.database.clone(),
         tls: tls(&own.tls),
@@ -86,11 +95,8 @@ pub(crate) fn name(database: &Database) -> String {
     match database {
         Database::Sqlite { path, .. } => format!("sqlite {}", path.display()),
         Database::Mysql(server) | Database::Postgres(server) => {
-            let place = match &server.address {
-                database::Address::Socket(path) => path.display().to_string(),
-                database::Address::Local { .. } => "localhost".to_owned(),
-                database::Address::Tcp { host, port } => format!("{host}:{port}"),
-            };
+            let places: Vec<_> = server.addresses.iter().map(database::Address::name).collect();
+            let place = places.join(", ");
             format!("{} {place}/{}", database.engine(), server.database)
         }
     }

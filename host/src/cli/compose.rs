@@ -62,6 +62,8 @@ pub(crate) struct Picture {
     pub(crate) overrides: Vec<Override>,
     pub(crate) configured: HashMap<Name, Configured>,
     pub(crate) database: Result<(), String>,
+    /// Which of several addresses answered.
+    pub(crate) address: Option<String>,
     pub(crate) daemon: Option<u32>,
     pub(crate) now: Now,
 }
@@ -248,6 +250,7 @@ impl Context {
             attempts,
             configured,
             database,
+            address: store.address(),
             now,
         };
         let mut state = picture.state.clone();

@@ -37,6 +37,7 @@ pub(crate) fn db(global: &Global, verb: &DbVerb, terminal: &mut Terminal<'_>) ->
             let declared = context.config.declared();
             let shown = Shown {
                 database: context.database_name(),
+                address: store.address(),
                 schema,
                 related: Related::merge(&declared, &relations),
                 alone: Related::merge(&declared, &Relations::default()),
@@ -54,6 +55,8 @@ pub(crate) fn db(global: &Global, verb: &DbVerb, terminal: &mut Terminal<'_>) ->
 /// What `pm db status` tells.
 struct Shown {
     database: String,
+    /// Which of several addresses answered.
+    address: Option<String>,
     schema: Schema,
     relations: Relations,
     /// File and tables together.
@@ -75,6 +78,7 @@ impl Shown {
     fn to_json(&self) -> serde_json::Value {
         json!({
             "database": self.database,
+            "address": self.address,
             "engine": self.schema.engine,
             "version": self.schema.version,
             "newest": self.schema.newest,
@@ -91,6 +95,9 @@ impl Shown {
         let (schema, out) = (&self.schema, &mut *terminal.out);
         let version = schema.version.map_or_else(|| "not recorded".to_owned(), |version| version.to_string());
         writeln!(out, "Database  {}", self.database)?;
+        if let Some(address) = &self.address {
+            writeln!(out, "Address   {address}")?;
+        }
         writeln!(out, "Engine    {}", schema.engine)?;
         writeln!(out, "Schema    {version} (this pm knows {})", schema.newest)?;
         let Relations { groups, dependencies } = &self.relations;

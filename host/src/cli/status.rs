@@ -52,6 +52,9 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
     writeln!(out, "Configuration  {}", context.config.file.display())?;
     let answers = if picture.database.is_ok() { "" } else { " (does not answer)" };
     writeln!(out, "Database       {}{answers}", context.database_name())?;
+    if let Some(address) = &picture.address {
+        writeln!(out, "Address        {address}")?;
+    }
     match picture.daemon {
         Some(pid) => writeln!(out, "Daemon         running, pid {pid}")?,
         None => writeln!(out, "Daemon         not running; start it with: pm run")?,
@@ -186,6 +189,7 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
             "name": context.database_name(),
             "answers": picture.database.is_ok(),
             "error": picture.database.as_ref().err(),
+            "address": picture.address,
         },
         "daemon_pid": picture.daemon,
         "overrides": overrides.into_iter().map(override_json).collect::<Vec<_>>(),

@@ -4,7 +4,8 @@
 //! reported. A file that lost its `[database]` by a slip of the pen must not quietly run on the embedded database,
 //! so that case ends without a configuration.
 
-pub(in crate::config) mod commands;
+pub(in crate::config) mod address;
+mod commands;
 mod control;
 mod database;
 mod globals;

@@ -26,8 +26,8 @@ pub enum Database {
 /// How to reach a database in a server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
-    /// `host`, `port`, `socket`.
-    pub address: Address,
+    /// `host`, `port`, `socket`: one address, or several that are tried in turn.
+    pub addresses: Vec<Address>,
     /// What to log in with, one or two of them, in the order to be tried. The next one is tried only when the
     /// server refuses the one before (access denied): old files were read through a client option file, which
     /// strips quotes, cuts at `#` and knows escapes, so the first is that reading and the second the plain text.
@@ -68,6 +68,18 @@ pub enum Address {
         /// `port` (3306, with PostgreSQL 5432).
         port: u16,
     },
+}
+
+impl Address {
+    /// As people write it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Socket(path) => path.display().to_string(),
+            Self::Local { .. } => "localhost".to_owned(),
+            Self::Tcp { host, port } => format!("{host}:{port}"),
+        }
+    }
 }
 
 /// Where the usual packages put the server's socket.

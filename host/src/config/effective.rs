@@ -85,12 +85,14 @@ fn database(database: &Database) -> Value {
 }
 
 fn server(engine: &str, server: &Server) -> Value {
-    let (host, port, socket) = match &server.address {
-        Address::Socket(path) => (None, None, Some(path)),
-        Address::Local { port } => (Some("localhost"), Some(port), None),
-        Address::Tcp { host, port } => (Some(host.as_str()), Some(port), None),
+    // With several, those of the first one; all of them are in `addresses` then.
+    let (host, port, socket) = match server.addresses.first() {
+        Some(Address::Socket(path)) => (None, None, Some(path)),
+        Some(Address::Local { port }) => (Some("localhost"), Some(port), None),
+        Some(Address::Tcp { host, port }) => (Some(host.as_str()), Some(port), None),
+        None => (None, None, None),
     };
-    json!({
+    let mut shown = json!({
         "engine": engine,
         "host": host,
         "port": port,
@@ -113,7 +115,11 @@ fn server(engine: &str, server: &Server) -> Value {
         "pool_max": server.pool_max,
         "push": server.push,
         "push_server_id": server.push_server_id,
-    })
+    });
+    if server.addresses.len() > 1 {
+        shown["addresses"] = server.addresses.iter().map(Address::name).collect();
+    }
+    shown
 }
 
 fn monitor(monitor: &Monitor) -> Value {

@@ -13,7 +13,8 @@ pub fn environment(config: &Config) -> BTreeMap<String, String> {
     // A variable cannot hold NUL, and a command must not fail to start over one.
     let mut set = |key: &str, value: String| all.insert(key.to_owned(), value.replace('\0', ""));
     if let Some(server) = config.database.server() {
-        set("DB_HOST", host(&server.address));
+        // Scripts hand it to a client, which takes one.
+        set("DB_HOST", server.addresses.first().map(host).unwrap_or_default());
         set("DB_USER", server.logins.first().map(|login| login.user.clone()).unwrap_or_default());
         set("DB_NAME", server.database.clone());
     }

@@ -5,7 +5,7 @@
 //! and clears, and creates nothing in a server without [`AlarmStore::migrate`].
 //!
 //! The trait stays neutral to the engine: what the engines share (rows, notes, versions of the tables) stands in
-//! `rows`, `notes`, `schema`, `pool` and `tls`, and each driver is named in its own files only. It must not know the configuration:
+//! `rows`, `notes`, `schema`, `pool`, `several` and `tls`, and each driver is named in its own files only. It must not know the configuration:
 //! the composition root turns that into an [`Address`].
 
 mod mysql;
@@ -15,10 +15,15 @@ mod postgres;
 mod relations;
 mod rows;
 mod schema;
+mod several;
 mod sqlite;
 mod tls;
 
+use self::mysql::MysqlStore;
 use crate::ports::{AlarmStore, Clock};
+use pool::Pool;
+use postgres::PostgresStore;
+use several::{Member, Several};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +37,17 @@ pub enum Address {
     Mysql(ServerAddress),
     /// In a PostgreSQL server.
     Postgres(ServerAddress),
+    /// In the same database behind several addresses: the first that answers and takes changes is used.
+    Several(Engine, Vec<ServerAddress>),
+}
+
+/// What kind of server listens at several addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// MySQL or MariaDB.
+    Mysql,
+    /// PostgreSQL.
+    Postgres,
 }
 
 /// What may be done to a database file.
@@ -186,11 +202,24 @@ pub struct ClientCertificate {
 pub fn open(address: Address, clock: Arc<dyn Clock>) -> Box<dyn AlarmStore> {
     match address {
         Address::Sqlite(address) => Box::new(sqlite::SqliteStore::new(address)),
-        Address::Mysql(address) => Box::new(pool::Pool::new(address.connections, move || {
-            mysql::MysqlStore::new(address.clone(), Arc::clone(&clock))
-        })),
-        Address::Postgres(address) => Box::new(pool::Pool::new(address.connections, move || {
-            postgres::PostgresStore::new(address.clone(), Arc::clone(&clock))
-        })),
+        Address::Mysql(address) => Box::new(mysql(address, clock)),
+        Address::Postgres(address) => Box::new(postgres(address, clock)),
+        Address::Several(engine, addresses) => {
+            let member = |address| -> Box<dyn Member> {
+                match engine {
+                    Engine::Mysql => Box::new(mysql(address, Arc::clone(&clock))),
+                    Engine::Postgres => Box::new(postgres(address, Arc::clone(&clock))),
+                }
+            };
+            Box::new(Several::new(addresses.into_iter().map(member).collect(), Arc::clone(&clock)))
+        }
     }
+}
+
+fn mysql(address: ServerAddress, clock: Arc<dyn Clock>) -> Pool<MysqlStore> {
+    Pool::new(address.connections, move || MysqlStore::new(address.clone(), Arc::clone(&clock)))
+}
+
+fn postgres(address: ServerAddress, clock: Arc<dyn Clock>) -> Pool<PostgresStore> {
+    Pool::new(address.connections, move || PostgresStore::new(address.clone(), Arc::clone(&clock)))
 }

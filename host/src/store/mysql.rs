@@ -20,13 +20,14 @@ use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
+use super::several::{Member, Standing};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
 use crate::ports::{
     AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited,
 };
-use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
+use failure::{NO_PARENT, NO_TABLE, NO_VARIABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
@@ -328,6 +329,49 @@ impl AlarmStore for MysqlStore {
     fn bell(&self) -> Option<Box<dyn Bell>> {
         let address = self.line.address();
         address.push.map(|number| Box::new(bell::LogBell::new(address.clone(), number)) as Box<dyn Bell>)
+    }
+}
+
+impl Member for MysqlStore {
+    fn at(&self) -> &str {
+        self.line.at()
+    }
+
+    fn is_open(&self) -> bool {
+        self.line.is_open()
+    }
+
+    fn standing(&mut self) -> Result<Standing, StoreError> {
+        let doing = "asking whether the server takes changes";
+        // A node without the others of its cluster answers this and refuses everything else (error 1047). Before it
+        // knows, it waits for them, which is bounded like a lock.
+        let cluster = "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'";
+        // A replica; or one that shares the files of the writer.
+        let reads = "SELECT @@GLOBAL.read_only + @@GLOBAL.innodb_read_only";
+        let line = &mut self.line;
+        let mut ask = || {
+            let cluster = line.rows::<2>(doing, cluster, Vec::new())?;
+            let reads = line.rows_unless::<1>(doing, reads, Vec::new(), &[NO_VARIABLE])?;
+            Ok::<_, StoreError>((cluster, reads))
+        };
+        let alone = |word: &Cell| *word == Cell::Text("non-Primary".to_owned());
+        match ask() {
+            Ok((cluster, reads)) if !cluster.first().is_some_and(|[_, word]| alone(word)) => {
+                let writes = matches!(reads.as_deref(), None | Some([[Cell::Int(0)]]));
+                Ok(if writes { Standing::Writes } else { Standing::Reads })
+            }
+            Err(error) if error.trouble != Trouble::Conflict => Err(error),
+            _ => Err(StoreError {
+                trouble: Trouble::Away,
+                attempted: format!("{doing} at {}", self.line.at()),
+                why: "the node does not hear from its cluster".to_owned(),
+                hint: Some("look at the other nodes of the cluster"),
+            }),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.line.hang_up();
     }
 }
 

@@ -8,6 +8,7 @@
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Bell, Cleared, Row, Rows, Schema, ServerTime, StoreError};
+use crate::store::several::{Member, Standing};
 use std::collections::BTreeSet;
 
 /// A connection more pays for itself from this many clearings on.
@@ -154,5 +155,24 @@ impl<S: AlarmStore> AlarmStore for Pool<S> {
 
     fn bell(&self) -> Option<Box<dyn Bell>> {
         self.first.bell()
+    }
+}
+
+impl<S: Member> Member for Pool<S> {
+    fn at(&self) -> &str {
+        self.first.at()
+    }
+
+    fn is_open(&self) -> bool {
+        self.first.is_open()
+    }
+
+    fn standing(&mut self) -> Result<Standing, StoreError> {
+        self.first.standing()
+    }
+
+    fn leave(&mut self) {
+        self.more.clear();
+        self.first.leave();
     }
 }

@@ -22,6 +22,7 @@ use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
+use super::several::{Member, Standing};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
@@ -299,6 +300,30 @@ impl AlarmStore for PostgresStore {
     fn bell(&self) -> Option<Box<dyn Bell>> {
         let address = self.line.address();
         address.push.map(|_| Box::new(bell::NoticeBell::new(address.clone())) as Box<dyn Bell>)
+    }
+}
+
+impl Member for PostgresStore {
+    fn at(&self) -> &str {
+        self.line.at()
+    }
+
+    fn is_open(&self) -> bool {
+        self.line.is_open()
+    }
+
+    fn standing(&mut self) -> Result<Standing, StoreError> {
+        // A standby is in recovery; others may be told to read only.
+        let sql = "SELECT current_setting('transaction_read_only')";
+        let doing = "asking whether the server takes changes";
+        Ok(match self.line.rows::<1>(doing, sql, &[])?.as_slice() {
+            [[Cell::Text(word)]] if word == "on" => Standing::Reads,
+            _ => Standing::Writes,
+        })
+    }
+
+    fn leave(&mut self) {
+        self.line.hang_up();
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! Nothing is connected to, and no socket is looked for.
 
+use super::address::addresses;
 use super::option_file::option_value;
 use super::password::{Source, logins};
 use super::reader::Reader;
-use crate::config::database::{Address, Database, Server, Tls, TlsClient, TlsMode};
-use std::path::{Path, PathBuf};
+use crate::config::database::{Database, Server, Tls, TlsClient, TlsMode};
+use std::path::Path;
 use std::time::Duration;
 
 /// Keys that only a server needs.
@@ -28,12 +29,11 @@ const SERVER_KEYS: [&str; 16] = [
     "pool_max",
     "push_server_id",
 ];
-/// How the file of a PostgreSQL server's socket begins; its port follows.
-const SOCKET: &str = ".s.PGSQL.";
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// Which engine is meant.
 #[derive(Clone, Copy, PartialEq)]
-enum Engine {
+pub(super) enum Engine {
     Sqlite,
     Mysql,
     Postgres,
@@ -89,7 +89,7 @@ fn server(reader: &mut Reader<'_>, source: &Source<'_>, engine: Engine) -> Optio
         reader.warning("path", message, "delete it, or write engine = sqlite");
     }
     // Everything is read before anything is given up, so that all problems are told.
-    let address = address(reader, engine);
+    let addresses = addresses(reader, engine);
     let database =
         interpreted(reader, "database", "the name of the database, v_process_monitor in the samples");
     let logins = logins(reader, source);
@@ -106,7 +106,7 @@ fn server(reader: &mut Reader<'_>, source: &Source<'_>, engine: Engine) -> Optio
     let push = reader.value("push").unwrap_or(false);
     let push_server_id = reader.number("push_server_id", 1..=u32::MAX);
     Some(Server {
-        address: address?,
+        addresses: addresses?,
         logins: logins?,
         database: database?,
         tls,
@@ -119,42 +119,8 @@ fn server(reader: &mut Reader<'_>, source: &Source<'_>, engine: Engine) -> Optio
     })
 }
 
-fn address(reader: &mut Reader<'_>, engine: Engine) -> Option<Address> {
-    let usual = if engine == Engine::Postgres { 5432 } else { 3306 };
-    let port = reader.number("port", 1..=65_535).map_or(usual, |port| port as u16);
-    let socket = reader.path("socket");
-    if let Some(socket) = socket {
-        let in_directory = engine == Engine::Postgres
-            && !socket.file_name().is_some_and(|name| name.to_string_lossy().starts_with(SOCKET));
-        return Some(Address::Socket(if in_directory { socket_in(&socket, port) } else { socket }));
-    }
-    let local = if engine == Engine::Postgres {
-        "the server's name or address; for its UNIX socket write socket instead"
-    } else {
-        "the server's name or address; localhost means its UNIX socket"
-    };
-    let host = interpreted(reader, "host", local)?;
-    if host == "localhost" && engine == Engine::Mysql {
-        return Some(Address::Local { port });
-    }
-    if host.contains(|c: char| c.is_whitespace() || c == '/') {
-        reader.error(
-            "host",
-            format!("{host:?} is no host name"),
-            "write a name or an address without blanks",
-        );
-        return None;
-    }
-    Some(Address::Tcp { host, port })
-}
-
-/// The socket of a PostgreSQL server in a directory, as its clients look for it.
-fn socket_in(directory: &Path, port: u16) -> PathBuf {
-    directory.join(format!("{SOCKET}{port}"))
-}
-
 /// A required value as the client's option file would have read it.
-fn interpreted(reader: &mut Reader<'_>, key: &'static str, what: &str) -> Option<String> {
+pub(super) fn interpreted(reader: &mut Reader<'_>, key: &'static str, what: &str) -> Option<String> {
     let Some(value) = reader.raw(key) else {
         reader.error(key, "is required", format!("write {what}"));
         return None;

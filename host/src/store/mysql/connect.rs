@@ -171,6 +171,8 @@ impl Connector {
         attempt(conn, "SET NAMES utf8mb4")?;
         attempt(conn, "SET SESSION autocommit = 1")?;
         attempt(conn, &format!("SET SESSION innodb_lock_wait_timeout = {locked}"))?;
+        // Of a cluster: what was cleared through another node, which may have died since, must not be read as it was.
+        attempt(conn, "SET SESSION wsrep_sync_wait = 3")?;
         // MariaDB's bound is in seconds and for all statements, MySQL's in milliseconds and for SELECT.
         if !attempt(conn, &format!("SET SESSION max_statement_time = {}.{:03}", most / 1000, most % 1000))? {
             attempt(conn, &format!("SET SESSION max_execution_time = {most}"))?;

@@ -20,6 +20,8 @@ pub(super) const NOT_FOR_US: &[u16] = &[NO_TABLE, 1142, 1143];
 /// There is no such table.
 pub(super) const NO_TABLE: u16 = 1146;
 
+/// The server knows no such variable.
+pub(super) const NO_VARIABLE: u16 = 1193;
 /// The key is taken.
 pub(super) const TAKEN: u16 = 1062;
 /// The row that a foreign key wants is missing.

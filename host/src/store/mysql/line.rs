@@ -31,6 +31,16 @@ impl Line {
         &self.connector.at
     }
 
+    /// Whether there is a connection that is not in doubt.
+    pub(super) fn is_open(&self) -> bool {
+        self.conn.is_some()
+    }
+
+    /// Ends the connection; the next call makes another one.
+    pub(super) fn hang_up(&mut self) {
+        self.conn = None;
+    }
+
     /// The table with the alarms, for messages.
     pub(super) fn table(&self) -> String {
         format!("STATUS_PROCESS at {}", self.at())

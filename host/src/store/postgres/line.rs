@@ -43,6 +43,16 @@ impl Line {
         &self.connector.at
     }
 
+    /// Whether there is a connection that is not in doubt.
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Ends the connection; the next call makes another one.
+    pub(super) fn hang_up(&mut self) {
+        self.session.take().into_iter().for_each(Session::abandon);
+    }
+
     /// The table with the alarms, for messages.
     pub(super) fn table(&self) -> String {
         format!("STATUS_PROCESS at {}", self.at())
