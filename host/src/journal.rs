@@ -17,6 +17,7 @@ mod memory;
 mod open;
 mod overrides;
 mod owner;
+mod retention;
 mod standings;
 mod steps;
 #[cfg(test)]
@@ -33,8 +34,8 @@ use crate::policy::time::Wall;
 use crate::policy::window::Override;
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Verb, Wanted, Wish};
 use crate::ports::{
-    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
-    Step, Unfinished,
+    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
+    Stage, Step, Tidied, Unfinished,
 };
 use owner::Owner;
 use rusqlite::{Connection, Transaction};
@@ -138,14 +139,17 @@ impl Journal for FileJournal {
                 standings::post(tx, clears)?;
             }
             failpoint::pass(Point::OutcomeWritten);
-            attempts::prune(tx, id, record.at.wall)?;
-            evidence::prune(tx, id)
+            Ok(())
         });
         if written.is_err() {
             let standing = settled.map(|(standing, _)| (name.clone(), standing.clone()));
             self.inner().owed.push(Owed { id, record: record.clone(), standing });
         }
         written
+    }
+
+    fn tidy(&self, keep: &Retention, now: Wall) -> Result<Tidied, JournalError> {
+        self.write("dropping what is old from", |tx| retention::round(tx, keep, now))
     }
 
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
@@ -244,8 +248,7 @@ impl Journal for FileJournal {
         self.write("noting the end of an attempt in", |tx| {
             attempts::end(tx, id, record)?;
             overrides::post(tx, &entry.request, &Verb::Counted(id))?;
-            audit::append(tx, entry)?;
-            attempts::prune(tx, id, record.at.wall)
+            audit::append(tx, entry).map(drop)
         })
     }
 

@@ -18,8 +18,8 @@ pub use bell::{Bell, Ring};
 pub use exec::{Captured, CommandFailed, CommandLine, Exec};
 pub use heard::{Heard, bounded};
 pub use journal::{
-    Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Stage,
-    Unfinished,
+    Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
+    Stage, Tidied, Unfinished,
 };
 pub use windows::{Added, Windows};
 pub use witness::{Seen, Sight, Witness};
@@ -357,6 +357,8 @@ pub struct Knobs {
     pub parallel: usize,
     /// `shutdown_timeout`: how long running jobs get to finish.
     pub shutdown: Duration,
+    /// `[history]`: how long it is kept.
+    pub keep: Retention,
 }
 
 /// How pm shows that it lives: to the service manager, to an old watchdog, to a person at a terminal.

@@ -13,7 +13,7 @@ use crate::plugins::Registry;
 use crate::policy::model::{Configured, Intake, Name, Window};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
-use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Windows};
+use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Retention, Windows};
 use crate::spec::Spec;
 use crate::store::{self, Access, Address};
 use crate::telemetry::{LogSettings, Telemetry};
@@ -217,6 +217,7 @@ pub(crate) fn knobs(config: &Config) -> Knobs {
         interval: config.monitor.check_interval,
         parallel: config.monitor.max_parallel_restarts.into(),
         shutdown: config.monitor.shutdown_timeout,
+        keep: Retention { days: config.history.days, bytes: u64::from(config.history.size_mib) << 20 },
     }
 }
 

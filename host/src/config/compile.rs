@@ -34,8 +34,8 @@ use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, PLUGIN, PR
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GLOBAL: [&str; 7] =
-    ["database", "monitor", "logging", "host", "self_recovery", "predictive", "plugins"];
+const GLOBAL: [&str; 8] =
+    ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins"];
 /// Sections that go on with a name.
 const NAMED: [&str; 5] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
@@ -104,6 +104,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let sheet = Sheet { sections: &sections, empty: Keys::default(), base: world.base };
     let monitor = globals::monitor(sheet.read("monitor", problems), world.environment, world.base);
     let logging = logging::logging(sheet.read("logging", problems));
+    let history = globals::history(sheet.read("history", problems));
     let plugins_dir = globals::plugins_dir(sheet.read("plugins", problems));
     let self_recovery =
         sections.get("self_recovery").map(|_| globals::self_recovery(sheet.read("self_recovery", problems)));
@@ -140,6 +141,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         database: database?,
         monitor,
         logging,
+        history,
         self_recovery,
         plugins,
         default,

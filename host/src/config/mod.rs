@@ -29,7 +29,7 @@ pub use database::Database;
 pub use environment::{Catalogue, Environment, Files, Refused};
 pub use group::Group;
 pub use loaded::Loaded;
-pub use model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor, Plugins, SelfRecovery};
+pub use model::{Config, Dialect, History, LogFormat, LogLevel, Logging, Monitor, Plugins, SelfRecovery};
 pub use problem::{Problem, Severity};
 pub use process::{Process, Setting};
 pub use secret::Secret;

@@ -33,6 +33,8 @@ pub struct Config {
     pub monitor: Monitor,
     /// `[logging]`.
     pub logging: Logging,
+    /// `[history]`.
+    pub history: History,
     /// `[self_recovery]`, when there is such a section: heartbeat file and watchdog commands.
     pub self_recovery: Option<SelfRecovery>,
     /// `[plugins]` and `[plugin.NAME]`.
@@ -89,6 +91,15 @@ pub struct Monitor {
     pub state_dir: PathBuf,
     /// `working_directory` (the directory of the file): where commands run.
     pub working_directory: PathBuf,
+}
+
+/// `[history]`: how long what happened is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// `days` (90): what ended so many days ago is dropped; 1 to 3650.
+    pub days: u32,
+    /// `size` (256) in MiB: when the journal holds more, the oldest is dropped; 16 to 1,000,000.
+    pub size_mib: u32,
 }
 
 /// `[logging]`.

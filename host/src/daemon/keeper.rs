@@ -5,6 +5,7 @@
 //! process would be restarted twice. It decides nothing: what it reads goes to the loop, and only news go, so that an
 //! idle pm costs one query per interval and no second thread's wake-up.
 
+use crate::daemon::chores::Chores;
 use crate::daemon::event::Event;
 use crate::daemon::link::{Change, Link};
 use crate::daemon::push::{News, Pace, Push};
@@ -12,7 +13,7 @@ use crate::failpoint::{self, Point};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
-use crate::ports::{AlarmStore, Clock, Journal, StoreError};
+use crate::ports::{AlarmStore, Clock, Journal, Knobs, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,8 +35,8 @@ pub(super) enum Command {
     Flush(Vec<Clear>),
     /// Do not clear these rows any more.
     Withdraw(BTreeSet<RowId>),
-    /// Another pause between polls, and another number of alarms from which on the rows are counted.
-    Pace(Duration, u32),
+    /// Other settings, and another number of alarms from which on the rows are counted.
+    Pace(Knobs, u32),
     /// Another database.
     Replace(Box<dyn AlarmStore>),
     /// The alarms may have changed.
@@ -85,6 +86,8 @@ pub(super) struct Keeper {
     pub(super) cut_short: u32,
     /// The clearing that ended a flush, and what to say of it if the database answers the next poll.
     pub(super) doubt: Option<(RowId, String)>,
+    /// What is done between two polls.
+    pub(super) chores: Chores,
     /// What the loop was told last; none before the first poll.
     pub(super) told: Option<Vec<Alarm>>,
     pub(super) push: Push,
@@ -126,6 +129,7 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => {
                     self.flush();
                     let (pause, news) = self.poll();
+                    self.chores.tidy(&*self.journal, self.clock.now());
                     let now = self.clock.now();
                     let soon = self.pace.polled(news).unwrap_or(Duration::MAX);
                     next = now.boot.after(pause.max(LEAST).min(soon));
@@ -149,8 +153,9 @@ impl Keeper {
                 self.waiting = true;
             }
             Command::Withdraw(rows) => self.withdraw(&rows),
-            Command::Pace(interval, many) => {
-                (self.interval, self.many) = (interval, many);
+            Command::Pace(knobs, many) => {
+                (self.interval, self.many) = (knobs.interval, many);
+                self.chores.keep(knobs.keep);
                 (self.related_at, self.counted) = (None, None);
                 // Whoever asks for a reload may have put something right: a password, a right to write.
                 self.not_before = Ticks(0);

@@ -5,6 +5,7 @@
 //! plugin or a process. It must not import an adapter: everything comes in through the ports of [`Parts`].
 
 mod book;
+mod chores;
 mod event;
 mod judging;
 mod keeper;
@@ -33,6 +34,7 @@ use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
 use crate::wording;
 use book::{Book, Running};
+use chores::Chores;
 use keeper::{Command, Keeper, Progress};
 use pool::Pool;
 use push::{Pace, Push};
@@ -132,6 +134,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         not_before: Ticks(0),
         cut_short: 0,
         doubt: None,
+        chores: Chores::new(parts.knobs.keep),
         told: None,
         push: Push::new(commands.clone(), Arc::clone(&parts.clock)),
         pace: Pace::default(),
@@ -241,7 +244,7 @@ impl Daemon {
                 if let Some(store) = store {
                     self.order(Command::Replace(store));
                 }
-                self.order(Command::Pace(knobs.interval, self.book.limits().mass_min));
+                self.order(Command::Pace(knobs, self.book.limits().mass_min));
             }
         }
     }

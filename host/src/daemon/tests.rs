@@ -18,8 +18,8 @@ use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
     AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandLine, Exec, Intent, Journal, JournalError,
-    Knobs, Pending, Presence, Record, Refresh, Refreshed, Row, Rows, Schema, Sight, Stage, Step, StoreError,
-    Strategies, Trouble, Unfinished, Witness,
+    Knobs, Pending, Presence, Record, Refresh, Refreshed, Retention, Row, Rows, Schema, Sight, Stage, Step,
+    StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
 };
 use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
@@ -139,6 +139,7 @@ impl Double {
                 interval: Duration::from_millis(50),
                 parallel,
                 shutdown: Duration::from_millis(200),
+                keep: Retention { days: 90, bytes: 1 << 30 },
             },
             intake: Intake::Open,
             halt: Box::new(move || halt.request()),
@@ -333,6 +334,9 @@ impl Journal for Double {
     }
     fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
         Ok(())
+    }
+    fn tidy(&self, _: &Retention, _: Wall) -> Result<Tidied, JournalError> {
+        Ok(Tidied::Nothing)
     }
     fn step(&self, _: AttemptId, _: &Step) -> Result<(), JournalError> {
         Ok(())

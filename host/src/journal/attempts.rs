@@ -13,15 +13,6 @@ use crate::ports::{Attempt, Boot, Intent, Record, Stage, Unfinished};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-/// So many attempts are kept at the least, if they are not older than [`MOST_DAYS`].
-const MOST: i64 = 100_000;
-/// So old an attempt may become.
-const MOST_DAYS: i64 = 90;
-/// Every so many attempts the oldest are looked at.
-const PRUNE_EVERY: i64 = 64;
-/// So many are dropped at once; more than come in between, so that a backlog shrinks.
-const PRUNE_AT_ONCE: i64 = 256;
-
 /// Opens an attempt; the number of the one in the way if its owner lives.
 pub(super) fn begin(
     tx: &Transaction<'_>,
@@ -204,20 +195,6 @@ pub(super) fn history(
             .query_map(params![since.0, limit], attempt)?
             .collect(),
     }
-}
-
-/// Now and then drops the oldest attempts that have ended, a bounded number of them. `now` is the end of `newest`.
-pub(super) fn prune(tx: &Transaction<'_>, newest: AttemptId, now: Wall) -> rusqlite::Result<()> {
-    if newest.0 % PRUNE_EVERY != 0 {
-        return Ok(());
-    }
-    let day = 86_400_000;
-    tx.prepare_cached(
-        "DELETE FROM attempts WHERE id IN (SELECT id FROM attempts ORDER BY id LIMIT ?1) \
-         AND ended_wall IS NOT NULL AND (id <= ?2 OR ended_wall < ?3)",
-    )?
-    .execute([PRUNE_AT_ONCE, newest.0 - MOST, now.0.saturating_sub(MOST_DAYS * day)])
-    .map(drop)
 }
 
 fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {

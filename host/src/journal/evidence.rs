@@ -17,8 +17,6 @@ pub(super) const TABLE: &str = "
 /// So many texts are kept, and so many of one process; who asks for evidence seldom goes back further.
 const MOST: i64 = 1_000;
 const MOST_OF_ONE: i64 = 100;
-/// Every so many attempts the texts without an attempt are dropped.
-const PRUNE_EVERY: i64 = 64;
 
 /// Keeps a text, and drops the two that may be one too many by it.
 pub(super) fn keep(tx: &Transaction<'_>, id: AttemptId, text: &str) -> rusqlite::Result<()> {
@@ -45,14 +43,4 @@ pub(super) fn of(conn: &Connection, id: AttemptId) -> rusqlite::Result<Option<St
     conn.prepare_cached("SELECT text FROM evidence WHERE attempt = ?1")?
         .query_row([id.0], |row| row.get(0))
         .optional()
-}
-
-/// Now and then drops the texts whose attempts have been dropped; `newest` is the attempt that ends now.
-pub(super) fn prune(tx: &Transaction<'_>, newest: AttemptId) -> rusqlite::Result<()> {
-    if newest.0 % PRUNE_EVERY != 0 {
-        return Ok(());
-    }
-    tx.prepare_cached("DELETE FROM evidence WHERE attempt NOT IN (SELECT id FROM attempts)")?
-        .execute([])
-        .map(drop)
 }

@@ -202,6 +202,8 @@ fn prepare(path: &Path) -> Result<Connection, Obstacle> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(PATIENCE)?;
+    // Only a file without tables takes it on: see `retention`.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     write_ahead(&conn)?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     migrate(&mut conn)?;

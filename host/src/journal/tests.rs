@@ -1,6 +1,7 @@
 //! The journal across deaths of its owner, reboots, damage, full disks and readers. Times are given, files are real.
 
 mod audit;
+mod history;
 mod memory;
 mod overrides;
 
@@ -282,31 +283,6 @@ fn the_history_shows_the_last_of_each_or_the_last_of_one() {
 }
 
 #[test]
-fn old_attempts_are_dropped_a_bounded_number_at_a_time_and_open_ones_never() {
-    let directory = TempDir::new().unwrap();
-    let journal = opened(&directory);
-    let killed = of_a_dead_pm(&directory);
-    let open = killed.begin(&intent("left open", 0)).unwrap();
-    for _ in 0..400 {
-        let id = journal.begin(&intent("web", 1)).unwrap();
-        journal.end(id, &name("web"), &record(End::Restarted, 1), None).unwrap();
-    }
-    let count = || journal.attempts(Some(&name("web")), 10_000).unwrap().len();
-    assert_eq!(count(), 400, "all are young");
-    let much_later = 91 * 86_400;
-    let mut lost = Vec::new();
-    for _ in 0..128 {
-        let before = count();
-        let id = journal.begin(&intent("web", much_later)).unwrap();
-        journal.end(id, &name("web"), &record(End::Restarted, much_later), None).unwrap();
-        lost.push(before + 1 - count());
-    }
-    lost.retain(|lost| *lost > 0);
-    assert_eq!(lost, [255, 145], "at most 256 at once, the open one counted");
-    assert_eq!(journal.unfinished().unwrap()[0].id, open);
-}
-
-#[test]
 fn a_damaged_file_is_set_aside_with_a_warning() {
     for damage in ["not a database at all, but long enough to be taken for one".repeat(40), "\0".repeat(8192)]
     {
@@ -443,7 +419,7 @@ fn evidence_is_kept_with_its_attempt() {
 }
 
 #[test]
-fn the_latest_thousand_capsules_are_kept_a_hundred_of_one_name_and_none_longer_than_its_attempt() {
+fn the_latest_thousand_capsules_are_kept_and_a_hundred_of_one_name() {
     let directory = TempDir::new().unwrap();
     let journal = opened(&directory);
     let attempt = |who: &str, second| {
@@ -469,13 +445,6 @@ fn the_latest_thousand_capsules_are_kept_a_hundred_of_one_name_and_none_longer_t
     assert!(kept(&quiet) && kept(&busy[200]) && kept(&others[0]));
     attempt("last", 1);
     assert!(!kept(&quiet) && kept(&busy[200]), "the oldest of a thousand and one");
-
-    let much_later = 91 * 86_400;
-    let young: Vec<_> = (0..320).map(|_| attempt("later", much_later)).collect();
-    let count = |sql: &str| journal.inner().conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-    assert!(count("SELECT MIN(id) FROM attempts") > others[0].0, "the old ones were dropped");
-    assert!(kept(&young[319]));
-    assert_eq!(count("SELECT COUNT(*) FROM evidence WHERE attempt NOT IN (SELECT id FROM attempts)"), 0);
 }
 
 #[test]

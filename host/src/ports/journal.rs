@@ -147,6 +147,24 @@ pub enum Boot {
     Earlier,
 }
 
+/// How long the history is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// What ended so many days ago goes.
+    pub days: u32,
+    /// When the journal holds more bytes than this, the oldest goes.
+    pub bytes: u64,
+}
+
+/// What came of a round of dropping old things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tidied {
+    /// There was nothing to drop.
+    Nothing,
+    /// Something was dropped, and there may be more.
+    Some,
+}
+
 /// A clearing that waits to be made.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -243,6 +261,12 @@ pub trait Journal: Send + Sync {
         record: &Record,
         settled: Option<(&Standing, &[Clear])>,
     ) -> Result<(), JournalError>;
+    /// Drops the oldest ended attempts with all that belongs to them, and the oldest decisions, as far as they are not to
+    /// be kept: a bounded number of them in one call. Open attempts and the audit stay.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`]; nothing has changed.
+    fn tidy(&self, keep: &Retention, now: Wall) -> Result<Tidied, JournalError>;
     /// Clearings that wait, oldest first.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, W
 use crate::ports::{Asked, Decision, Effect, HostMemory};
 use crate::ports::{
     Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal,
-    JournalError, Pending, Record, Sight, Stage, Step, Strategies, Tried, Unfinished, Waited, Witness,
+    JournalError, Pending, Record, Retention, Sight, Stage, Step, Strategies, Tidied, Tried, Unfinished,
+    Waited, Witness,
 };
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Health, Outcome, Target};
@@ -195,6 +196,9 @@ impl Journal for Scripted {
     fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
         Ok(())
+    }
+    fn tidy(&self, _: &Retention, _: Wall) -> Result<Tidied, JournalError> {
+        unreachable!("the store thread tidies up, not the job")
     }
     fn step(&self, _: AttemptId, step: &Step) -> Result<(), JournalError> {
         self.steps.lock().unwrap().push(step.clone());

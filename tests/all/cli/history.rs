@@ -109,3 +109,24 @@ fn steps_that_had_ended_are_known_after_a_kill() {
     let steps = all[0]["steps"].as_array().unwrap();
     assert_eq!(steps.last().unwrap()["output"], "before\n", "{all:#}");
 }
+
+#[test]
+fn what_is_older_than_it_is_kept_goes_while_the_daemon_works() {
+    let mut sandbox = worked();
+    let journal = rusqlite::Connection::open(sandbox.dir().join("state/journal.db")).unwrap();
+    journal
+        .execute("UPDATE attempts SET ended_wall = ended_wall - 2 * 86400000 WHERE name = 'web'", [])
+        .unwrap();
+    drop(journal);
+    let config = sandbox.read("config.ini");
+    sandbox.start();
+    sandbox.until("a round of the daemon", |sandbox| sandbox.ok(&["status"]).contains("running, pid "));
+    assert!(sandbox.ok(&["history"]).contains("web"), "ninety days are kept");
+    sandbox.configure(&format!("{config}[history]\ndays = 1\n"));
+    sandbox.signal(rustix::process::Signal::HUP);
+    sandbox.until_log("Dropped old history ([history] days = 1, size = 256)");
+    let all = json(&sandbox.ok(&["history", "--format", "json"]));
+    let mut names = all.as_array().unwrap().iter().map(|one| &one["name"]);
+    assert!(names.all(|name| name == "db"), "{all:#}");
+    sandbox.stop();
+}

@@ -5,7 +5,7 @@ use super::control::REFILL;
 use super::reader::Reader;
 use crate::config::control::{Control, Criticality};
 use crate::config::environment::Environment;
-use crate::config::model::{Monitor, SelfRecovery};
+use crate::config::model::{History, Monitor, SelfRecovery};
 use pm_plugin_api::value::Value as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -56,6 +56,16 @@ pub(super) fn require_monitor(mut reader: Reader<'_>) {
             reader.error(key, "is required", format!("write {key} = {used}, which is used until then"));
         }
     }
+}
+
+/// Reads `[history]`.
+pub(super) fn history(mut reader: Reader<'_>) -> History {
+    let history = History {
+        days: reader.number("days", 1..=3650).unwrap_or(90),
+        size_mib: reader.number("size", 16..=1_000_000).unwrap_or(256),
+    };
+    reader.finish();
+    history
 }
 
 /// `None` when the filter cannot be told.
