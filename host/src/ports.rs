@@ -9,6 +9,7 @@ mod bell;
 mod exec;
 mod heard;
 mod journal;
+mod lease;
 pub mod overrides;
 mod windows;
 mod witness;
@@ -21,6 +22,7 @@ pub use journal::{
     Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
     Stage, Tidied, Unfinished,
 };
+pub use lease::{Host, Lease, Speaker};
 pub use windows::{Added, Windows};
 pub use witness::{Seen, Sight, Witness};
 
@@ -235,6 +237,36 @@ pub trait AlarmStore: Send {
     /// # Errors
     /// [`StoreError`]; refuses a version newer than it knows.
     fn migrate(&mut self) -> Result<Vec<String>, StoreError>;
+    /// Takes the lease of this host, or renews the one with this number.
+    ///
+    /// # Errors
+    /// [`StoreError`]; who speaks for the host is not known then.
+    fn hold(&mut self, _speaker: &Speaker, _epoch: Option<i64>) -> Result<Lease, StoreError> {
+        Ok(Lease::None { why: "this database serves one machine".to_owned() })
+    }
+    /// From now on clearings are made only while the lease with this number is the last one; none: whoever speaks.
+    fn fence(&mut self, _epoch: Option<i64>) {}
+    /// Ends the lease with this number in good order.
+    ///
+    /// # Errors
+    /// [`StoreError`]; it ends by itself then.
+    fn let_go(&mut self, _epoch: i64) -> Result<(), StoreError> {
+        Ok(())
+    }
+    /// Hosts that have been silent for so long and of which nobody has told yet; whoever is answered one tells.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn silent(&mut self, _after: Duration) -> Result<Vec<Host>, StoreError> {
+        Ok(Vec::new())
+    }
+    /// All hosts that have ever had a lease; none where there are no leases.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn hosts(&mut self) -> Result<Vec<Host>, StoreError> {
+        Ok(Vec::new())
+    }
     /// What tells of changes of the alarms, where that is wanted and the engine can.
     fn bell(&self) -> Option<Box<dyn Bell>> {
         None

@@ -104,6 +104,28 @@ pub(crate) fn handed_over(name: &Name) -> String {
     format!("{RESTART} Restart of {name} handed over: pm is stopping, the next start goes on")
 }
 
+pub(crate) fn another_speaks(machine: &str, left: Duration) -> String {
+    format!(
+        "Another pm, on {}, speaks for this host: this one only observes, until that lease ends (in {} at the earliest). \
+         Is this a copy of a machine? Give it a host_id of its own",
+        printable(machine),
+        lasting(left)
+    )
+}
+
+pub(crate) fn speaks_now() -> String {
+    "This pm speaks for this host now: alarms are acted on".to_owned()
+}
+
+pub(crate) fn silent_host(host: &str, machine: &str, heard: Duration) -> String {
+    format!(
+        "Host {} ({}) has been silent for {}: nobody restarts anything there. Does it run, and does pm run on it?",
+        printable(host),
+        printable(machine),
+        lasting(heard)
+    )
+}
+
 pub(crate) fn cancelled(name: &Name, why: &str) -> String {
     format!("{RESTART} Unfinished restart of {name} cancelled: {why}")
 }

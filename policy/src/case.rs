@@ -327,11 +327,15 @@ pub(crate) fn pause_ends(name: &Name, rules: &Rules, standing: &Standing, now: T
 }
 
 fn observed(name: &Name, round: &Round<'_>) -> Option<Hold> {
-    if round.view.intake == Intake::Observing {
-        return Some(Hold::Observed { by: "pm run --observe".to_owned(), why: String::new() });
-    }
-    let its = round.sights.observed(name)?;
-    Some(Hold::Observed { by: its.by.clone(), why: its.why.clone() })
+    let (by, why) = match round.view.intake {
+        Intake::Observing => ("pm run --observe", ""),
+        Intake::Silenced => ("pm_host", "another pm speaks for this host"),
+        Intake::Open | Intake::Stopping => {
+            let its = round.sights.observed(name)?;
+            (its.by.as_str(), its.why.as_str())
+        }
+    };
+    Some(Hold::Observed { by: by.to_owned(), why: why.to_owned() })
 }
 
 #[cfg(test)]

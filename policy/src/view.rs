@@ -77,6 +77,8 @@ pub enum Intake {
     Open,
     /// Everything is decided and told, nothing is done (`pm run --observe`).
     Observing,
+    /// Another pm speaks for this host: as [`Observing`](Self::Observing).
+    Silenced,
     /// pm is shutting down.
     Stopping,
 }

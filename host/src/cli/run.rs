@@ -15,13 +15,15 @@ use crate::exec::SystemExec;
 use crate::journal::{self, FileJournal};
 use crate::plugins::Registry;
 use crate::policy::model::Intake;
-use crate::ports::{Clock, Presence};
+use crate::ports::{Clock, Presence, Speaker};
 use crate::presence::{Heartbeat, Notify, Signs, StateLock};
 use crate::store;
 use crate::telemetry::{self, Audience};
+use sha2::{Digest as _, Sha256};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGURG};
 use signal_hook::iterator::Signals;
 use std::error::Error;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tracing::{debug, info, warn};
@@ -56,6 +58,7 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
         intake,
+        speaker: (!options.observe).then(|| speaker(&config, &clock)),
         knobs: knobs(&config),
         catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),
         halt: Box::new(move || stop.request()),
@@ -99,6 +102,17 @@ fn introduce(config: &Config, loaded: &Loaded, registry: &Registry) {
     }
     // Never the values themselves: settings of plugins and command lines may hold secrets.
     debug!("Parsed configuration values: {}", crate::config::effective::to_json(loaded));
+}
+
+/// What this pm calls itself where a database serves many hosts. Another machine and another state directory are another
+/// pm; a copy of a machine shares everything but what its kernel has made up at its start.
+fn speaker(config: &Config, clock: &SystemClock) -> Speaker {
+    let mut digest = Sha256::new();
+    digest.update(clock.boot_id());
+    digest.update(config.monitor.state_dir.as_os_str().as_bytes());
+    let instance = digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Speaker { instance, name, lasts: config.monitor.lease_time }
 }
 
 fn presence(config: &Config, options: RunOptions, console: &Console) -> Box<dyn Presence> {

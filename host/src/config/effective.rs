@@ -137,6 +137,7 @@ fn monitor(monitor: &Monitor) -> Value {
         "shutdown_timeout": seconds(monitor.shutdown_timeout),
         "stable_time": seconds(monitor.stable_time),
         "handled_grace": seconds(monitor.handled_grace),
+        "lease_time": seconds(monitor.lease_time),
         "state_dir": monitor.state_dir,
         "working_directory": monitor.working_directory,
     })

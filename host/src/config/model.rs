@@ -87,6 +87,8 @@ pub struct Monitor {
     pub stable_time: Duration,
     /// `handled_grace` (5 min): how long a handled alarm that could not be cleared is left alone.
     pub handled_grace: Duration,
+    /// `lease_time` (90 s): how long nobody else may speak for this host after this pm was heard of.
+    pub lease_time: Duration,
     /// `state_dir` (`$STATE_DIRECTORY`, else `/var/lib/pm`): journal, lock, embedded alarm database.
     pub state_dir: PathBuf,
     /// `working_directory` (the directory of the file): where commands run.

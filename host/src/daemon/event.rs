@@ -19,6 +19,8 @@ pub enum Event {
     Delivered(Vec<(RowId, Cleared)>),
     /// Whether rows can be cleared has changed.
     Table(Table),
+    /// Whether this pm speaks for its host, which was otherwise before.
+    Speaks(bool),
     /// A job ended.
     Done(Name, Box<Report>),
     /// An operator has ordered something; it stands in the journal.

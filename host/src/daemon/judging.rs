@@ -45,7 +45,8 @@ impl Daemon {
             return;
         }
         self.book.look_up(self.parts.catalog.as_mut(), now);
-        let (state, view) = self.book.judged(self.intake);
+        let intake = self.intake();
+        let (state, view) = self.book.judged(intake);
         let notices = advance(state, &view, now);
         let plan = decide(&view, state, now);
         self.wake_at = plan.wake_at;
@@ -60,7 +61,7 @@ impl Daemon {
             if let Cause::Dependency(because) = &job.cause {
                 info!("{}", wording::because_of(&job.name, because));
             }
-            let (state, view) = self.book.judged(self.intake);
+            let (state, view) = self.book.judged(intake);
             state.begin(&view, &spec.rules, &job, now);
             failpoint::pass(Point::JobDecided);
             self.begin(job, spec, Claim::New);
@@ -111,7 +112,8 @@ impl Daemon {
                 _ => info!("{text}"),
             }
         }
-        let (state, view) = self.book.judged(self.intake);
+        let intake = self.intake();
+        let (state, view) = self.book.judged(intake);
         let decisions = noted(&new, &view, state, now);
         if let Err(error) = self.parts.journal.decided(&decisions) {
             debug!("{}", wording::no_journal(&error));
@@ -123,7 +125,8 @@ impl Daemon {
         let Some(Running { job, spec, .. }) = self.book.running.remove(name) else { return };
         failpoint::pass(Point::Settling);
         let now = self.parts.clock.now();
-        let (state, view) = self.book.judged(self.intake);
+        let intake = self.intake();
+        let (state, view) = self.book.judged(intake);
         let settled = settle(state, &view, &spec.rules, &job, &report.outcome, now);
         self.say_outcome(&job, report);
         self.say_notices(&settled.notices, now);

@@ -7,6 +7,7 @@
 
 use crate::daemon::chores::Chores;
 use crate::daemon::event::Event;
+use crate::daemon::lease::Tenure;
 use crate::daemon::link::{Change, Link};
 use crate::daemon::push::{News, Pace, Push};
 use crate::failpoint::{self, Point};
@@ -54,6 +55,8 @@ pub(super) struct Progress {
     pub(super) asked: AtomicU64,
     /// When the next poll begins; only for the eye.
     pub(super) next: AtomicU64,
+    /// Until when this pm may speak for its host without having renewed its lease; for ever without leases.
+    pub(super) lease_until: AtomicU64,
 }
 
 pub(super) struct Keeper {
@@ -90,6 +93,7 @@ pub(super) struct Keeper {
     pub(super) chores: Chores,
     /// What the loop was told last; none before the first poll.
     pub(super) told: Option<Vec<Alarm>>,
+    pub(super) tenure: Tenure,
     pub(super) push: Push,
     pub(super) pace: Pace,
     /// Whether it has rung since it was last looked.
@@ -103,7 +107,7 @@ impl Keeper {
         let mut last = Ticks(0);
         self.push.listen_to(self.store.bell());
         loop {
-            let pause = next.since(self.clock.now().boot);
+            let pause = next.min(self.tenure.due()).since(self.clock.now().boot);
             match commands.recv_timeout(pause) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => {
@@ -127,6 +131,10 @@ impl Keeper {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    self.tenure();
+                    if self.clock.now().boot < next {
+                        continue;
+                    }
                     self.flush();
                     let (pause, news) = self.poll();
                     self.chores.tidy(&*self.journal, self.clock.now());
@@ -141,6 +149,7 @@ impl Keeper {
         }
         self.not_before = Ticks(0);
         self.flush();
+        self.let_go();
         if let Some((_, text)) = self.doubt.filter(|_| !self.link.is_lost()) {
             error!("{text}");
         }

@@ -9,6 +9,7 @@ mod chores;
 mod event;
 mod judging;
 mod keeper;
+mod lease;
 mod link;
 mod orders;
 mod outbox;
@@ -28,7 +29,7 @@ use crate::policy::state::State;
 use crate::policy::time::Ticks;
 use crate::ports::{
     AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence,
-    Refresh, Refreshed, Strategies, Witness,
+    Refresh, Refreshed, Speaker, Strategies, Witness,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -36,6 +37,7 @@ use crate::wording;
 use book::{Book, Running};
 use chores::Chores;
 use keeper::{Command, Keeper, Progress};
+use lease::Tenure;
 use pool::Pool;
 use push::{Pace, Push};
 use std::collections::BTreeSet;
@@ -74,6 +76,8 @@ pub struct Parts {
     pub knobs: Knobs,
     /// Whether it acts, or only observes.
     pub intake: Intake,
+    /// What it calls itself where a database serves many hosts; none when it only observes.
+    pub speaker: Option<Speaker>,
     /// Ends the waits of running jobs.
     pub halt: Box<dyn Fn() + Send>,
 }
@@ -94,6 +98,8 @@ pub struct Daemon {
     /// When the loop has to look at its alarms again although nothing happened.
     wake_at: Option<Ticks>,
     intake: Intake,
+    /// Whether this pm speaks for its host, as far as the store thread has told.
+    speaks: bool,
     /// Until when running jobs may go on after a stop.
     give_up: Option<Ticks>,
 }
@@ -106,6 +112,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
     let (events, inbox) = channel();
     let (commands, orders) = channel();
     let progress = Arc::new(Progress::default());
+    progress.lease_until.store(u64::MAX, Ordering::Relaxed);
     let outbox = parts.journal.outbox()?;
     let now = parts.clock.now();
     let HostMemory { groups, drivers, due, storm, mass, windows } = parts.journal.host()?;
@@ -136,6 +143,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         doubt: None,
         chores: Chores::new(parts.knobs.keep),
         told: None,
+        tenure: Tenure::new(parts.speaker.clone()),
         push: Push::new(commands.clone(), Arc::clone(&parts.clock)),
         pace: Pace::default(),
         rung: false,
@@ -162,6 +170,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         doorbell: orders::Doorbell::default(),
         wake_at: None,
         intake,
+        speaks: true,
         give_up: None,
     };
     Ok((daemon, events))
@@ -216,6 +225,7 @@ impl Daemon {
                 failpoint::pass(Point::DeliveryTold);
             }
             Event::Table(table) => self.book.table = table,
+            Event::Speaks(speaks) => self.speaks = speaks,
             Event::Done(name, report) => self.settle(&name, &report),
             Event::Orders => self.orders(),
             Event::Reload => {
@@ -337,6 +347,12 @@ impl Daemon {
             }
         }
         info!("Process Monitor Service stopped");
+    }
+
+    /// Whether new jobs may begin now. A lease that was not renewed in time is over, whoever knows of that.
+    fn intake(&self) -> Intake {
+        let over = self.parts.clock.now().boot.0 >= self.progress.lease_until.load(Ordering::Acquire);
+        if self.intake == Intake::Open && (!self.speaks || over) { Intake::Silenced } else { self.intake }
     }
 
     fn order(&self, command: Command) {

@@ -179,7 +179,8 @@ impl Daemon {
         let job = Job { alarms, ..Job::by_hand(name, trial) };
         let outcome = Outcome::new(*end, *attempts, detail.clone());
         info!("{}", wording::by_hand(name, &outcome));
-        let (state, view) = self.book.judged(self.intake);
+        let intake = self.intake();
+        let (state, view) = self.book.judged(intake);
         let settled = settle::count(state, &view, &rules, &job, &outcome, now);
         self.say_notices(&settled.notices, now);
         self.doorbell.unwritten.insert(name.clone());

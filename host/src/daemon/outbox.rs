@@ -21,7 +21,11 @@ const READ_ONLY_PAUSE: Duration = Duration::from_secs(60);
 impl Keeper {
     /// Makes the clearings that wait, in the order in which they came.
     pub(super) fn flush(&mut self) {
-        if !self.waiting || self.link.is_lost() || self.clock.now().boot < self.not_before {
+        if !self.waiting
+            || !self.tenure.may_write()
+            || self.link.is_lost()
+            || self.clock.now().boot < self.not_before
+        {
             return;
         }
         let noted = match self.journal.outbox() {

@@ -142,6 +142,7 @@ impl Double {
                 keep: Retention { days: 90, bytes: 1 << 30 },
             },
             intake: Intake::Open,
+            speaker: None,
             halt: Box::new(move || halt.request()),
         };
         let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();

@@ -50,7 +50,8 @@ fn held<L: Leases>(on: &mut L, speaker: &Speaker, epoch: Option<i64>) -> Result<
          lease_until = {until}, heartbeat_at = {now}, silent_epoch = 0 \
          WHERE host = '{host}' AND (instance = '{instance}' OR lease_until < {now})"
     );
-    let look = format!("SELECT instance, name, epoch, lease_until - {now} FROM pm_host WHERE host = '{host}'");
+    let look =
+        format!("SELECT instance, name, epoch, lease_until - {now} FROM pm_host WHERE host = '{host}'");
     let mut changed = on.change(TAKING, &take)?;
     let mut rows = on.ask::<4>(TAKING, &look)?;
     if rows.is_empty() {
@@ -111,8 +112,16 @@ pub(super) fn hosts<L: Leases>(on: &mut L) -> Result<Vec<Host>, StoreError> {
         now = L::NOW
     );
     let rows = on.ask::<7>("reading the hosts from pm_host", &sql)?;
-    let host = |row| match row {
-        [Cell::Text(host), Cell::Text(name), Cell::Text(version), Cell::Int(epoch), Cell::Int(heard), Cell::Int(left), Cell::Int(until)] => {
+    let host = |row: [Cell; 7]| match row {
+        [
+            Cell::Text(host),
+            Cell::Text(name),
+            Cell::Text(version),
+            Cell::Int(epoch),
+            Cell::Int(heard),
+            Cell::Int(left),
+            Cell::Int(until),
+        ] => {
             let heard = Duration::from_millis(u64::try_from(heard).unwrap_or_default());
             Some(Host { host, name, version, epoch, heard, holds: left > 0, left: until == 0 })
         }

@@ -13,24 +13,28 @@ mod bell;
 mod connect;
 mod failure;
 mod line;
+mod statements;
 mod tables;
 
 use super::ServerAddress;
+use super::lease;
 use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
-use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
+use super::rows::{self, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
 use super::several::{Member, Standing};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Row, Rows, Schema, ServerTime, Speaker, StoreError,
+    Trouble, Waited,
 };
 use failure::{NO_PARENT, NO_TABLE, NO_VARIABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
+use statements::Statements;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,19 +51,13 @@ pub(super) struct MysqlStore {
     clock: Arc<dyn Clock>,
     host_id: Option<i64>,
     statements: Statements,
+    /// The lease that clearings are bound to.
+    fence: Option<i64>,
     /// The length of `notes`, once it is known.
     limit: Option<usize>,
     left: Left,
     left_of_list: Left,
     left_of_pairs: [Left; 2],
-}
-
-/// The texts of the statements that are used again and again; built once, so that they stay prepared.
-struct Statements {
-    poll: String,
-    clear: String,
-    clear_with_note: String,
-    look: String,
 }
 
 impl MysqlStore {
@@ -69,7 +67,8 @@ impl MysqlStore {
             line: Line::new(address),
             clock,
             host_id,
-            statements: Statements::new(host_id),
+            statements: Statements::new(host_id, None),
+            fence: None,
             limit: None,
             left: Left::default(),
             left_of_list: Left::default(),
@@ -326,6 +325,29 @@ impl AlarmStore for MysqlStore {
         schema::migrate(&mut tables::MysqlTables { line: &mut self.line, by_host: self.host_id.is_some() })
     }
 
+    fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {
+        lease::hold(self, speaker, epoch)
+    }
+
+    fn fence(&mut self, epoch: Option<i64>) {
+        if self.fence != epoch {
+            self.fence = epoch;
+            self.statements = Statements::new(self.host_id, epoch);
+        }
+    }
+
+    fn let_go(&mut self, epoch: i64) -> Result<(), StoreError> {
+        lease::let_go(self, epoch)
+    }
+
+    fn silent(&mut self, after: Duration) -> Result<Vec<Host>, StoreError> {
+        lease::silent(self, after)
+    }
+
+    fn hosts(&mut self) -> Result<Vec<Host>, StoreError> {
+        lease::hosts(self)
+    }
+
     fn bell(&self) -> Option<Box<dyn Bell>> {
         let address = self.line.address();
         address.push.map(|number| Box::new(bell::LogBell::new(address.clone(), number)) as Box<dyn Bell>)
@@ -372,25 +394,6 @@ impl Member for MysqlStore {
 
     fn leave(&mut self) {
         self.line.hang_up();
-    }
-}
-
-impl Statements {
-    fn new(host: Option<i64>) -> Self {
-        let (of_host, of_s_host) = (of_host("host_id", host), of_host("s.host_id", host));
-        let as_read = format!(
-            "WHERE process_id = ? AND alarma = 1 AND {} <=> CAST(? AS BINARY){of_host}",
-            bytes_of("notes")
-        );
-        Self {
-            poll: format!(
-                "SELECT {ALARM_COLUMNS} FROM STATUS_PROCESS s JOIN PROCESE p ON p.process_id = s.process_id \
-                 WHERE s.alarma = 1{of_s_host} ORDER BY s.process_id LIMIT ?"
-            ),
-            clear: format!("UPDATE STATUS_PROCESS SET alarma = 0 {as_read}"),
-            clear_with_note: format!("UPDATE STATUS_PROCESS SET alarma = 0, notes = ? {as_read}"),
-            look: format!("SELECT alarma, notes FROM STATUS_PROCESS WHERE process_id = ?{of_host}"),
-        }
     }
 }
 

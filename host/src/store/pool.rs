@@ -7,9 +7,12 @@
 
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Bell, Cleared, Row, Rows, Schema, ServerTime, StoreError};
+use crate::ports::{
+    AlarmStore, Bell, Cleared, Host, Lease, Row, Rows, Schema, ServerTime, Speaker, StoreError,
+};
 use crate::store::several::{Member, Standing};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// A connection more pays for itself from this many clearings on.
 const SHARE: usize = 8;
@@ -29,6 +32,8 @@ pub(super) struct Pool<S> {
     /// So many at the most.
     most: usize,
     another: Box<dyn Fn() -> S + Send>,
+    /// The lease that clearings are bound to.
+    fence: Option<i64>,
 }
 
 impl<S: AlarmStore> Pool<S> {
@@ -42,6 +47,7 @@ impl<S: AlarmStore> Pool<S> {
             alone: 0,
             most: usize::from(most.max(1)),
             another,
+            fence: None,
         }
     }
 
@@ -49,7 +55,9 @@ impl<S: AlarmStore> Pool<S> {
     fn widen(&mut self, clears: usize) {
         let wanted = (clears / SHARE).clamp(1, self.most);
         while self.more.len() + 1 < wanted {
-            self.more.push((self.another)());
+            let mut store = (self.another)();
+            store.fence(self.fence);
+            self.more.push(store);
         }
         self.quiet = 0;
     }
@@ -151,6 +159,28 @@ impl<S: AlarmStore> AlarmStore for Pool<S> {
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         self.first.migrate()
+    }
+
+    fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {
+        self.first.hold(speaker, epoch)
+    }
+
+    fn fence(&mut self, epoch: Option<i64>) {
+        self.fence = epoch;
+        self.first.fence(epoch);
+        self.more.iter_mut().for_each(|store| store.fence(epoch));
+    }
+
+    fn let_go(&mut self, epoch: i64) -> Result<(), StoreError> {
+        self.first.let_go(epoch)
+    }
+
+    fn silent(&mut self, after: Duration) -> Result<Vec<Host>, StoreError> {
+        self.first.silent(after)
+    }
+
+    fn hosts(&mut self) -> Result<Vec<Host>, StoreError> {
+        self.first.hosts()
     }
 
     fn bell(&self) -> Option<Box<dyn Bell>> {

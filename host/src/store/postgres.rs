@@ -14,22 +14,27 @@ mod connect;
 mod failure;
 mod line;
 mod session;
+mod statements;
 mod tables;
 mod tls;
 
 use super::ServerAddress;
+use super::lease;
 use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
-use super::rows::{self, ALARM_COLUMNS, Cell, Left, ROW_COLUMNS};
+use super::rows::{self, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
 use super::several::{Member, Standing};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Bell, Cleared, Clock, Row, Rows, Schema, StoreError, Trouble, Waited};
+use crate::ports::{
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Row, Rows, Schema, Speaker, StoreError, Trouble, Waited,
+};
 use cells::Value;
 use failure::{NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
+use statements::Statements;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,19 +56,13 @@ pub(super) struct PostgresStore {
     clock: Arc<dyn Clock>,
     host_id: Option<i64>,
     statements: Statements,
+    /// The lease that clearings are bound to.
+    fence: Option<i64>,
     /// The length of `notes`, once it is known.
     limit: Option<usize>,
     left: Left,
     left_of_list: Left,
     left_of_pairs: [Left; 2],
-}
-
-/// The texts of the statements that are used again and again; built once, so that they stay prepared.
-struct Statements {
-    poll: String,
-    clear: String,
-    clear_with_note: String,
-    look: String,
 }
 
 impl PostgresStore {
@@ -73,7 +72,8 @@ impl PostgresStore {
             line: Line::new(address),
             clock,
             host_id,
-            statements: Statements::new(host_id),
+            statements: Statements::new(host_id, None),
+            fence: None,
             limit: None,
             left: Left::default(),
             left_of_list: Left::default(),
@@ -297,6 +297,29 @@ impl AlarmStore for PostgresStore {
         self.line.together(MAKING, ALONE, |line| schema::migrate(&mut PostgresTables { line, by_host }))
     }
 
+    fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {
+        lease::hold(self, speaker, epoch)
+    }
+
+    fn fence(&mut self, epoch: Option<i64>) {
+        if self.fence != epoch {
+            self.fence = epoch;
+            self.statements = Statements::new(self.host_id, epoch);
+        }
+    }
+
+    fn let_go(&mut self, epoch: i64) -> Result<(), StoreError> {
+        lease::let_go(self, epoch)
+    }
+
+    fn silent(&mut self, after: Duration) -> Result<Vec<Host>, StoreError> {
+        lease::silent(self, after)
+    }
+
+    fn hosts(&mut self) -> Result<Vec<Host>, StoreError> {
+        lease::hosts(self)
+    }
+
     fn bell(&self) -> Option<Box<dyn Bell>> {
         let address = self.line.address();
         address.push.map(|_| Box::new(bell::NoticeBell::new(address.clone())) as Box<dyn Bell>)
@@ -324,23 +347,6 @@ impl Member for PostgresStore {
 
     fn leave(&mut self) {
         self.line.hang_up();
-    }
-}
-
-impl Statements {
-    fn new(host: Option<i64>) -> Self {
-        let (of_host, of_s_host) = (of_host("host_id", host), of_host("s.host_id", host));
-        let as_read =
-            format!("WHERE process_id = $1::bigint AND alarma = 1 AND {}{of_host}", same("notes", "$2"));
-        Self {
-            poll: format!(
-                "SELECT {ALARM_COLUMNS} FROM {JOINED} WHERE s.alarma = 1{of_s_host} \
-                 ORDER BY s.process_id LIMIT $1::bigint"
-            ),
-            clear: format!("UPDATE STATUS_PROCESS SET alarma = 0 {as_read}"),
-            clear_with_note: format!("UPDATE STATUS_PROCESS SET alarma = 0, notes = $3::text {as_read}"),
-            look: format!("SELECT alarma, notes FROM STATUS_PROCESS WHERE process_id = $1::bigint{of_host}"),
-        }
     }
 }
 

@@ -12,13 +12,19 @@ use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use crate::ports::StoreError;
 
 /// The newest version this pm knows.
-pub(super) const NEWEST: u32 = 3;
+pub(super) const NEWEST: u32 = 4;
 
 /// The tables of the contract with their columns.
 const CONTRACT: [(&str, &[&str]); 2] = [
     ("STATUS_PROCESS", &["process_id", "alarma", "sound", "notes"]),
     ("PROCESE", &["process_id", "process_name"]),
 ];
+
+/// One row a host: who speaks for it, the number of its lease, and when it was heard of. Times in milliseconds since
+/// 1970, by the clock of the server.
+const HOSTS: &str = "CREATE TABLE pm_host (host VARCHAR(100) NOT NULL PRIMARY KEY, instance VARCHAR(100) NOT NULL, \
+    name VARCHAR(100) NOT NULL, version VARCHAR(40) NOT NULL, epoch BIGINT NOT NULL, lease_until BIGINT NOT NULL, \
+    heartbeat_at BIGINT NOT NULL, silent_epoch BIGINT NOT NULL DEFAULT 0)";
 
 /// What a statement came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +107,11 @@ pub(super) fn migrate(tables: &mut dyn Tables) -> Result<Vec<String>, StoreError
         relation(tables, &pairs, &mut done)?;
     }
     note(tables, before, 3, "groups and dependencies", &mut done)?;
+    if tables.columns("pm_host")?.is_empty() {
+        let made = tables.make(HOSTS)?;
+        done.extend((made == Ran::Done).then(|| "created pm_host".to_owned()));
+    }
+    note(tables, before, 4, "the leases of hosts", &mut done)?;
     done.extend(tables.more()?);
     Ok(done)
 }

@@ -12,7 +12,8 @@ use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Ring, Row, Rows, Schema, ServerTime, StoreError, Trouble,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Ring, Row, Rows, Schema, ServerTime, Speaker, StoreError,
+    Trouble,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -288,6 +289,26 @@ impl AlarmStore for Several {
 
     fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
         self.call(&mut |store| store.time())
+    }
+
+    fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {
+        self.call(&mut |store| store.hold(speaker, epoch))
+    }
+
+    fn fence(&mut self, epoch: Option<i64>) {
+        self.places.iter_mut().for_each(|place| place.store.fence(epoch));
+    }
+
+    fn let_go(&mut self, epoch: i64) -> Result<(), StoreError> {
+        self.call(&mut |store| store.let_go(epoch))
+    }
+
+    fn silent(&mut self, after: Duration) -> Result<Vec<Host>, StoreError> {
+        self.call(&mut |store| store.silent(after))
+    }
+
+    fn hosts(&mut self) -> Result<Vec<Host>, StoreError> {
+        self.call(&mut |store| store.hosts())
     }
 
     fn bell(&self) -> Option<Box<dyn Bell>> {

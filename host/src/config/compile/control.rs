@@ -19,6 +19,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Windows in which failures count; none of nothing, in which no failure would ever count.
 const WINDOW: RangeInclusive<Duration> = SECOND..=Duration::from_secs(7 * 86_400);
+/// How long a lease lasts; one that is renewed many times a second would only load the database.
+pub(super) const LEASE: RangeInclusive<Duration> = SECOND..=Duration::from_secs(3600);
 /// The time after which one more restart is allowed; faster would be no limit.
 pub(super) const REFILL: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
 /// Percent by which a time is moved; more would make the shortest one meaningless.
