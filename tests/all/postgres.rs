@@ -3,6 +3,8 @@
 //! What the engines share is tested on MariaDB (`mariadb.rs`), and the store itself in `store_contract`. A test waits
 //! for a line of the log, a row or a file, never for time alone. Whatever pm says is searched for the password.
 
+mod standby;
+
 use pm_tests::components::{self, Postgres};
 use pm_tests::postgres::Admin;
 use pm_tests::proxy::{Fault, Proxy};
@@ -27,26 +29,33 @@ struct Base {
 
 impl Base {
     fn new() -> Option<Self> {
+        components::postgres().map(Self::of)
+    }
+
+    fn of(server: Postgres) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let server = components::postgres()?;
         let name = format!("pm_sys_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut root = Admin::of(&server, "postgres");
         root.run(&format!("CREATE DATABASE {name}"));
         root.run(&format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"));
         let admin = Admin::of(&server, &name).into();
-        Some(Self { server, name, admin })
+        Self { server, name, admin }
     }
 
     /// The tables, in the shape of the original, and the rights of the daemon.
     fn with_tables() -> Option<Self> {
-        let base = Self::new()?;
+        Self::new().map(Self::made)
+    }
+
+    fn made(self) -> Self {
+        let base = self;
         let tables = include_str!("../fixtures/sql/r8.sql").replace("TINYINT", "SMALLINT");
         base.sql(&tables);
         base.sql(&format!(
             "GRANT SELECT ON procese, status_process TO {0}; GRANT UPDATE (alarma, notes) ON status_process TO {0}",
             base.name
         ));
-        Some(base)
+        base
     }
 
     fn sql(&self, statements: &str) {

@@ -133,6 +133,17 @@ fn docker_of(variable: &dyn Fn(&str) -> Option<String>) -> Option<Docker> {
     })
 }
 
+/// A PostgreSQL server and its standby; the accounts are the same.
+#[derive(Debug, Clone)]
+pub struct PostgresPair {
+    /// The primary.
+    pub primary: Postgres,
+    /// Its process.
+    pub pid: i32,
+    /// The port of the standby on 127.0.0.1.
+    pub standby: u16,
+}
+
 /// A Galera cluster; the accounts are those of [`Mysql`].
 #[derive(Debug, Clone)]
 pub struct Galera {
@@ -179,6 +190,17 @@ impl Private {
     #[must_use]
     pub fn mysql(&self) -> Option<Mysql> {
         mysql_of(&|key| self.exports.get(key).cloned())
+    }
+
+    /// What it exports, when it is a PostgreSQL server with a standby.
+    #[must_use]
+    pub fn postgres_pair(&self) -> Option<PostgresPair> {
+        let number = |key| self.exports.get(key)?.parse::<i32>().ok();
+        Some(PostgresPair {
+            primary: self.postgres()?,
+            pid: number("PM_TEST_POSTGRES_PID")?,
+            standby: u16::try_from(number("PM_TEST_POSTGRES_STANDBY")?).ok()?,
+        })
     }
 
     /// What it exports, when it is a PostgreSQL server.

@@ -1,7 +1,7 @@
 //! One database behind several addresses: a primary with its replicas, or the nodes of a cluster.
 //!
 //! The first address that answers and takes changes is used, and stays so for as long as it serves: nobody goes back to
-//! one that has come up again. When it is lost (the connection is given up, or the server only reads now) the others are
+//! one that has come up again, unless only reading is left. When it is lost (the connection is given up, or the server only reads now) the others are
 //! tried, each once, the one that failed longest ago first; then the call is made again there. That is safe with every
 //! call: a clearing is compare-and-set, the others can be repeated. An address that refused the login is left alone
 //! for a minute, because servers lock accounts.
@@ -27,6 +27,10 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// A call looks for another address for so long; then it fails, and the next one goes on with those that were not tried.
 /// Well below what the service manager takes for a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So long one that only reads is used before the others are asked again: a replica that nobody feeds any more would never
+/// show another alarm.
+const ONLY_READ: Duration = Duration::from_secs(30);
 
 /// The store at one of the addresses.
 pub(super) trait Member: AlarmStore {
@@ -55,6 +59,8 @@ pub(super) struct Several {
     /// The one that serves, or served last.
     used: Option<usize>,
     serving: bool,
+    /// While the one that serves only reads: since when nobody looked for a better one.
+    only_read: Option<Ticks>,
     /// How many failures there were; numbers them.
     failures: u64,
     clock: Arc<dyn Clock>,
@@ -77,7 +83,7 @@ impl Several {
     pub(super) fn new(stores: Vec<Box<dyn Member>>, clock: Arc<dyn Clock>) -> Self {
         let place = |store| Place { store, failed: 0, why: None, refused: None };
         let places = stores.into_iter().map(place).collect();
-        Self { places, used: None, serving: false, failures: 0, clock }
+        Self { places, used: None, serving: false, only_read: None, failures: 0, clock }
     }
 
     /// Makes a call where it can be made.
@@ -95,8 +101,9 @@ impl Several {
 
     /// The address that serves; a new one when the last one does not.
     fn present(&mut self, begun: Ticks) -> Result<usize, StoreError> {
+        let stale = self.only_read.is_some_and(|since| begun.since(since) >= ONLY_READ);
         match self.used {
-            Some(index) if self.serving => Ok(index),
+            Some(index) if self.serving && !stale => Ok(index),
             _ => self.seek(begun),
         }
     }
@@ -172,6 +179,8 @@ impl Several {
     fn choose(&mut self, index: usize, standing: Standing) -> usize {
         let before = self.used.replace(index);
         self.serving = true;
+        let since = (standing == Standing::Reads).then(|| self.clock.now().boot);
+        let read_before = std::mem::replace(&mut self.only_read, since).is_some();
         for (other, place) in self.places.iter_mut().enumerate() {
             if other != index {
                 place.store.leave();
@@ -189,6 +198,9 @@ impl Several {
             Some((before, old)) if before != index => {
                 let why = old.why.as_ref().map_or("", |(_, why)| why);
                 warn!("The alarm database is used at {at} from now on, not at {}: {why}", old.store.at());
+            }
+            Some(_) if read_before != (standing == Standing::Reads) => {
+                info!("The alarm database at {at} {}", if read_before { "takes changes" } else { "is used" });
             }
             Some(_) => {}
         }

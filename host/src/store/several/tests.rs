@@ -257,6 +257,28 @@ fn where_none_takes_changes_one_is_read_and_the_others_are_asked_with_each_chang
 }
 
 #[test]
+fn while_it_is_only_read_one_that_takes_changes_is_looked_for_now_and_then() {
+    let mut scene = scene([Down, Reads, Reads]);
+    assert_eq!(scene.poll(), "a? b? c? b");
+    let later = |scene: &mut Scene, seconds: u64| {
+        scene.outside.lock().unwrap().now += seconds * 1000;
+        scene.poll()
+    };
+    assert_eq!(later(&mut scene, 29), "b");
+    assert_eq!(later(&mut scene, 1), "b? c? a? b", "the one that was read stays");
+    assert_eq!(later(&mut scene, 29), "b");
+    scene.set(0, Up);
+    assert_eq!(later(&mut scene, 1), "b? c? a? a");
+    assert_eq!(scene.store.address().as_deref(), Some("a; b: it is read-only; c: it is read-only"));
+    assert_eq!(later(&mut scene, 600), "a", "nothing is looked for any more");
+    let mut scene = self::scene([Reads, Down, Down]);
+    scene.poll();
+    scene.set(0, Up);
+    assert_eq!(later(&mut scene, 30), "a? a", "it has been promoted");
+    assert_eq!(later(&mut scene, 30), "a");
+}
+
+#[test]
 fn a_refused_login_is_not_repeated_within_a_minute_while_there_are_others() {
     let mut scene = scene([Refuses, Down, Down]);
     let (trouble, said) = scene.fails();
