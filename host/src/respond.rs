@@ -17,7 +17,7 @@ use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::Ticks;
 use crate::ports::{
-    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
+    self, Answer, Asked, Chronicle, Clock, CommandLine, Exec, Fault, Intent, Journal, JournalError, Stage,
     Strategies, Unfinished, Waited, Witness,
 };
 use crate::spec::Spec;
@@ -216,7 +216,8 @@ impl Run<'_> {
         };
         self.world.exec.run(&command).map_err(|failed| {
             error!("{}", wording::pre_restart_failed(name, &failed.why));
-            Outcome::new(End::Failed, 0, format!("pre-restart command {}", failed.why))
+            let end = if failed.fault == Fault::Host { End::Infrastructure } else { End::Failed };
+            Outcome::new(end, 0, format!("pre-restart command {}", failed.why))
         })
     }
 
