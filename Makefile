@@ -3,6 +3,7 @@
 # make quick  the short run for everyday work: no servers
 # make check  formatting, lints, documentation, dependencies
 # make mutants  change the policy in a thousand ways; a test must notice each (an hour or two; FILES=policy/src/group.rs for one file)
+# make fuzz   look for inputs that break a rule, a minute for each target (SECONDS=3600 for an hour of each)
 # make bench  measure, each figure beside a floor of the same run
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,7 +12,7 @@ COMPONENTS := $(CURDIR)/target/components
 NEXTEST := cargo nextest run --workspace --no-fail-fast
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run test quick check mutants bench build release tools
+.PHONY: run test quick check mutants fuzz bench build release tools
 
 release:
 	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
@@ -47,6 +48,18 @@ FILES ?= policy/src/*.rs policy/src/*/*.rs
 mutants:
 	@command -v cargo-mutants >/dev/null || cargo install cargo-mutants --locked
 	cargo mutants -p pm-policy $(foreach file,$(FILES),--file '$(file)') --output target/mutants
+
+# The code is instrumented with flags that a stable compiler takes only when it is told to.
+FUZZ = $(if $(shell rustc +nightly -V 2>/dev/null),cargo +nightly fuzz,env RUSTC_BOOTSTRAP=1 cargo fuzz)
+TARGETS ?= configuration manifest names
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz'; exit 1; }
+	@command -v c++ >/dev/null || { echo 'make fuzz needs a C++ compiler, for libFuzzer'; exit 1; }
+	for target in $(TARGETS); do \
+	  mkdir -p fuzz/corpus/$$target; \
+	  $(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target fuzz/inputs/$$target -- \
+	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -max_len=8192 || exit 1; \
+	done
 
 bench: release
 	tests/components/install.sh

@@ -4,8 +4,9 @@
 //! group, `/dev/null` as input and a time limit; its output goes into the log, shortened and fit to be shown, or to whoever
 //! asked for it. How it is run is `pm_plugin_api::command`, the same for plugins.
 
-use crate::ports::{Captured, CommandFailed, CommandLine, Exec};
+use crate::ports::{Captured, CommandFailed, CommandLine, Exec, Fault};
 use pm_plugin_api::command::{Limits, lines, prepare, run};
+use std::io;
 use tracing::info;
 
 /// Lines of output that are shown of the beginning, and of the end.
@@ -21,11 +22,15 @@ impl Exec for SystemExec {
         let limits = Limits { timeout: command.timeout, ..Limits::default() };
         let finished = match run(&mut prepared, &limits) {
             Ok(finished) => finished,
-            Err(error) => return not_started(&error),
+            Err(error) => return Captured { output: String::new(), end: Err(not_run(&error)) },
         };
         let whose = ["process_name", "PROCESS_NAME"].iter().find_map(|key| command.environment.get(*key));
         show(whose.map_or("command", String::as_str), &finished.output);
-        let end = if finished.success() { Ok(()) } else { Err(CommandFailed { why: finished.explain() }) };
+        let end = if finished.success() {
+            Ok(())
+        } else {
+            Err(CommandFailed { why: finished.explain(), fault: Fault::Command })
+        };
         Captured { output: finished.output, end }
     }
 
@@ -37,17 +42,21 @@ impl Exec for SystemExec {
                     Ok(())
                 } else {
                     // The last line, which would explain it, is part of the answer already.
-                    Err(CommandFailed { why: finished.describe() })
+                    Err(CommandFailed { why: finished.describe(), fault: Fault::Command })
                 };
                 Captured { output: finished.output, end }
             }
-            Err(error) => not_started(&error),
+            Err(error) => Captured { output: String::new(), end: Err(not_run(&error)) },
         }
     }
 }
 
-fn not_started(error: &std::io::Error) -> Captured {
-    Captured { output: String::new(), end: Err(CommandFailed { why: error.to_string() }) }
+fn not_run(error: &io::Error) -> CommandFailed {
+    let fault = match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Fault::Host,
+        _ => Fault::Command,
+    };
+    CommandFailed { why: error.to_string(), fault }
 }
 
 /// Writes the output to the log, the middle of a long one left out.

@@ -16,7 +16,7 @@ mod witness;
 
 pub use attempt::{Attempt, Effect, Step, StepKind};
 pub use bell::{Bell, Ring};
-pub use exec::{Captured, CommandFailed, CommandLine, Exec};
+pub use exec::{Captured, CommandFailed, CommandLine, Exec, Fault};
 pub use heard::{Heard, bounded};
 pub use journal::{
     Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,

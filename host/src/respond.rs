@@ -18,8 +18,8 @@ use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Cause, Check, End, Job, Name, Outcome, Trial, Verify};
 use crate::policy::time::{Ticks, Wall};
 use crate::ports::{
-    self, Answer, Asked, Captured, Chronicle, Clock, CommandLine, Exec, Intent, Journal, JournalError, Stage,
-    StepKind, Strategies, Unfinished, Waited, Witness, bounded,
+    self, Answer, Asked, Captured, Chronicle, Clock, CommandLine, Exec, Fault, Intent, Journal, JournalError,
+    Stage, StepKind, Strategies, Unfinished, Waited, Witness, bounded,
 };
 use crate::spec::Spec;
 use crate::wording;
@@ -230,7 +230,8 @@ impl Run<'_> {
         self.note(StepKind::PreRestart, "", began, result, bounded(lines(&output)));
         end.map_err(|failed| {
             error!("{}", wording::pre_restart_failed(name, &failed.why));
-            Outcome::new(End::Failed, 0, format!("pre-restart command {}", failed.why))
+            let end = if failed.fault == Fault::Host { End::Infrastructure } else { End::Failed };
+            Outcome::new(end, 0, format!("pre-restart command {}", failed.why))
         })
     }
 

@@ -22,7 +22,7 @@ pub(crate) use running::{end_of, timespec};
 
 use running::Running;
 use std::fmt;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -145,9 +145,8 @@ impl Finished {
 /// ([`WouldBlock`](io::ErrorKind::WouldBlock) when the host has no process or descriptor left). Never for how it ended.
 pub fn run(command: &mut Command, limits: &Limits) -> io::Result<Finished> {
     let began = Instant::now();
-    let (reader, writer) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).process_group(0);
+    let (reader, writer, second) = pipe().map_err(|error| not_started(command, &error))?;
+    command.stdin(Stdio::null()).stdout(second).stderr(writer).process_group(0);
     let spawned = command.spawn();
     // The command keeps its write ends until they are replaced; with them there would never be an end of file.
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -155,6 +154,14 @@ pub fn run(command: &mut Command, limits: &Limits) -> io::Result<Finished> {
 
     let (end, output, dropped) = Running::new(child, reader, limits.output).finish(began, limits)?;
     Ok(Finished { end, output, dropped, took: began.elapsed() })
+}
+
+/// A pipe that is read without waiting, and both its write ends.
+fn pipe() -> io::Result<(PipeReader, PipeWriter, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    let second = writer.try_clone()?;
+    Ok((reader, writer, second))
 }
 
 /// std says "No such file or directory" of a program as of a working directory, without naming either.

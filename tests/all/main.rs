@@ -8,6 +8,7 @@ mod daemon;
 mod demo;
 mod docker;
 mod engine;
+mod inputs;
 mod mariadb;
 mod plugins;
 mod postgres;

@@ -4,6 +4,7 @@
 //! It does not decide whether pm may run: that is [`Loaded::usable`](super::Loaded::usable).
 
 use super::secret::masked;
+use crate::policy::name::is_printable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -73,9 +74,9 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Control characters from the file must not reach a terminal or break the line.
+/// Control characters and direction marks from the file must not reach a terminal or break the line.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect()
 }
 
 /// At most this many findings of a file are kept, so that a binary file does not fill a log.

@@ -41,6 +41,17 @@ pub struct Captured {
 pub struct CommandFailed {
     /// One line for people.
     pub why: String,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Whose fault it is that a command did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The command's.
+    Command,
+    /// The host's: it has no process, descriptor or memory left to run anything with.
+    Host,
 }
 
 impl fmt::Display for CommandFailed {

@@ -13,7 +13,7 @@ use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{Asked, Decision, Effect, HostMemory};
 use crate::ports::{
-    Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Intent, Journal,
+    Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Fault, Intent, Journal,
     JournalError, Pending, Record, Retention, Sight, Stage, Step, Strategies, Tidied, Tried, Unfinished,
     Waited, Witness,
 };
@@ -367,7 +367,7 @@ fn the_order_is_claim_prepare_note_act_note_verify() {
 #[test]
 fn a_failing_pre_restart_command_ends_the_job_before_the_restart() {
     let world = Scripted {
-        pre_restart: Err(CommandFailed { why: "exited with status 3".to_owned() }),
+        pre_restart: Err(CommandFailed { why: "exited with status 3".to_owned(), fault: Fault::Command }),
         ..Scripted::new()
     };
     let spec = Spec { pre_restart: Some("prepare".to_owned()), ..spec("service") };

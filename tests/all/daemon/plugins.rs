@@ -78,3 +78,22 @@ fn a_plugin_that_panics_costs_its_own_restart_and_no_breaker() {
     world.round();
     assert_eq!((world.state(id).0, world.said("Circuit breaker opened")), (1, 0), "{}", world.log());
 }
+
+#[test]
+fn a_plugin_that_ends_pm_is_survived_like_a_kill() {
+    let mut world = world(
+        "[process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\n\n\
+         [process.web]\nrestart_strategy = custom\nrestart_command = echo x >> @DIR@/ran\n\n",
+    );
+    install(world.dir(), MISBEHAVE);
+    let bad = world.alarm("bad");
+    world.start_at_once();
+    assert_eq!(world.ended(), -1, "{}", world.log());
+    let web = world.alarm("web");
+    world.start();
+    world.cleared(bad);
+    world.cleared(web);
+    world.round();
+    assert_eq!(world.count("ran"), 1, "{}", world.log());
+    assert_eq!(world.said("Restart of bad was cut off when pm was stopped or killed; doing it now"), 1);
+}

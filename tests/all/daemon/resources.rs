@@ -80,12 +80,17 @@ fn allow(pm: u32, descriptors: Option<u64>) {
 #[test]
 fn without_descriptors_no_process_is_blamed_or_started_twice_and_the_database_stays() {
     let sections = custom("web", "restart_command = echo x >> @DIR@/ran\nmax_restart_failures = 1")
+        + &custom(
+            "prep",
+            "pre_restart_command = true\nrestart_command = echo x >> @DIR@/prepared\nmax_restart_failures = 1",
+        )
         + "[process.shop]\nrestart_strategy = process\nexecutable = @DIR@/shop\nstart_command = @DIR@/shop\n\
            start_grace = 20ms\nrestart_delay = 0\nmax_restart_failures = 1\n\n";
     let mut world = World::with(&sections);
     world.program("shop", "echo $$ >> @DIR@/started");
     let pm = world.start();
-    let rows = ["web", "shop"].map(|name| world.handled(name));
+    let names = ["web", "prep", "shop"];
+    let rows = names.map(|name| world.handled(name));
     let open = std::fs::read_dir(format!("/proc/{pm}/fd")).unwrap().count();
     for spare in [0, 1, 2, 3, 5, 8] {
         let (ran, started) = (world.count("ran"), world.count("started"));
@@ -93,12 +98,12 @@ fn without_descriptors_no_process_is_blamed_or_started_twice_and_the_database_st
         let attempts = |world: &World| world.said("RESTART LOG: Beginning restart procedure");
         let before = attempts(&world);
         rows.iter().for_each(|id| world.again(*id));
-        world.until("pm to try", |_| attempts(&world) >= before + 2);
+        world.until("pm to try", |_| attempts(&world) >= before + names.len());
         allow(pm, None);
         // What needs a driver that failed waits for ten seconds, unless somebody says that it is over.
-        let blamed = ["web", "shop"].map(|name| status(&*world, name)["breaker"]["failures"] != 0);
-        assert_eq!(blamed, [false; 2], "{spare} spare\n{}", world.log());
-        world.ok(&["reset", "web", "shop"]);
+        let blamed = names.map(|name| status(&*world, name)["breaker"]["failures"] != 0);
+        assert_eq!(blamed, [false; 3], "{spare} spare\n{}", world.log());
+        world.ok(&["reset", "web", "prep", "shop"]);
         rows.iter().for_each(|id| drop(world.cleared(*id)));
         world.round();
         let log = world.log();

@@ -60,7 +60,7 @@ impl Script {
         ));
         Captured {
             output: "said\n".to_owned(),
-            end: Err(CommandFailed { why: "exited with status 3".to_owned() }),
+            end: Err(CommandFailed { why: "exited with status 3".to_owned(), fault: Fault::Command }),
         }
     }
 
