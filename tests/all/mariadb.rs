@@ -8,6 +8,7 @@ mod crashes;
 mod doctor;
 mod load;
 mod outages;
+mod published;
 mod refusals;
 mod ways;
 

@@ -56,6 +56,7 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
         intake,
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         knobs: knobs(&config),
         catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),
         halt: Box::new(move || stop.request()),

@@ -84,6 +84,9 @@ impl Daemon {
                 debug!("{}", wording::no_journal(&error));
             }
         }
+        if notices.iter().any(|notice| matches!(notice, Notice::Lasted { .. } | Notice::Relapsed { .. })) {
+            self.publisher.ring();
+        }
     }
 
     /// Says once per storm how many wait: a line for each would bury everything else.
@@ -129,6 +132,9 @@ impl Daemon {
             self.note_look(&job, &report.outcome, now);
         }
         self.write_back(&job, settled, noted);
+        if report.id.is_some() {
+            self.publisher.ring();
+        }
     }
 
     /// Notes that a process was left alone because it is healthy: there is no attempt to tell it.

@@ -56,6 +56,8 @@ impl Daemon {
             Ok((overrides, orders)) => {
                 self.take_in(overrides);
                 self.obey(&orders);
+                // A restart by hand may have ended.
+                self.publisher.ring();
             }
             Err(error) => self.later(&error),
         }

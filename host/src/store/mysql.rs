@@ -13,6 +13,7 @@ mod connect;
 mod failure;
 mod line;
 mod pool;
+mod publish;
 mod tables;
 
 pub(super) use pool::MysqlPool;
@@ -25,7 +26,10 @@ use super::schema::{self, Tables as _};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError, Trouble, Waited};
+use crate::ports::{
+    AlarmStore, Cleared, Clock, Publication, Published, Row, Rows, Schema, ServerTime, StoreError, Trouble,
+    Waited,
+};
 use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
@@ -318,6 +322,10 @@ impl AlarmStore for MysqlStore {
             }
             _ => None,
         })
+    }
+
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.put(publications)
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {

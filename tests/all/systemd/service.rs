@@ -125,7 +125,7 @@ fn a_program_that_ends_at_once_is_seen_by_the_check() {
         match last["end"].as_str() {
             Some("failed") => break last["detail"].as_str().unwrap().to_owned(),
             Some("restarted") if sandbox.row("exits")["alarma"] == 0 => {
-                drop(sandbox.ok(&["alarm", "raise", "exits"]))
+                drop(sandbox.ok(&["alarm", "raise", "exits"]));
             }
             _ => std::thread::sleep(Duration::from_millis(20)),
         }

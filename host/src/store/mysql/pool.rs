@@ -8,7 +8,9 @@
 use super::MysqlStore;
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Cleared, Clock, Row, Rows, Schema, ServerTime, StoreError};
+use crate::ports::{
+    AlarmStore, Cleared, Clock, Publication, Published, Row, Rows, Schema, ServerTime, StoreError,
+};
 use crate::store::MysqlAddress;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,6 +142,14 @@ impl AlarmStore for MysqlPool {
 
     fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
         self.first.time()
+    }
+
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.first.publish(publications)
+    }
+
+    fn another(&self) -> Option<Box<dyn AlarmStore>> {
+        Some(Box::new(Self::new(self.address.clone(), Arc::clone(&self.clock))))
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
