@@ -17,6 +17,7 @@ mod memory;
 mod open;
 mod overrides;
 mod owner;
+mod publishing;
 mod retention;
 mod standings;
 mod steps;
@@ -34,8 +35,8 @@ use crate::policy::time::Wall;
 use crate::policy::window::Override;
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Verb, Wanted, Wish};
 use crate::ports::{
-    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
-    Stage, Step, Tidied, Unfinished,
+    Asked, Attempt, Decision, Effect, HostMemory, Intent, Journal, JournalError, Pending, Publication,
+    Record, Retention, Stage, Step, Tidied, Unfinished,
 };
 use owner::Owner;
 use rusqlite::{Connection, Transaction};
@@ -150,6 +151,15 @@ impl Journal for FileJournal {
 
     fn tidy(&self, keep: &Retention, now: Wall) -> Result<Tidied, JournalError> {
         self.write("dropping what is old from", |tx| retention::round(tx, keep, now))
+    }
+
+    fn unpublished(&self, host: &str, limit: usize) -> Result<Vec<Publication>, JournalError> {
+        let boot = &self.owner.boot;
+        self.read("reading the history from", |conn| publishing::waiting(conn, host, limit, boot))
+    }
+
+    fn published(&self, publications: &[Publication]) -> Result<(), JournalError> {
+        self.write("noting what was published in", |tx| publishing::done(tx, publications))
     }
 
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod console;
 pub mod daemon;
+mod discreet;
 pub mod evidence;
 pub mod exec;
 pub mod failpoint;

@@ -14,7 +14,7 @@ pub mod overrides;
 mod windows;
 mod witness;
 
-pub use attempt::{Attempt, Effect, Step, StepKind};
+pub use attempt::{Attempt, Effect, Publication, Published, Step, StepKind};
 pub use bell::{Bell, Ring};
 pub use exec::{Captured, CommandFailed, CommandLine, Exec, Fault};
 pub use heard::{Heard, bounded};
@@ -232,6 +232,19 @@ pub trait AlarmStore: Send {
     fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
         Ok(None)
     }
+    /// Puts attempts into the table `pm_attempt`, all or none; one that stands there gets its newer state, so it is safe
+    /// to repeat. Texts are cut to their columns, and what looks like a secret is masked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        let _ = publications;
+        Ok(Published::Nowhere)
+    }
+    /// Another store on the same database, with a connection of its own; none where there cannot be one.
+    fn another(&self) -> Option<Box<dyn AlarmStore>> {
+        None
+    }
     /// Brings the tables to the newest version, additively; answers what was done.
     ///
     /// # Errors
@@ -391,6 +404,8 @@ pub struct Knobs {
     pub shutdown: Duration,
     /// `[history]`: how long it is kept.
     pub keep: Retention,
+    /// `[history] publish`: whether attempts go into the table `pm_attempt`.
+    pub publish: bool,
 }
 
 /// How pm shows that it lives: to the service manager, to an old watchdog, to a person at a terminal.

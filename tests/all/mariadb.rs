@@ -11,6 +11,7 @@ mod doctor;
 mod faults;
 mod load;
 mod outages;
+mod published;
 mod push;
 mod refusals;
 mod ways;

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, also outside the function with the attribute"
 )]
 
+mod attempts;
 mod engines;
 mod faults;
 mod postgres;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 20] = [
+const IMPORTS: [(&str, &[&str]); 21] = [
+    ("discreet", &[]),
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
     ("write_ahead", &[]),
@@ -15,8 +16,8 @@ const IMPORTS: [(&str, &[&str]); 20] = [
     ("respond", &["policy", "ports", "spec", "wording", "respond", "failpoint"]),
     ("daemon", &["policy", "ports", "spec", "wording", "respond", "daemon", "failpoint"]),
     ("calendar", &["policy", "ports", "calendar"]),
-    ("config", &["policy", "spec", "calendar", "config"]),
-    ("store", &["policy", "ports", "store", "clock", "write_ahead"]),
+    ("config", &["policy", "spec", "calendar", "discreet", "config"]),
+    ("store", &["policy", "ports", "discreet", "store", "clock", "write_ahead"]),
     ("journal", &["policy", "ports", "journal", "failpoint", "write_ahead"]),
     ("plugins", &["policy", "ports", "spec", "plugins"]),
     ("exec", &["policy", "ports"]),

@@ -218,6 +218,7 @@ pub(crate) fn knobs(config: &Config) -> Knobs {
         parallel: config.monitor.max_parallel_restarts.into(),
         shutdown: config.monitor.shutdown_timeout,
         keep: Retention { days: config.history.days, bytes: u64::from(config.history.size_mib) << 20 },
+        publish: config.history.publish,
     }
 }
 

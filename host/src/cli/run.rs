@@ -58,6 +58,7 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
         intake,
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         speaker: (!options.observe).then(|| speaker(&config, &clock)),
         knobs: knobs(&config),
         catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),

@@ -3,7 +3,7 @@
 //! ```json
 //! { "file": "config.ini", "usable": true, "dialect": "with_default | sections_only",
 //!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
-//!   "history": { "days": 90, "size": 256 },
+//!   "history": { "days": 90, "size": 256, "publish": true },
 //!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
 //!   "default": null, "processes": [ { "name": "web", "group": null, "depends_on": [ "db" ], … } ],
@@ -52,7 +52,7 @@ fn config(config: &Config) -> Value {
         "database": database(&config.database),
         "monitor": monitor(&config.monitor),
         "logging": logging(&config.logging),
-        "history": { "days": config.history.days, "size": config.history.size_mib },
+        "history": { "days": config.history.days, "size": config.history.size_mib, "publish": config.history.publish },
         "self_recovery": config.self_recovery.as_ref().map(|recovery| json!({
             "heartbeat_file": recovery.heartbeat_file,
             "stale_after_seconds": seconds(recovery.stale_after),

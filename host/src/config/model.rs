@@ -102,6 +102,8 @@ pub struct History {
     pub days: u32,
     /// `size` (256) in MiB: when the journal holds more, the oldest is dropped; 16 to 1,000,000.
     pub size_mib: u32,
+    /// `publish` (yes): whether restarts go into the table `pm_attempt`, if there is one.
+    pub publish: bool,
 }
 
 /// `[logging]`.

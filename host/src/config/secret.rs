@@ -6,8 +6,7 @@
 
 use std::fmt;
 
-/// What stands in every output in place of a secret.
-pub const MASK: &str = "********";
+pub use crate::discreet::{MASK, masked, names_a_secret};
 
 /// A secret text.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,36 +53,6 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Whether a key by this name holds something that must be masked.
-#[must_use]
-pub fn names_a_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    let holds = ["password", "passwd", "passphrase", "token", "secret", "api_key", "apikey", "credential"];
-    // A path to a secret is not a secret, and is what one wants to see in `pm check`.
-    holds.iter().any(|word| key.contains(word))
-        && !["_file", "_path", "_dir"].iter().any(|end| key.ends_with(end))
-}
-
-/// `text` as it may be shown: passwords in addresses (`scheme://user:password@host`) become [`MASK`].
-#[must_use]
-pub fn masked(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "/?#'\"".contains(c)).unwrap_or(after.len());
-        let (authority, tail) = after.split_at(end);
-        match authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?.0, host))) {
-            Some((user, host)) => out.push_str(&format!("{user}:{MASK}@{host}")),
-            None => out.push_str(authority),
-        }
-        rest = tail;
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,24 +63,5 @@ mod tests {
         assert_eq!(format!("{secret} {secret:?} {:#?}", Some(&secret)).matches("hunter2").count(), 0);
         assert_eq!(secret.reveal(), "hunter2");
         assert!(!secret.is_empty() && Secret::new("").is_empty());
-    }
-
-    #[test]
-    fn keys_that_hold_secrets_are_known_by_name() {
-        for key in ["password", "API_TOKEN", "client_secret", "http_password"] {
-            assert!(names_a_secret(key), "{key}");
-        }
-        for key in ["password_file", "system_name", "restart_command", "token_path"] {
-            assert!(!names_a_secret(key), "{key}");
-        }
-    }
-
-    #[test]
-    fn passwords_in_addresses_are_masked_and_the_rest_stays() {
-        assert_eq!(
-            masked("curl -f http://me:p@ss@host/a?b=c https://x/ ftp://u:v@h"),
-            format!("curl -f http://me:{MASK}@host/a?b=c https://x/ ftp://u:{MASK}@h")
-        );
-        assert_eq!(masked("pgrep %s"), "pgrep %s");
     }
 }

@@ -87,6 +87,9 @@ impl Daemon {
                 debug!("{}", wording::no_journal(&error));
             }
         }
+        if notices.iter().any(|notice| matches!(notice, Notice::Lasted { .. } | Notice::Relapsed { .. })) {
+            self.publisher.look();
+        }
     }
 
     /// Says once per storm how many wait: a line for each would bury everything else.
@@ -136,6 +139,9 @@ impl Daemon {
             self.note_look(&job, &report.outcome, now);
         }
         self.write_back(&job, settled, noted);
+        if report.id.is_some() {
+            self.publisher.look();
+        }
     }
 
     /// Notes that a process was left alone because it is healthy: there is no attempt to tell it.

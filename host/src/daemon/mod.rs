@@ -14,6 +14,7 @@ mod link;
 mod orders;
 mod outbox;
 mod pool;
+mod publisher;
 mod push;
 mod resume;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use chores::Chores;
 use keeper::{Command, Keeper, Progress};
 use lease::Tenure;
 use pool::Pool;
+use publisher::{Press, Word};
 use push::{Pace, Push};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -74,6 +76,8 @@ pub struct Parts {
     pub presence: Box<dyn Presence>,
     /// The daemon's own settings.
     pub knobs: Knobs,
+    /// The name of this machine.
+    pub host: String,
     /// Whether it acts, or only observes.
     pub intake: Intake,
     /// What it calls itself where a database serves many hosts; none when it only observes.
@@ -90,6 +94,7 @@ pub struct Daemon {
     commands: Sender<Command>,
     keeper: JoinHandle<()>,
     progress: Arc<Progress>,
+    publisher: Press,
     pool: Pool,
     book: Book,
     /// What the tables of the alarm database say of groups and dependencies.
@@ -121,6 +126,12 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
     let arrangement = parts.catalog.arrange(&Relations::default());
     let book = Book::open(state, arrangement, &outbox);
     progress.last.store(now.boot.0, Ordering::Relaxed);
+    let publisher = Press::start(
+        publishing(&*store, parts.intake),
+        (Arc::clone(&parts.journal), Arc::clone(&parts.clock)),
+        parts.host.clone(),
+        parts.knobs.publish,
+    );
     let keeper = Keeper {
         store,
         journal: Arc::clone(&parts.journal),
@@ -164,6 +175,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         commands,
         keeper,
         progress,
+        publisher,
         pool: Pool::default(),
         book,
         table: Relations::default(),
@@ -174,6 +186,11 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         give_up: None,
     };
     Ok((daemon, events))
+}
+
+/// The store that attempts are published in. Whoever only observes publishes nothing.
+fn publishing(store: &dyn AlarmStore, intake: Intake) -> Option<Box<dyn AlarmStore>> {
+    if intake == Intake::Observing { None } else { store.another() }
 }
 
 impl Daemon {
@@ -219,7 +236,12 @@ impl Daemon {
                 self.table = table;
                 self.arrange();
             }
-            Event::Link(state) => self.book.linked(state),
+            Event::Link(state) => {
+                if state.is_ok() {
+                    self.publisher.tell(Word::Back);
+                }
+                self.book.linked(state);
+            }
             Event::Delivered(rows) => {
                 self.book.delivered(&rows);
                 failpoint::pass(Point::DeliveryTold);
@@ -252,8 +274,10 @@ impl Daemon {
                 self.arrange();
                 self.parts.knobs = knobs;
                 if let Some(store) = store {
+                    self.publisher.tell(Word::Replace(publishing(&*store, self.parts.intake)));
                     self.order(Command::Replace(store));
                 }
+                self.publisher.tell(Word::Switch(knobs.publish));
                 self.order(Command::Pace(knobs, self.book.limits().mass_min));
             }
         }

@@ -57,6 +57,8 @@ impl Daemon {
             Ok((overrides, orders)) => {
                 self.take_in(overrides);
                 self.obey(&orders);
+                // A restart by hand may have ended.
+                self.publisher.look();
             }
             Err(error) => self.later(&error),
         }

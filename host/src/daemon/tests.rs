@@ -18,8 +18,8 @@ use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
     AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandLine, Exec, Intent, Journal, JournalError,
-    Knobs, Pending, Presence, Record, Refresh, Refreshed, Retention, Row, Rows, Schema, Sight, Stage, Step,
-    StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
+    Knobs, Pending, Presence, Publication, Record, Refresh, Refreshed, Retention, Row, Rows, Schema, Sight,
+    Stage, Step, StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
 };
 use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
@@ -140,8 +140,10 @@ impl Double {
                 parallel,
                 shutdown: Duration::from_millis(200),
                 keep: Retention { days: 90, bytes: 1 << 30 },
+                publish: true,
             },
             intake: Intake::Open,
+            host: "here".to_owned(),
             speaker: None,
             halt: Box::new(move || halt.request()),
         };
@@ -334,6 +336,12 @@ impl Journal for Double {
         Ok(())
     }
     fn stage(&self, _: AttemptId, _: Stage, _: Option<&str>) -> Result<(), JournalError> {
+        Ok(())
+    }
+    fn unpublished(&self, _: &str, _: usize) -> Result<Vec<Publication>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn published(&self, _: &[Publication]) -> Result<(), JournalError> {
         Ok(())
     }
     fn tidy(&self, _: &Retention, _: Wall) -> Result<Tidied, JournalError> {

@@ -132,12 +132,12 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
 }
 
 /// What is read of an attempt.
-const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
-                       owner_boot, cause, by_strategy, effect, seen_wall FROM attempts";
+pub(super) const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
+                       owner_boot, cause, by_strategy, effect, seen_wall";
 
 /// One attempt.
 pub(super) fn one(conn: &Connection, id: AttemptId, boot: &str) -> rusqlite::Result<Option<Attempt>> {
-    conn.prepare_cached(&format!("{COLUMNS} WHERE id = ?1"))?
+    conn.prepare_cached(&format!("{COLUMNS} FROM attempts WHERE id = ?1"))?
         .query_row([id.0], |row| attempt(row, boot))
         .optional()
 }
@@ -149,9 +149,11 @@ pub(super) fn last_before(
     at: Wall,
     boot: &str,
 ) -> rusqlite::Result<Option<Attempt>> {
-    conn.prepare_cached(&format!("{COLUMNS} WHERE name = ?1 AND began_wall <= ?2 ORDER BY id DESC LIMIT 1"))?
-        .query_row(params![name.as_str(), at.0], |row| attempt(row, boot))
-        .optional()
+    conn.prepare_cached(&format!(
+        "{COLUMNS} FROM attempts WHERE name = ?1 AND began_wall <= ?2 ORDER BY id DESC LIMIT 1"
+    ))?
+    .query_row(params![name.as_str(), at.0], |row| attempt(row, boot))
+    .optional()
 }
 
 /// The last attempts, newest first: of one name, or the last one of each. `boot` tells whose owner may be alive.
@@ -166,7 +168,7 @@ pub(super) fn last(
         Some(_) => history(conn, of, Wall(i64::MIN), limit, boot),
         None => conn
             .prepare_cached(&format!(
-                "{COLUMNS} WHERE id IN (SELECT MAX(id) FROM attempts GROUP BY name) ORDER BY id DESC"
+                "{COLUMNS} FROM attempts WHERE id IN (SELECT MAX(id) FROM attempts GROUP BY name) ORDER BY id DESC"
             ))?
             .query_map([], attempt)?
             .collect(),
@@ -186,18 +188,20 @@ pub(super) fn history(
     match of {
         Some(name) => conn
             .prepare_cached(&format!(
-                "{COLUMNS} WHERE name = ?1 AND began_wall >= ?2 ORDER BY id DESC LIMIT ?3"
+                "{COLUMNS} FROM attempts WHERE name = ?1 AND began_wall >= ?2 ORDER BY id DESC LIMIT ?3"
             ))?
             .query_map(params![name.as_str(), since.0, limit], attempt)?
             .collect(),
         None => conn
-            .prepare_cached(&format!("{COLUMNS} WHERE began_wall >= ?1 ORDER BY id DESC LIMIT ?2"))?
+            .prepare_cached(&format!(
+                "{COLUMNS} FROM attempts WHERE began_wall >= ?1 ORDER BY id DESC LIMIT ?2"
+            ))?
             .query_map(params![since.0, limit], attempt)?
             .collect(),
     }
 }
 
-fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {
+pub(super) fn attempt(row: &Row<'_>, boot: &str) -> rusqlite::Result<Attempt> {
     let ended = match row.get::<_, Option<i64>>(4)? {
         None => None,
         Some(at) => Some((

@@ -1,4 +1,4 @@
-//! The steps of attempts with their times, and what a table of the alarm database still has to be told of attempts.
+//! The steps of attempts with their times.
 //!
 //! Steps stand in a table of their own, so that the history is read without them; they go with their attempt.
 
@@ -9,8 +9,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Transaction, params};
 use std::time::Duration;
 
-/// The table, the moment of the alarm, and the revisions of attempts, as a step of the versions. What ended before is
-/// of revision 1: it has not been published either.
+/// The table, the moment of the alarm, and what `publishing` needs, as a step of the versions. What ended before is of
+/// revision 1: it has not been published either.
 pub(super) const TABLES: &str = "
     CREATE TABLE steps (
         attempt INTEGER NOT NULL,
@@ -29,6 +29,8 @@ pub(super) const TABLES: &str = "
     ALTER TABLE attempts ADD COLUMN published INTEGER NOT NULL DEFAULT 0;
     UPDATE attempts SET revision = 1 WHERE ended_wall IS NOT NULL;
     CREATE INDEX attempts_unpublished ON attempts (id) WHERE revision > published;
+    CREATE TABLE identity (id INTEGER PRIMARY KEY, journal TEXT NOT NULL) STRICT;
+    INSERT INTO identity VALUES (1, lower(hex(randomblob(8))));
 ";
 
 /// Adds a step behind those of its attempt.

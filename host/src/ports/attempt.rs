@@ -103,3 +103,25 @@ pub struct Step {
     /// What commands printed and plugins said: lines, fit to be shown, bounded; may be empty.
     pub output: String,
 }
+
+/// An attempt for the table that all hosts share.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The machine.
+    pub host: String,
+    /// Which journal of the machine: numbers of attempts begin anew with a new one.
+    pub journal: String,
+    /// The attempt; it has ended.
+    pub attempt: Attempt,
+    /// Which state of it this is: its effect is known later than its end.
+    pub revision: i64,
+}
+
+/// What became of publications.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// All of them stand in the table.
+    All,
+    /// There is no such table, this account may not write it, or the engine has none.
+    Nowhere,
+}

@@ -1,6 +1,6 @@
 //! The port to pm's own memory: what is noted before anything is done, and what follows from its end.
 
-use super::attempt::{Attempt, Effect, Step};
+use super::attempt::{Attempt, Effect, Publication, Step};
 use super::overrides::{self, Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::policy::bucket::Bucket;
 use crate::policy::driver::Driver;
@@ -267,6 +267,17 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`]; nothing has changed.
     fn tidy(&self, keep: &Retention, now: Wall) -> Result<Tidied, JournalError>;
+    /// Ended attempts whose present state has not been published, the oldest first, at most `limit`; `host` is what they
+    /// are published for.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn unpublished(&self, host: &str, limit: usize) -> Result<Vec<Publication>, JournalError>;
+    /// Notes that these states were published; a newer one of the same attempt is still to be.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn published(&self, publications: &[Publication]) -> Result<(), JournalError>;
     /// Clearings that wait, oldest first.
     ///
     /// # Errors

@@ -14,8 +14,8 @@ use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, W
 use crate::ports::{Asked, Decision, Effect, HostMemory};
 use crate::ports::{
     Attempt, Boot, Captured, Chronicle, Clock, CommandFailed, CommandLine, Exec, Fault, Intent, Journal,
-    JournalError, Pending, Record, Retention, Sight, Stage, Step, Strategies, Tidied, Tried, Unfinished,
-    Waited, Witness,
+    JournalError, Pending, Publication, Record, Retention, Sight, Stage, Step, Strategies, Tidied, Tried,
+    Unfinished, Waited, Witness,
 };
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Fallback, Health, Outcome, Target};
@@ -195,6 +195,12 @@ impl Journal for Scripted {
     }
     fn stage(&self, _: AttemptId, stage: Stage, identity: Option<&str>) -> Result<(), JournalError> {
         self.say(format!("stage {stage:?} {}", identity.unwrap_or("-")));
+        Ok(())
+    }
+    fn unpublished(&self, _: &str, _: usize) -> Result<Vec<Publication>, JournalError> {
+        Ok(Vec::new())
+    }
+    fn published(&self, _: &[Publication]) -> Result<(), JournalError> {
         Ok(())
     }
     fn tidy(&self, _: &Retention, _: Wall) -> Result<Tidied, JournalError> {

@@ -8,6 +8,7 @@
 //! `rows`, `notes`, `schema`, `pool`, `several` and `tls`, and each driver is named in its own files only. It must not know the configuration:
 //! the composition root turns that into an [`Address`].
 
+mod attempts;
 mod lease;
 mod mysql;
 mod notes;

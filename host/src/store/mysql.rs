@@ -13,6 +13,7 @@ mod bell;
 mod connect;
 mod failure;
 mod line;
+mod publish;
 mod statements;
 mod tables;
 
@@ -27,14 +28,14 @@ use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Host, Lease, Row, Rows, Schema, ServerTime, Speaker, StoreError,
-    Trouble, Waited,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Row, Rows, Schema, ServerTime,
+    Speaker, StoreError, Trouble, Waited,
 };
 use failure::{NO_PARENT, NO_TABLE, NO_VARIABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
-use statements::Statements;
+use statements::{Statements, bytes_of, of_host};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -320,6 +321,10 @@ impl AlarmStore for MysqlStore {
         })
     }
 
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.put(publications)
+    }
+
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         self.limit = None;
         schema::migrate(&mut tables::MysqlTables { line: &mut self.line, by_host: self.host_id.is_some() })
@@ -392,17 +397,11 @@ impl Member for MysqlStore {
         }
     }
 
+    fn again(&self) -> Box<dyn Member> {
+        Box::new(Self::new(self.line.address().clone(), Arc::clone(&self.clock)))
+    }
+
     fn leave(&mut self) {
         self.line.hang_up();
     }
-}
-
-/// A text column as the bytes of its UTF-8, whatever its character set and collation.
-fn bytes_of(column: &str) -> String {
-    format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)")
-}
-
-/// The condition for one host; the number is no text from outside.
-fn of_host(column: &str, host: Option<i64>) -> String {
-    host.map_or_else(String::new, |host| format!(" AND {column} = {host}"))
 }

@@ -8,10 +8,12 @@
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Host, Lease, Row, Rows, Schema, ServerTime, Speaker, StoreError,
+    AlarmStore, Bell, Cleared, Host, Lease, Publication, Published, Row, Rows, Schema, ServerTime, Speaker,
+    StoreError,
 };
 use crate::store::several::{Member, Standing};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection more pays for itself from this many clearings on.
@@ -31,24 +33,24 @@ pub(super) struct Pool<S> {
     alone: u32,
     /// So many at the most.
     most: usize,
-    another: Box<dyn Fn() -> S + Send>,
+    another: Arc<dyn Fn() -> S + Send + Sync>,
     /// The lease that clearings are bound to.
     fence: Option<i64>,
 }
 
 impl<S: AlarmStore> Pool<S> {
     /// At most so many connections, made by `another`.
-    pub(super) fn new(most: u16, another: impl Fn() -> S + Send + 'static) -> Self {
-        let another = Box::new(another);
-        Self {
-            first: another(),
-            more: Vec::new(),
-            quiet: 0,
-            alone: 0,
-            most: usize::from(most.max(1)),
-            another,
-            fence: None,
-        }
+    pub(super) fn new(most: u16, another: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        Self::with(usize::from(most.max(1)), Arc::new(another))
+    }
+
+    fn with(most: usize, another: Arc<dyn Fn() -> S + Send + Sync>) -> Self {
+        Self { first: another(), more: Vec::new(), quiet: 0, alone: 0, most, another, fence: None }
+    }
+
+    /// The same once more, with connections of its own.
+    fn again(&self) -> Self {
+        Self::with(self.most, Arc::clone(&self.another))
     }
 
     /// Makes sure that there are connections for so many clearings, within the limit.
@@ -85,7 +87,7 @@ fn share(store: &mut impl AlarmStore, clears: &[Clear], from: usize, step: usize
     store.clear_all(&part).into_iter().map(|(index, result)| (indices[index], result)).collect()
 }
 
-impl<S: AlarmStore> AlarmStore for Pool<S> {
+impl<S: AlarmStore + 'static> AlarmStore for Pool<S> {
     fn poll(&mut self, limit: usize) -> Result<Vec<Alarm>, StoreError> {
         self.quiet = self.quiet.saturating_add(1);
         self.alone = self.alone.saturating_sub(1);
@@ -157,6 +159,14 @@ impl<S: AlarmStore> AlarmStore for Pool<S> {
         self.first.time()
     }
 
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.first.publish(publications)
+    }
+
+    fn another(&self) -> Option<Box<dyn AlarmStore>> {
+        Some(Box::new(self.again()))
+    }
+
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         self.first.migrate()
     }
@@ -188,7 +198,7 @@ impl<S: AlarmStore> AlarmStore for Pool<S> {
     }
 }
 
-impl<S: Member> Member for Pool<S> {
+impl<S: Member + 'static> Member for Pool<S> {
     fn at(&self) -> &str {
         self.first.at()
     }
@@ -199,6 +209,10 @@ impl<S: Member> Member for Pool<S> {
 
     fn standing(&mut self) -> Result<Standing, StoreError> {
         self.first.standing()
+    }
+
+    fn again(&self) -> Box<dyn Member> {
+        Box::new(Pool::again(self))
     }
 
     fn leave(&mut self) {

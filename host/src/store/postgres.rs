@@ -13,6 +13,7 @@ mod cells;
 mod connect;
 mod failure;
 mod line;
+mod publish;
 mod session;
 mod statements;
 mod tables;
@@ -28,7 +29,8 @@ use super::several::{Member, Standing};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Host, Lease, Row, Rows, Schema, Speaker, StoreError, Trouble, Waited,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Row, Rows, Schema, Speaker,
+    StoreError, Trouble, Waited,
 };
 use cells::Value;
 use failure::{NO_TABLE, NOT_FOR_US, TAKEN};
@@ -297,6 +299,10 @@ impl AlarmStore for PostgresStore {
         self.line.together(MAKING, ALONE, |line| schema::migrate(&mut PostgresTables { line, by_host }))
     }
 
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.put(publications)
+    }
+
     fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {
         lease::hold(self, speaker, epoch)
     }
@@ -343,6 +349,10 @@ impl Member for PostgresStore {
             [[Cell::Text(word)]] if word == "on" => Standing::Reads,
             _ => Standing::Writes,
         })
+    }
+
+    fn again(&self) -> Box<dyn Member> {
+        Box::new(Self::new(self.line.address().clone(), Arc::clone(&self.clock)))
     }
 
     fn leave(&mut self) {

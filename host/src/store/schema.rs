@@ -1,18 +1,19 @@
 //! The tables of the contract, the versions that pm has made of them, and the runner that gets there.
 //!
 //! `migrate` only adds: missing tables in the shape that the replaced service used, an index on the alarms, and the
-//! optional tables of groups and dependencies; it never changes or drops what is there. It is safe to repeat and safe when two run at once: each step is one
+//! optional tables of groups, dependencies and attempts; it never changes or drops what is there. It is safe to repeat and safe when two run at once: each step is one
 //! statement that is made only when its result is missing, and "already there" from the engine counts as done. A
 //! version newer than [`NEWEST`] is refused, because its meaning is unknown here.
 //!
 //! Why an own runner: refinery takes no lock on MySQL, where DDL cannot be rolled back either, unwraps on a history
-//! it cannot read, pins the version of rusqlite and brings a C library; three steps do not pay for that.
+//! it cannot read, pins the version of rusqlite and brings a C library; a few steps do not pay for that.
 
+use super::attempts;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use crate::ports::StoreError;
 
 /// The newest version this pm knows.
-pub(super) const NEWEST: u32 = 4;
+pub(super) const NEWEST: u32 = 5;
 
 /// The tables of the contract with their columns.
 const CONTRACT: [(&str, &[&str]); 2] = [
@@ -49,6 +50,8 @@ pub(super) trait Tables {
     fn exact_text(&self) -> &'static str;
     /// The type of a column for small numbers.
     fn small_number(&self) -> &'static str;
+    /// The type of a column for moments with milliseconds, which are stored as they are given.
+    fn moment(&self) -> &'static str;
     /// Makes one table or index.
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError>;
     /// Notes in `pm_schema` that a version has been reached, if that is not noted yet.
@@ -107,11 +110,13 @@ pub(super) fn migrate(tables: &mut dyn Tables) -> Result<Vec<String>, StoreError
         relation(tables, &pairs, &mut done)?;
     }
     note(tables, before, 3, "groups and dependencies", &mut done)?;
+    published(tables, &mut done)?;
+    note(tables, before, 4, "attempts of all hosts", &mut done)?;
     if tables.columns("pm_host")?.is_empty() {
         let made = tables.make(HOSTS)?;
         done.extend((made == Ran::Done).then(|| "created pm_host".to_owned()));
     }
-    note(tables, before, 4, "the leases of hosts", &mut done)?;
+    note(tables, before, 5, "the leases of hosts", &mut done)?;
     done.extend(tables.more()?);
     Ok(done)
 }
@@ -178,6 +183,15 @@ fn relation(tables: &mut dyn Tables, pairs: &Pairs, done: &mut Vec<String>) -> R
     if tables.columns(pairs.table)?.is_empty() {
         let made = tables.make(&pairs.definition(tables))?;
         done.extend((made == Ran::Done).then(|| format!("created {}", pairs.table)));
+    }
+    Ok(())
+}
+
+/// Version 4: likewise, the attempts of all hosts.
+fn published(tables: &mut dyn Tables, done: &mut Vec<String>) -> Result<(), StoreError> {
+    if tables.columns(attempts::TABLE)?.is_empty() {
+        let made = tables.make(&attempts::definition(tables))?;
+        done.extend((made == Ran::Done).then(|| format!("created {}", attempts::TABLE)));
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Host, Lease, Ring, Row, Rows, Schema, ServerTime, Speaker, StoreError,
-    Trouble,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Ring, Row, Rows, Schema,
+    ServerTime, Speaker, StoreError, Trouble,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -40,6 +40,8 @@ pub(super) trait Member: AlarmStore {
     fn is_open(&self) -> bool;
     /// Whether the server takes changes.
     fn standing(&mut self) -> Result<Standing, StoreError>;
+    /// The same once more, with connections of its own.
+    fn again(&self) -> Box<dyn Member>;
     /// Gives up its connections.
     fn leave(&mut self);
 }
@@ -301,6 +303,15 @@ impl AlarmStore for Several {
 
     fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
         self.call(&mut |store| store.time())
+    }
+
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.call(&mut |store| store.publish(publications))
+    }
+
+    fn another(&self) -> Option<Box<dyn AlarmStore>> {
+        let stores = self.places.iter().map(|place| place.store.again()).collect();
+        Some(Box::new(Self::new(stores, Arc::clone(&self.clock))))
     }
 
     fn hold(&mut self, speaker: &Speaker, epoch: Option<i64>) -> Result<Lease, StoreError> {

@@ -7,6 +7,7 @@
 
 mod bell;
 mod failure;
+mod publish;
 mod tables;
 
 use super::notes;
@@ -16,7 +17,9 @@ use super::schema;
 use super::{Access, Push, SqliteAddress};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{AlarmStore, Bell, Cleared, Row, Rows, Schema, StoreError, Trouble};
+use crate::ports::{
+    AlarmStore, Bell, Cleared, Publication, Published, Row, Rows, Schema, StoreError, Trouble,
+};
 use crate::write_ahead::write_ahead;
 use failure::Place;
 use jiff::tz::TimeZone;
@@ -276,6 +279,14 @@ impl AlarmStore for SqliteStore {
             missing: schema::missing(&mut tables)?,
             denied: Vec::new(),
         })
+    }
+
+    fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
+        self.put(publications)
+    }
+
+    fn another(&self) -> Option<Box<dyn AlarmStore>> {
+        Some(Box::new(Self::new(self.address.clone())))
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {

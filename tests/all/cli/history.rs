@@ -130,3 +130,33 @@ fn what_is_older_than_it_is_kept_goes_while_the_daemon_works() {
     assert!(names.all(|name| name == "db"), "{all:#}");
     sandbox.stop();
 }
+
+#[test]
+fn a_row_that_the_table_does_not_take_holds_up_no_other() {
+    let mut sandbox = worked();
+    let alarms = rusqlite::Connection::open(sandbox.dir().join("alarms.db")).unwrap();
+    let told = |what: &str| -> i64 {
+        alarms
+            .query_row(&format!("SELECT COUNT(*) FROM pm_attempt WHERE {what}"), [], |row| row.get(0))
+            .unwrap()
+    };
+    sandbox.start();
+    sandbox.until("both to be published", |_| told("process_name IN ('web', 'db')") >= 2);
+    sandbox.stop();
+    alarms
+        .execute_batch(
+            "DELETE FROM pm_attempt; CREATE TRIGGER picky BEFORE INSERT ON pm_attempt WHEN NEW.process_name = 'web' \
+             BEGIN SELECT RAISE(ABORT, 'web is not wanted here'); END",
+        )
+        .unwrap();
+    let journal = rusqlite::Connection::open(sandbox.dir().join("state/journal.db")).unwrap();
+    journal.execute("UPDATE attempts SET published = 0", []).unwrap();
+    drop(journal);
+    sandbox.start();
+    sandbox.until_log("is not published: publishing attempts in pm_attempt");
+    sandbox.until("the others to be published", |_| told("process_name = 'db'") >= 1);
+    assert_eq!(told("process_name = 'web'"), 0);
+    sandbox.stop();
+    let said = sandbox.log().matches("web is not wanted here").count();
+    assert_eq!(said, 1, "{}", sandbox.log());
+}

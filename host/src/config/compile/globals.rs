@@ -64,6 +64,7 @@ pub(super) fn history(mut reader: Reader<'_>) -> History {
     let history = History {
         days: reader.number("days", 1..=3650).unwrap_or(90),
         size_mib: reader.number("size", 16..=1_000_000).unwrap_or(256),
+        publish: reader.value("publish").unwrap_or(true),
     };
     reader.finish();
     history

@@ -141,3 +141,38 @@ fn a_file_of_an_older_version_uses_its_free_pages_again() {
     let again = count(&journal, "PRAGMA page_count");
     assert!(again <= full + full / 20, "{full} pages, then {again}");
 }
+
+#[test]
+fn each_state_of_an_attempt_is_to_be_published_until_that_is_noted() {
+    let directory = TempDir::new().unwrap();
+    let journal = opened(&directory);
+    let waiting = || -> Vec<(i64, i64)> {
+        let waiting = journal.unpublished("shop1", 9).unwrap();
+        waiting.iter().map(|one| (one.attempt.id.0, one.revision)).collect()
+    };
+    let open = journal.begin(&intent("open", 1)).unwrap();
+    let web = ended(&journal, "web", 1);
+    assert_eq!(waiting(), [(web.0, 1)], "one that is under way is not told");
+    let told = journal.unpublished("shop1", 9).unwrap();
+    assert_eq!((told[0].host.as_str(), told[0].journal.len()), ("shop1", 16));
+    // Its effect becomes known after it was read and before it is noted.
+    journal.judged(&name("web"), Effect::Relapsed).unwrap();
+    journal.published(&told).unwrap();
+    assert_eq!(waiting(), [(web.0, 2)]);
+    journal.published(&journal.unpublished("shop1", 9).unwrap()).unwrap();
+    assert_eq!(waiting(), []);
+    journal.published(&told).unwrap();
+    assert_eq!(waiting(), [], "an older state does not come back");
+    journal.end(open, &name("open"), &record(End::Failed, 2), None).unwrap();
+    assert_eq!(waiting(), [(open.0, 1)]);
+    let again = opened(&directory).unpublished("shop1", 9).unwrap();
+    assert_eq!(again[0].journal, told[0].journal, "the name of the journal stays");
+    let plan = count_plan(&journal);
+    assert!(plan.contains("attempts_unpublished"), "{plan}");
+}
+
+/// How what waits is found.
+fn count_plan(journal: &FileJournal) -> String {
+    let sql = "EXPLAIN QUERY PLAN SELECT id FROM attempts WHERE revision > published AND ended_wall IS NOT NULL ORDER BY id LIMIT 9";
+    journal.inner().conn.query_row(sql, [], |row| row.get(3)).unwrap()
+}

@@ -2,7 +2,7 @@
 //!
 //! Nothing in them comes from outside: numbers only; all texts are bound.
 
-use super::{MysqlStore, bytes_of, of_host};
+use super::MysqlStore;
 use crate::ports::StoreError;
 use crate::store::lease::{self, Leases};
 use crate::store::rows::{ALARM_COLUMNS, Cell};
@@ -49,4 +49,14 @@ impl Leases for MysqlStore {
     fn change(&mut self, doing: &str, sql: &str) -> Result<u64, StoreError> {
         self.line.change(doing, sql, Vec::new())
     }
+}
+
+/// A text column as the bytes of its UTF-8, whatever its character set and collation.
+pub(super) fn bytes_of(column: &str) -> String {
+    format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)")
+}
+
+/// The condition for one host; the number is no text from outside.
+pub(super) fn of_host(column: &str, host: Option<i64>) -> String {
+    host.map_or_else(String::new, |host| format!(" AND {column} = {host}"))
 }

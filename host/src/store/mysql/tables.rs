@@ -58,6 +58,10 @@ impl Tables for MysqlTables<'_> {
         "TINYINT"
     }
 
+    fn moment(&self) -> &'static str {
+        "DATETIME(3)"
+    }
+
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError> {
         let done = self.line.run_unless("creating the tables of the alarms", statement, ALREADY_THERE)?;
         Ok(if done { Ran::Done } else { Ran::AlreadyThere })

@@ -97,6 +97,10 @@ impl Tables for PostgresTables<'_> {
         "VARCHAR(100) COLLATE \"C\""
     }
 
+    fn moment(&self) -> &'static str {
+        "TIMESTAMP(3)"
+    }
+
     fn small_number(&self) -> &'static str {
         "SMALLINT"
     }

@@ -100,6 +100,9 @@ impl Member for Double {
         let reads = outside?.states[self.0] == Some(State::Reads);
         Ok(if reads { Standing::Reads } else { Standing::Writes })
     }
+    fn again(&self) -> Box<dyn Member> {
+        Box::new(Self(self.0, Arc::clone(&self.1), self.2))
+    }
     fn leave(&mut self) {
         self.1.lock().unwrap().open[self.0] = false;
     }

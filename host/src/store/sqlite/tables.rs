@@ -72,6 +72,10 @@ impl Tables for SqliteTables<'_> {
         "TINYINT"
     }
 
+    fn moment(&self) -> &'static str {
+        "DATETIME(3)"
+    }
+
     fn make(&mut self, statement: &str) -> Result<Ran, StoreError> {
         match self.conn.execute_batch(statement) {
             Ok(()) => Ok(Ran::Done),
