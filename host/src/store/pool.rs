@@ -8,7 +8,7 @@
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{AlarmStore, Cleared, Row, Rows, Schema, StoreError};
-use crate::store::several::{Member, Standing};
+use crate::store::several::{Member, Mode};
 use std::collections::BTreeSet;
 
 /// A connection more pays for itself from this many clearings on.
@@ -159,8 +159,8 @@ impl<S: Member> Member for Pool<S> {
         self.first.is_open()
     }
 
-    fn standing(&mut self) -> Result<Standing, StoreError> {
-        self.first.standing()
+    fn mode(&mut self) -> Result<Mode, StoreError> {
+        self.first.mode()
     }
 
     fn leave(&mut self) {
