@@ -34,6 +34,13 @@ macro_rules! on_each_engine {
                 }
             })*
         }
+        mod behind_several_addresses {
+            $(#[test] fn $test() {
+                if let Some(database) = crate::store_contract::engines::Twofold::new() {
+                    super::$test(&database);
+                }
+            })*
+        }
         mod on_mariadb {
             $(#[test] fn $test() {
                 if let Some(database) = crate::store_contract::engines::MariaDb::new() {

@@ -13,6 +13,7 @@ mod bell;
 mod connect;
 mod failure;
 mod line;
+mod mode;
 mod publish;
 mod statements;
 mod tables;
@@ -23,7 +24,7 @@ use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
-use super::several::{Member, Standing};
+use super::several::{Member, Mode};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
@@ -31,7 +32,7 @@ use crate::ports::{
     AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Row, Rows, Schema, ServerTime,
     Speaker, StoreError, Trouble, Waited,
 };
-use failure::{NO_PARENT, NO_TABLE, NO_VARIABLE, NOT_FOR_US, TAKEN};
+use failure::{NO_PARENT, NO_TABLE, NOT_FOR_US, TAKEN};
 use jiff::tz::TimeZone;
 use line::Line;
 use mysql::Value;
@@ -368,33 +369,8 @@ impl Member for MysqlStore {
         self.line.is_open()
     }
 
-    fn standing(&mut self) -> Result<Standing, StoreError> {
-        let doing = "asking whether the server takes changes";
-        // A node without the others of its cluster answers this and refuses everything else (error 1047). Before it
-        // knows, it waits for them, which is bounded like a lock.
-        let cluster = "SHOW GLOBAL STATUS LIKE 'wsrep_cluster_status'";
-        // A replica; or one that shares the files of the writer.
-        let reads = "SELECT @@GLOBAL.read_only + @@GLOBAL.innodb_read_only";
-        let line = &mut self.line;
-        let mut ask = || {
-            let cluster = line.rows::<2>(doing, cluster, Vec::new())?;
-            let reads = line.rows_unless::<1>(doing, reads, Vec::new(), &[NO_VARIABLE])?;
-            Ok::<_, StoreError>((cluster, reads))
-        };
-        let alone = |word: &Cell| *word == Cell::Text("non-Primary".to_owned());
-        match ask() {
-            Ok((cluster, reads)) if !cluster.first().is_some_and(|[_, word]| alone(word)) => {
-                let writes = matches!(reads.as_deref(), None | Some([[Cell::Int(0)]]));
-                Ok(if writes { Standing::Writes } else { Standing::Reads })
-            }
-            Err(error) if error.trouble != Trouble::Conflict => Err(error),
-            _ => Err(StoreError {
-                trouble: Trouble::Away,
-                attempted: format!("{doing} at {}", self.line.at()),
-                why: "the node does not hear from its cluster".to_owned(),
-                hint: Some("look at the other nodes of the cluster"),
-            }),
-        }
+    fn mode(&mut self) -> Result<Mode, StoreError> {
+        mode::of(&mut self.line)
     }
 
     fn again(&self) -> Box<dyn Member> {

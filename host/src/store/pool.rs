@@ -11,7 +11,7 @@ use crate::ports::{
     AlarmStore, Bell, Cleared, Host, Lease, Publication, Published, Row, Rows, Schema, ServerTime, Speaker,
     StoreError,
 };
-use crate::store::several::{Member, Standing};
+use crate::store::several::{Member, Mode};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -207,8 +207,8 @@ impl<S: Member + 'static> Member for Pool<S> {
         self.first.is_open()
     }
 
-    fn standing(&mut self) -> Result<Standing, StoreError> {
-        self.first.standing()
+    fn mode(&mut self) -> Result<Mode, StoreError> {
+        self.first.mode()
     }
 
     fn again(&self) -> Box<dyn Member> {

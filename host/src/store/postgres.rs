@@ -25,7 +25,7 @@ use super::notes;
 use super::relations::{DEPENDENCIES, GROUPS, Pairs};
 use super::rows::{self, Cell, Left, ROW_COLUMNS};
 use super::schema::{self, Tables as _};
-use super::several::{Member, Standing};
+use super::several::{Member, Mode};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
 use crate::ports::{
@@ -341,13 +341,13 @@ impl Member for PostgresStore {
         self.line.is_open()
     }
 
-    fn standing(&mut self) -> Result<Standing, StoreError> {
+    fn mode(&mut self) -> Result<Mode, StoreError> {
         // A standby is in recovery; others may be told to read only.
         let sql = "SELECT current_setting('transaction_read_only')";
         let doing = "asking whether the server takes changes";
         Ok(match self.line.rows::<1>(doing, sql, &[])?.as_slice() {
-            [[Cell::Text(word)]] if word == "on" => Standing::Reads,
-            _ => Standing::Writes,
+            [[Cell::Text(word)]] if word == "on" => Mode::Reads,
+            _ => Mode::Writes,
         })
     }
 

@@ -39,7 +39,7 @@ pub(super) trait Member: AlarmStore {
     /// Whether it has a connection that is not in doubt.
     fn is_open(&self) -> bool;
     /// Whether the server takes changes.
-    fn standing(&mut self) -> Result<Standing, StoreError>;
+    fn mode(&mut self) -> Result<Mode, StoreError>;
     /// The same once more, with connections of its own.
     fn again(&self) -> Box<dyn Member>;
     /// Gives up its connections.
@@ -48,7 +48,7 @@ pub(super) trait Member: AlarmStore {
 
 /// What a server can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Mode {
     /// Everything.
     Writes,
     /// Reading.
@@ -152,9 +152,9 @@ impl Several {
         let mut readable = None;
         let mut last = None;
         for index in order {
-            match self.places[index].store.standing() {
-                Ok(Standing::Writes) => return Ok(self.choose(index, Standing::Writes)),
-                Ok(Standing::Reads) => {
+            match self.places[index].store.mode() {
+                Ok(Mode::Writes) => return Ok(self.choose(index, Mode::Writes)),
+                Ok(Mode::Reads) => {
                     let why = "it is read-only".to_owned();
                     self.places[index].why = Some((Trouble::ReadOnly, why));
                     if readable.is_none() || self.used == Some(index) {
@@ -172,16 +172,16 @@ impl Several {
         }
         // Reading is better than nothing, and the one that was read before better than another.
         match readable {
-            Some(index) => Ok(self.choose(index, Standing::Reads)),
+            Some(index) => Ok(self.choose(index, Mode::Reads)),
             None => Err(self.nobody(last)),
         }
     }
 
     /// Uses an address from now on, and says so when it is another one than before.
-    fn choose(&mut self, index: usize, standing: Standing) -> usize {
+    fn choose(&mut self, index: usize, mode: Mode) -> usize {
         let before = self.used.replace(index);
         self.serving = true;
-        let since = (standing == Standing::Reads).then(|| self.clock.now().boot);
+        let since = (mode == Mode::Reads).then(|| self.clock.now().boot);
         let read_before = std::mem::replace(&mut self.only_read, since).is_some();
         for (other, place) in self.places.iter_mut().enumerate() {
             if other != index {
@@ -190,9 +190,9 @@ impl Several {
         }
         let place = &mut self.places[index];
         (place.failed, place.why, place.refused) = (0, None, None);
-        let only = match standing {
-            Standing::Writes => "",
-            Standing::Reads => " (it can only be read; no address takes changes)",
+        let only = match mode {
+            Mode::Writes => "",
+            Mode::Reads => " (it can only be read; no address takes changes)",
         };
         let at = format!("{}{only}", self.places[index].store.at());
         match before.map(|before| (before, &self.places[before])) {
@@ -201,7 +201,7 @@ impl Several {
                 let why = old.why.as_ref().map_or("", |(_, why)| why);
                 warn!("The alarm database is used at {at} from now on, not at {}: {why}", old.store.at());
             }
-            Some(_) if read_before != (standing == Standing::Reads) => {
+            Some(_) if read_before != (mode == Mode::Reads) => {
                 info!("The alarm database at {at} {}", if read_before { "takes changes" } else { "is used" });
             }
             Some(_) => {}

@@ -11,7 +11,7 @@ enum State {
     Up,
     /// It answers, and takes no changes.
     Reads,
-    /// It takes no changes since its standing was asked.
+    /// It takes no changes since its mode was asked.
     Demoted,
     Down,
     /// Its session was killed; it can be reached again.
@@ -26,7 +26,7 @@ enum State {
 #[derive(Default)]
 struct Outside {
     states: Vec<Option<State>>,
-    /// What was asked of which address: `a?` its standing, `a` a call, `a7` the clearing of row 7.
+    /// What was asked of which address: `a?` its mode, `a` a call, `a7` the clearing of row 7.
     asked: Vec<String>,
     open: Vec<bool>,
     cleared: Vec<i64>,
@@ -92,13 +92,13 @@ impl Member for Double {
     fn is_open(&self) -> bool {
         self.1.lock().unwrap().open[self.0]
     }
-    fn standing(&mut self) -> Result<Standing, StoreError> {
+    fn mode(&mut self) -> Result<Mode, StoreError> {
         let outside = self.ask("?", false);
         if matches!(&outside, Err(error) if error.why == "Forbids") {
-            return Ok(Standing::Writes);
+            return Ok(Mode::Writes);
         }
         let reads = outside?.states[self.0] == Some(State::Reads);
-        Ok(if reads { Standing::Reads } else { Standing::Writes })
+        Ok(if reads { Mode::Reads } else { Mode::Writes })
     }
     fn again(&self) -> Box<dyn Member> {
         Box::new(Self(self.0, Arc::clone(&self.1), self.2))
