@@ -36,7 +36,7 @@ use book::{Book, Running};
 use chores::Chores;
 use keeper::{Command, Keeper, Progress};
 use pool::Pool;
-use publisher::{Bell, Word};
+use publisher::{Answers, Bell, Word};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -222,9 +222,8 @@ impl Daemon {
                 self.arrange();
             }
             Event::Link(state) => {
-                if state.is_ok() {
-                    self.publisher.tell(Word::Back);
-                }
+                let answers = if state.is_ok() { Answers::Yes } else { Answers::No };
+                self.publisher.tell(Word::Link(answers));
                 self.book.linked(state);
             }
             Event::Delivered(rows) => self.book.delivered(&rows),
