@@ -37,6 +37,8 @@ pub(crate) const READ: &[&str] = &["SELECT ON {db}.PROCESE", "SELECT ON {db}.STA
 const WHOLE: &[&str] = &["SELECT, UPDATE ON {db}.*"];
 /// A process that is always restarted at once; see [`World::round`].
 const MARKER: &str = "[process.marker]\nrestart_strategy = custom\nrestart_command = true\n";
+/// Attempts are not published, so that the connections are those of the polls and clearings.
+const UNTOLD: &str = "[history]\npublish = no\n";
 /// What the log says when it is worse than before.
 const LOST: &str = "Trying again until it works";
 /// What the log says when it is better.
@@ -366,7 +368,7 @@ fn config(database: &str, monitor: &str, sections: &str) -> String {
     format!(
         "[database]\n{database}\n[monitor]\ncheck_interval = 0.1\nmax_restart_failures = 3\n\
          circuit_reset_time = 600\nstate_dir = @DIR@/state\n{monitor}\n{UNHURRIED}\n[logging]\nfile = @DIR@/pm.log\n\
-         syslog = no\n\n[self_recovery]\nheartbeat_file = @DIR@/heartbeat\n\n{sections}{MARKER}"
+         syslog = no\n\n[self_recovery]\nheartbeat_file = @DIR@/heartbeat\n\n{UNTOLD}\n{sections}{MARKER}"
     )
 }
 

@@ -40,7 +40,7 @@ use chores::Chores;
 use keeper::{Command, Keeper, Progress};
 use lease::Tenure;
 use pool::Pool;
-use publisher::{Press, Word};
+use publisher::{Answers, Press, Word};
 use push::{Pace, Push};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -237,9 +237,8 @@ impl Daemon {
                 self.arrange();
             }
             Event::Link(state) => {
-                if state.is_ok() {
-                    self.publisher.tell(Word::Back);
-                }
+                let answers = if state.is_ok() { Answers::Yes } else { Answers::No };
+                self.publisher.tell(Word::Link(answers));
                 self.book.linked(state);
             }
             Event::Delivered(rows) => {

@@ -17,6 +17,7 @@ const BATCH: usize = 100;
 /// The pause after trouble, doubled each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 /// How long the table is not looked for when there is none.
 const NOWHERE_PAUSE: Duration = Duration::from_secs(600);
 
@@ -24,12 +25,19 @@ const NOWHERE_PAUSE: Duration = Duration::from_secs(600);
 pub(super) enum Word {
     /// There may be something to publish.
     Look,
-    /// The database is back, as the polls see it.
-    Back,
+    /// Whether the database answers, as the polls see it: one server is not asked by two clocks.
+    Link(Answers),
     /// Another database, or none any more.
     Replace(Option<Box<dyn AlarmStore>>),
     /// Whether it is wanted at all.
     Switch(bool),
+}
+
+/// Whether the database answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    Yes,
+    No,
 }
 
 /// How to tell it; it leaves when this is dropped.
@@ -44,8 +52,17 @@ impl Press {
         wanted: bool,
     ) -> Self {
         let (sender, words) = channel();
-        let publisher =
-            Publisher { store, journal, clock, host, wanted, said: false, failures: 0, not_before: Ticks(0) };
+        let publisher = Publisher {
+            store,
+            journal,
+            clock,
+            host,
+            wanted,
+            answers: Answers::Yes,
+            said: false,
+            failures: 0,
+            not_before: Ticks(0),
+        };
         let started =
             std::thread::Builder::new().name("pm-publish".to_owned()).spawn(move || publisher.run(&words));
         if let Err(error) = started {
@@ -74,6 +91,7 @@ struct Publisher {
     host: String,
     /// Whether the operator wants it.
     wanted: bool,
+    answers: Answers,
     /// Whether it was said that there is no table.
     said: bool,
     failures: u32,
@@ -101,13 +119,14 @@ impl Publisher {
             };
             match word {
                 Ok(Word::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Word::Back) => {
-                    if !self.said {
+                Ok(Word::Link(answers)) => {
+                    self.answers = answers;
+                    if answers == Answers::Yes && !self.said {
                         (self.failures, self.not_before) = (0, Ticks(0));
                     }
                 }
                 Ok(Word::Replace(store)) => {
-                    self.store = store;
+                    (self.store, self.answers) = (store, Answers::Yes);
                     (self.said, self.failures, self.not_before) = (false, 0, Ticks(0));
                 }
                 Ok(Word::Switch(wanted)) => {
@@ -128,16 +147,23 @@ impl Publisher {
         match self.batch() {
             Next::More => Some(Duration::ZERO),
             Next::Rest => {
-                // The connection is not kept for what may come in hours.
-                self.store = self.store.as_ref().and_then(|store| store.another());
+                self.hang_up();
                 None
             }
-            Next::Later => Some(self.not_before.since(self.clock.now().boot)),
+            Next::Later => {
+                self.hang_up();
+                Some(self.not_before.since(self.clock.now().boot))
+            }
         }
     }
 
+    /// The connection is not kept for what may come in hours.
+    fn hang_up(&mut self) {
+        self.store = self.store.as_ref().and_then(|store| store.another());
+    }
+
     fn batch(&mut self) -> Next {
-        if self.store.is_none() || !self.wanted {
+        if self.store.is_none() || !self.wanted || self.answers == Answers::No {
             return Next::Rest;
         }
         let waiting = match self.journal.unpublished(&self.host, BATCH) {
@@ -190,7 +216,9 @@ impl Publisher {
             }
             Trouble::Away | Trouble::ReadOnly | Trouble::Refused | Trouble::Schema | Trouble::Conflict => {
                 debug!("{error}. Attempts are published later");
-                let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures));
+                // Servers lock accounts.
+                let first = if error.trouble == Trouble::Refused { REFUSED_PAUSE } else { FIRST_PAUSE };
+                let pause = first.saturating_mul(2_u32.saturating_pow(self.failures));
                 self.failures = self.failures.saturating_add(1);
                 Some(self.later(pause.min(LONGEST_PAUSE)))
             }

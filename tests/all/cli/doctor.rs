@@ -77,6 +77,7 @@ fn a_pm_that_works_has_no_problems_and_every_check_says_what_it_saw() {
 fn what_is_made_wrong_is_found_and_its_command_puts_it_right() {
     let mut sandbox = healthy();
     sandbox.start();
+    sandbox.until("a heartbeat", |sandbox| !sandbox.read("heartbeat").is_empty());
     sandbox.until("the tables", |sandbox| sandbox.pm(&["alarm", "list"]).code == 0);
     sandbox.stop();
     mode(&sandbox.config(), 0o666);
@@ -164,6 +165,7 @@ fn somebody_without_rights_learns_what_was_not_looked_at() {
     }
     let mut sandbox = healthy();
     sandbox.start();
+    sandbox.until("a heartbeat", |sandbox| !sandbox.read("heartbeat").is_empty());
     sandbox.until("the tables", |sandbox| sandbox.pm(&["alarm", "list"]).code == 0);
     mode(sandbox.dir(), 0o755);
     let as_nobody = |words: &[&str]| {

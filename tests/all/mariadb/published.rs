@@ -1,6 +1,6 @@
 //! Attempts in the table that all hosts share: once each, without a right, after an outage, after a kill.
 
-use super::{BACK, Base, LEAST, LOST, R8, World, custom};
+use super::{BACK, Base, LEAST, LOST, R8, UNTOLD, World, custom};
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, OptsBuilder};
 use pm_tests::proxy::{Fault, Proxy};
@@ -29,6 +29,13 @@ fn migrated() -> Option<Base> {
     Some(base)
 }
 
+/// A world that publishes.
+fn telling(base: Base, database: &str, sections: &str) -> World {
+    let world = World::on(base, database, "", sections);
+    world.configure(&world.read("config.ini").replace(UNTOLD, ""));
+    world
+}
+
 impl World {
     /// The rows of the table, and how many keys they have.
     fn published(&self) -> (i64, i64) {
@@ -51,7 +58,7 @@ fn each_attempt_is_published_once_with_what_became_of_it() {
     let database = base.tcp(&base.account(PUBLISHES), base.server.port);
     let secret =
         custom("leaks", "restart_command = echo login: password=hunter2 >&2; false\nmax_attempts = 1");
-    let mut world = World::on(base, &database, "", &(custom("web", WEB) + &secret));
+    let mut world = telling(base, &database, &(custom("web", WEB) + &secret));
     world.start();
     let id = world.handled("web");
     world.until_published(1);
@@ -81,7 +88,9 @@ fn each_attempt_is_published_once_with_what_became_of_it() {
 
 #[test]
 fn without_the_table_or_the_right_it_is_said_once_and_pm_goes_on() {
-    let Some(mut world) = World::new(&custom("web", WEB)) else { return };
+    let Some(base) = Base::new(R8) else { return };
+    let database = base.tcp(&base.account(LEAST), base.server.port);
+    let mut world = telling(base, &database, &custom("web", WEB));
     world.start();
     for _ in 0..2 {
         world.round();
@@ -94,7 +103,7 @@ fn without_the_table_or_the_right_it_is_said_once_and_pm_goes_on() {
 
     let Some(base) = migrated() else { return };
     let database = base.tcp(&base.account(LEAST), base.server.port);
-    let mut world = World::on(base, &database, "", &custom("web", WEB));
+    let mut world = telling(base, &database, &custom("web", WEB));
     world.start();
     world.round();
     world.until_said("Attempts are not published", 1);
@@ -102,7 +111,7 @@ fn without_the_table_or_the_right_it_is_said_once_and_pm_goes_on() {
     assert_eq!((world.said("not published"), world.published().0), (1, 0), "{}", world.log());
     world.stop();
     let config = world.read("config.ini");
-    world.configure(&format!("{config}[history]\npublish = no\n"));
+    world.configure(&format!("{config}{UNTOLD}"));
     world.start();
     world.round();
     world.stop();
@@ -115,7 +124,7 @@ fn what_was_not_published_while_the_database_was_away_or_pm_was_killed_is_caught
     let user = base.account(PUBLISHES);
     let proxy = Proxy::to(base.server.port);
     let database = base.tcp(&user, proxy.port()) + "connect_timeout = 0.5\nread_timeout = 1\n";
-    let mut world = World::on(base, &database, "", &custom("web", WEB));
+    let mut world = telling(base, &database, &custom("web", WEB));
     world.start();
     world.handled("web");
     world.until_published(1);
@@ -152,7 +161,7 @@ fn what_was_not_published_while_the_database_was_away_or_pm_was_killed_is_caught
 fn a_table_that_somebody_has_locked_delays_no_restart() {
     let Some(base) = migrated() else { return };
     let database = base.tcp(&base.account(PUBLISHES), base.server.port) + "read_timeout = 1\n";
-    let mut world = World::on(base, &database, "", &custom("web", WEB));
+    let mut world = telling(base, &database, &custom("web", WEB));
     let options = OptsBuilder::new()
         .socket(world.base.server.socket.to_str())
         .user(Some(&world.base.server.user))

@@ -1,7 +1,7 @@
 //! The table of attempts that all hosts share: once per attempt, whatever is repeated, whoever is hostile, however old the
 //! tables are.
 
-use super::engines::{Database, fixture, name};
+use super::engines::{Database, Engine, fixture, name};
 use super::on_each_engine;
 use pm_host::policy::model::{AttemptId, End, Name};
 use pm_host::policy::time::Wall;
@@ -66,7 +66,11 @@ fn an_attempt_stands_there_once_in_its_newest_state(database: &dyn Database) {
     ] {
         assert_eq!(first(column), value, "{column}");
     }
-    let moment = if database.is_server() { "CAST(began_at AS CHAR)" } else { "began_at" };
+    let moment = match database.engine() {
+        Engine::Sqlite => "began_at",
+        Engine::MariaDb => "CAST(began_at AS CHAR)",
+        Engine::PostgreSql => "to_char(began_at, 'YYYY-MM-DD HH24:MI:SS.MS')",
+    };
     assert_eq!(first(moment), "2026-01-01 00:00:00.250");
     assert_eq!(store.publish(&[]).unwrap(), Published::All);
 }
@@ -93,7 +97,7 @@ fn texts_are_cut_to_their_columns_and_hostile_ones_are_data(database: &dyn Datab
     hostile.attempt.ended =
         Some((Wall(1_767_225_601_000), End::Failed, 1, "login: token=abc123 \u{1b}[2J".to_owned()));
     store.publish(&[long, hostile]).unwrap();
-    let length = if database.is_server() { "CHAR_LENGTH" } else { "LENGTH" };
+    let length = if database.engine() == Engine::Sqlite { "LENGTH" } else { "CHAR_LENGTH" };
     assert_eq!(told(&*database, &format!("{length}(process_name)"))[0], "100");
     assert_eq!(told(&*database, &format!("{length}(detail)"))[0], "500");
     assert_eq!(told(&*database, "process_name")[1], "'); DROP TABLE pm_attempt; --");
