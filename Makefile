@@ -57,7 +57,9 @@ fuzz:
 	@command -v c++ >/dev/null || { echo 'make fuzz needs a C++ compiler, for libFuzzer'; exit 1; }
 	for target in $(TARGETS); do \
 	  mkdir -p fuzz/corpus/$$target; \
-	  $(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target fuzz/inputs/$$target -- \
+	  seeds=fuzz/inputs/$$target; \
+	  [ $$target != configuration ] || seeds="$$seeds tests/fixtures/config/valid tests/fixtures/config/invalid"; \
+	  $(FUZZ) run --sanitizer none $$target fuzz/corpus/$$target $$seeds -- \
 	    -max_total_time=$(or $(SECONDS),60) -timeout=10 -max_len=8192 || exit 1; \
 	done
 

@@ -123,7 +123,8 @@ pub(crate) fn names(bytes: &[u8]) {
 /// Whether a shell sees one word, inside of quotes or outside, and no option.
 fn harmless(put: &str) -> bool {
     let text = put.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).unwrap_or(put);
-    let plain = |c: char| c.is_alphanumeric() || "._@:- ".contains(c);
+    // Combining marks, too: names are written in all ways that Unicode has for an accent.
+    let plain = |c: char| c.is_alphanumeric() || "._@:- ".contains(c) || ('\u{300}'..='\u{36f}').contains(&c);
     let quoted = text.len() + 2 == put.len();
     text.chars().all(plain) && !text.starts_with('-') && (quoted || !text.contains(' '))
 }
