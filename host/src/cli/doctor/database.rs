@@ -9,10 +9,14 @@ use crate::config::Database;
 use crate::policy::model::{Clear, RowId};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
-use crate::ports::{AlarmStore, Cleared, Clock as _, Schema, ServerTime, StoreError, Trouble};
+use crate::ports::{AlarmStore, Cleared, Clock as _, Journal as _, Schema, ServerTime, StoreError, Trouble};
 use std::io::ErrorKind;
 use std::time::Duration;
 
+/// So many attempts that wait are counted.
+const MOST_WAITING: usize = 1_000;
+/// A daemon that can publish has done so by then.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(900);
 /// A row that no table has: keys are positive. It fits into every type of number that a key may have.
 const NO_ROW: RowId = RowId(i32::MIN as i64);
 /// Clocks that differ by more are looked at by hand.
@@ -48,6 +52,7 @@ pub(super) fn examine(context: &Context) -> Vec<Finding> {
         findings.push(rights(store.as_mut()));
     }
     findings.push(clock(context, store.as_mut()));
+    findings.extend(published(context, &schema));
     findings
 }
 
@@ -115,6 +120,36 @@ fn refused(error: &StoreError) -> Finding {
     // The row is of no interest to anybody.
     let what = error.attempted.replace(&format!(" of process_id {}", NO_ROW.0), "");
     Finding::problem("rights", format!("{what}: {}", error.why), Fix::Do(hint.to_owned()))
+}
+
+/// Whether attempts reach the table that all hosts share, if they are to.
+fn published(context: &Context, schema: &Schema) -> Option<Finding> {
+    if !context.config.history.publish {
+        return None;
+    }
+    // The journal has a check of its own.
+    let waiting = context.journal_read_only().ok()?.unpublished("", MOST_WAITING).ok()?;
+    let oldest = waiting.iter().filter_map(|one| one.attempt.ended.as_ref()).map(|(at, ..)| *at).min();
+    let waits = oldest.map(|oldest| context.now().wall.since(oldest));
+    Some(judge_published(schema.version >= Some(4), waiting.len(), waits))
+}
+
+fn judge_published(there: bool, waiting: usize, waits: Option<Duration>) -> Finding {
+    let count = if waiting < MOST_WAITING { waiting.to_string() } else { format!("{MOST_WAITING} or more") };
+    match waits.filter(|waits| *waits > PUBLISHED_WITHIN) {
+        _ if !there => {
+            Finding::none("published", "without version 4 of the tables attempts are not published")
+        }
+        None => Finding::ok("published", "attempts reach the table pm_attempt"),
+        Some(waits) => Finding::warning(
+            "published",
+            format!("{count} attempts wait to be published in pm_attempt, the oldest for {}", lasting(waits)),
+            Fix::Do(
+                "start the daemon, or grant SELECT, INSERT and UPDATE on pm_attempt to this account"
+                    .to_owned(),
+            ),
+        ),
+    }
 }
 
 /// The clock of the server against ours.
@@ -202,6 +237,19 @@ mod tests {
             [("tables", Verdict::Ok), ("index", Verdict::Warning)]
         );
         assert_eq!(verdicts(&[], 4)[0], ("tables", Verdict::Warning));
+    }
+
+    #[test]
+    fn attempts_that_wait_for_long_are_a_warning_where_there_is_a_table_for_them() {
+        let long = Some(Duration::from_secs(3_600));
+        assert_eq!(judge_published(true, 0, None).verdict, Verdict::Ok);
+        assert_eq!(judge_published(true, 3, Some(Duration::from_secs(5))).verdict, Verdict::Ok);
+        assert_eq!(judge_published(false, 3, long).verdict, Verdict::NotApplicable);
+        let found = judge_published(true, MOST_WAITING, long);
+        assert!(
+            found.verdict == Verdict::Warning && found.saw.starts_with("1000 or more attempts"),
+            "{found:?}"
+        );
     }
 
     #[test]
