@@ -9,6 +9,7 @@ mod cluster;
 mod crashes;
 mod doctor;
 mod faults;
+mod fleet;
 mod load;
 mod outages;
 mod published;

@@ -11,6 +11,7 @@
 mod attempts;
 mod engines;
 mod faults;
+mod leases;
 mod postgres;
 mod reach;
 mod relations;

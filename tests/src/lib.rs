@@ -4,6 +4,7 @@ pub mod commands;
 pub mod components;
 pub mod evidence;
 pub mod findings;
+pub mod netns;
 pub mod postgres;
 pub mod proxy;
 pub mod sandbox;

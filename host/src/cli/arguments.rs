@@ -49,6 +49,11 @@ Works without the daemon, the database, a configuration or rights, and says what
 Run it as the account of the daemon: rights are those of whoever looks.
 
 Exit codes: 0 no problems (there may be warnings), 1 problems, 2 wrong usage.";
+const AFTER_HOSTS: &str = "\
+A host speaks while its pm renews its lease, is silent when that has ended without a word, and stopped when its pm was
+stopped in good order.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 the database does not answer.";
 const AFTER_LOOK: &str = "\
 Works whether or not the daemon runs and the database answers.
 
@@ -120,6 +125,9 @@ pub enum Command {
     /// Show processes, alarms, breakers, last attempts, and what operators have ordered.
     #[command(after_help = AFTER_LOOK)]
     Status(FormatOptions),
+    /// Show the hosts that share the database: who speaks for each, and who has fallen silent.
+    #[command(after_help = AFTER_HOSTS)]
+    Hosts(FormatOptions),
     /// Restart one process now, in alarm or not, unless the daemon would not; the outcome counts in the breaker.
     #[command(after_help = AFTER_RESTART)]
     Restart(RestartOptions),

@@ -16,6 +16,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod history;
+mod hosts;
 mod json;
 mod logs;
 mod maintenance;
@@ -79,6 +80,7 @@ fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failur
         Command::Check(options) => check::check(&global, &options, terminal),
         Command::Doctor(options) => doctor::doctor(&global, &options, terminal),
         Command::Status(options) => status::status(&global, &options, terminal),
+        Command::Hosts(options) => hosts::hosts(&global, &options, terminal),
         Command::Restart(options) => restart::restart(&global, &options, terminal),
         Command::Hold(options) => overrides::give(&global, Order::Hold, &options, terminal),
         Command::Observe(options) => overrides::give(&global, Order::Observe, &options, terminal),
