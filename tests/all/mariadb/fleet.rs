@@ -64,7 +64,7 @@ fn a_copy_of_a_machine_observes_and_a_paused_one_that_wakes_up_late_changes_noth
     base.put(1, "web", 1, Some("down"));
     first.pm.until("the restart to begin", |_| first.begun() == 1);
     copy.pm.until_log(
-        "it would be restarted now; only observed, by order of pm_host (another pm speaks for this host)",
+        "Would restart web (ID: 1) now; nothing is done, it is only observed (pm_host, another pm speaks for this host)",
     );
     assert_eq!(copy.begun(), 0);
     // The first one is paused in the middle of its restart for longer than its lease lasts.

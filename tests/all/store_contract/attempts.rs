@@ -117,9 +117,30 @@ fn without_the_table_nothing_is_published_and_nothing_fails(database: &dyn Datab
     assert_eq!(another.publish(&[publication(2, "web")]).unwrap(), Published::All);
 }
 
+/// The table of version 4, as it was made then.
+fn older_attempts(engine: Engine) -> String {
+    let (text, moment) = match engine {
+        Engine::Sqlite => ("VARCHAR(%)", "DATETIME(3)"),
+        Engine::MariaDb => ("VARCHAR(%) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", "DATETIME(3)"),
+        Engine::PostgreSql => ("VARCHAR(%) COLLATE \"C\"", "TIMESTAMP(3)"),
+    };
+    let text = |length: u32| text.replace('%', &length.to_string());
+    let (short, long) = (text(100), text(500));
+    format!(
+        "CREATE TABLE pm_attempt (host {short} NOT NULL, journal {0} NOT NULL, attempt_id BIGINT NOT NULL, \
+         process_name {short} NOT NULL, cause {1} NOT NULL, strategy {short} NOT NULL, acted {short} NULL, \
+         began_at {moment} NOT NULL, ended_at {moment} NOT NULL, outcome {2} NOT NULL, effect {2} NULL, \
+         tries BIGINT NOT NULL, recovery_ms BIGINT NULL, detail {long} NOT NULL, \
+         PRIMARY KEY (host, journal, attempt_id));\n",
+        text(16),
+        text(120),
+        text(20)
+    )
+}
+
 /// What each version consisted of when it was the newest.
 fn an_upgrade_from_every_older_version_keeps_what_is_there(database: &dyn Database) {
-    for version in 0..4 {
+    for version in 0..5 {
         let database = database.empty();
         database.sql(&fixture("r6-host.sql"));
         let mut store = database.store(Some(1));
@@ -139,17 +160,21 @@ fn an_upgrade_from_every_older_version_keeps_what_is_there(database: &dyn Databa
                  INSERT INTO pm_group VALUES ('web', 'front');\n",
             );
         }
+        if version >= 4 {
+            database.sql(&older_attempts(database.engine()));
+        }
         store.add(&name("web")).unwrap();
         store.raise(&Rows::All, "kept").unwrap();
         let done = store.migrate().unwrap();
         let versions = done.iter().filter(|step| step.starts_with("version ")).count();
-        assert_eq!(versions, 4 - version, "{done:?}");
-        assert!(done.contains(&"created pm_attempt".to_owned()), "{done:?}");
+        assert_eq!(versions, 5 - version, "{done:?}");
+        assert!(done.contains(&"created pm_host".to_owned()), "{done:?}");
+        assert_eq!(done.contains(&"created pm_attempt".to_owned()), version < 4, "{done:?}");
         assert_eq!(done.contains(&"created pm_group".to_owned()), version < 3, "{done:?}");
         assert_eq!(store.poll(9).unwrap()[0].notes.as_deref(), Some("kept"));
         assert_eq!(store.relations().unwrap().groups.len(), usize::from(version >= 3));
         let schema = store.schema().unwrap();
-        assert_eq!((schema.version, schema.missing), (Some(4), Vec::new()));
+        assert_eq!((schema.version, schema.missing), (Some(5), Vec::new()));
         assert_eq!(store.publish(&[publication(1, "web")]).unwrap(), Published::All);
         assert!(store.migrate().unwrap().is_empty());
     }

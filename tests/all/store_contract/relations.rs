@@ -146,7 +146,7 @@ fn an_upgrade_from_version_2_adds_the_tables_and_keeps_what_is_there(database: &
         ["created pm_group", "created pm_dependency", "version 3: groups and dependencies"]
     );
     assert_eq!(store.poll(9).unwrap()[0].notes.as_deref(), Some("kept"));
-    assert_eq!(database.column("SELECT version FROM pm_schema ORDER BY version"), ["1", "2", "3", "4"]);
+    assert_eq!(database.column("SELECT version FROM pm_schema ORDER BY version"), ["1", "2", "3", "4", "5"]);
     pair(database, "pm_group", "web", "front");
     assert!(store.migrate().unwrap().is_empty());
     assert_eq!(texts(&store.relations().unwrap().groups), [("web", "front")]);

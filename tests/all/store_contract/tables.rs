@@ -29,7 +29,7 @@ fn every_shape_of_the_tables_works(database: &dyn Database) {
         assert_eq!(store.clear(&restarted(1, Some("up"))).unwrap(), Cleared::Done, "{file}");
         assert_eq!(store.poll(9).unwrap().len(), 0, "{file}");
         let schema = store.schema().unwrap();
-        assert_eq!((schema.version, schema.newest), (None, 4), "{file}");
+        assert_eq!((schema.version, schema.newest), (None, 5), "{file}");
         let indexed = file != "r8.sql" && file != "readme.sql";
         let missing: &[&str] = if indexed { &[] } else { &["index on STATUS_PROCESS (alarma)"] };
         assert_eq!(schema.missing, missing, "{file}");
@@ -124,16 +124,18 @@ fn migrating_creates_what_is_missing_and_nothing_twice(database: &dyn Database) 
             "version 3: groups and dependencies",
             "created pm_attempt",
             "version 4: attempts of all hosts",
+            "created pm_host",
+            "version 5: the leases of hosts",
         ]
     );
     let schema = store.schema().unwrap();
-    assert_eq!((schema.version, schema.missing), (Some(4), Vec::new()));
+    assert_eq!((schema.version, schema.missing), (Some(5), Vec::new()));
     assert!(store.migrate().unwrap().is_empty());
     store.add(&name("web")).unwrap();
     store.raise(&Rows::All, "x").unwrap();
     assert_eq!(store.poll(9).unwrap().len(), 1);
     let versions = database.column("SELECT version FROM pm_schema ORDER BY version");
-    assert_eq!(versions, ["1", "2", "3", "4"]);
+    assert_eq!(versions, ["1", "2", "3", "4", "5"]);
 }
 
 fn migrating_adds_the_index_that_fits(database: &dyn Database) {
@@ -170,7 +172,7 @@ fn two_can_migrate_at_the_same_time(database: &dyn Database) {
         assert_eq!(made(&format!("created {table}")), 1, "{done:?}");
     }
     let schema = database.store(None).schema().unwrap();
-    assert_eq!((schema.version, schema.missing), (Some(4), Vec::new()));
+    assert_eq!((schema.version, schema.missing), (Some(5), Vec::new()));
 }
 
 fn a_newer_version_is_refused(database: &dyn Database) {
@@ -182,7 +184,7 @@ fn a_newer_version_is_refused(database: &dyn Database) {
     assert_eq!(error.trouble, Trouble::Schema);
     let text = error.to_string();
     assert!(
-        text.contains("a newer pm has brought them to version 9, this one knows 4; use the newer pm"),
+        text.contains("a newer pm has brought them to version 9, this one knows 5; use the newer pm"),
         "{text}"
     );
     assert!(store.poll(9).unwrap().is_empty(), "what was added does not hinder reading");
@@ -195,7 +197,7 @@ fn a_new_file_of_the_embedded_engine_has_the_tables_at_once() {
     assert!(store.poll(9).unwrap().is_empty());
     assert_eq!(store.add(&name("web")).unwrap().0, 1);
     let schema = store.schema().unwrap();
-    assert_eq!((schema.version, schema.missing), (Some(4), Vec::new()));
+    assert_eq!((schema.version, schema.missing), (Some(5), Vec::new()));
     assert_eq!(database.column("PRAGMA journal_mode"), ["wal"]);
 }
 
