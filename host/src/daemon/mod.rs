@@ -357,10 +357,12 @@ impl Daemon {
             warn!("{}", wording::handed_over(name));
         }
         self.order(Command::Stop);
+        self.publisher.silence();
         // A database that hangs must not keep pm from leaving: it gets what is left of the time to finish. What it did
-        // not take stays in the outbox.
+        // not take stays in the journal. The last thread that lets go of that closes it in good order.
         let until = self.give_up.map_or(last_words, |give_up| give_up.max(last_words));
-        while !self.keeper.is_finished() && self.parts.clock.now().boot < until {
+        let gone = |daemon: &Self| daemon.keeper.is_finished() && daemon.publisher.has_left();
+        while !gone(&self) && self.parts.clock.now().boot < until {
             if self
                 .inbox
                 .recv_timeout(Duration::from_millis(5))

@@ -9,6 +9,7 @@ use crate::ports::{AlarmStore, Clock, Journal, Publication, Published, Trouble};
 use crate::wording;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
@@ -40,8 +41,11 @@ pub(super) enum Answers {
     No,
 }
 
-/// How to tell it; it leaves when this is dropped.
-pub(super) struct Press(Sender<Word>);
+/// How to tell it; it leaves when this is dropped, or silenced.
+pub(super) struct Press {
+    words: Option<Sender<Word>>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Press {
     /// Starts the thread, which looks at once.
@@ -65,10 +69,9 @@ impl Press {
         };
         let started =
             std::thread::Builder::new().name("pm-publish".to_owned()).spawn(move || publisher.run(&words));
-        if let Err(error) = started {
-            warn!("Attempts are not published: the system refuses another thread: {error}");
-        }
-        let press = Self(sender);
+        let thread = started
+            .map_err(|error| warn!("Attempts are not published: the system refuses another thread: {error}"));
+        let press = Self { words: Some(sender), thread: thread.ok() };
         press.look();
         press
     }
@@ -80,7 +83,17 @@ impl Press {
 
     pub(super) fn tell(&self, word: Word) {
         // Without the thread nothing is published.
-        let _ = self.0.send(word);
+        let _ = self.words.as_ref().map(|words| words.send(word));
+    }
+
+    /// Asks the thread to leave, which it does behind the batch in hand.
+    pub(super) fn silence(&mut self) {
+        self.words = None;
+    }
+
+    /// Whether it has left, and the journal is in no hand of it any more.
+    pub(super) fn has_left(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 

@@ -28,9 +28,10 @@ use super::schema::{self, Tables as _};
 use super::several::{Member, Mode};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
+use crate::policy::time::Wall;
 use crate::ports::{
-    AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Row, Rows, Schema, Speaker,
-    StoreError, Trouble, Waited,
+    AlarmStore, Bell, Cleared, Clock, Host, Lease, Publication, Published, Row, Rows, Schema, ServerTime,
+    Speaker, StoreError, Trouble, Waited,
 };
 use cells::Value;
 use failure::{NO_TABLE, NOT_FOR_US, TAKEN};
@@ -297,6 +298,18 @@ impl AlarmStore for PostgresStore {
         self.limit = None;
         let by_host = self.host_id.is_some();
         self.line.together(MAKING, ALONE, |line| schema::migrate(&mut PostgresTables { line, by_host }))
+    }
+
+    fn time(&mut self) -> Result<Option<ServerTime>, StoreError> {
+        let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint, \
+                   (extract(timezone FROM clock_timestamp()) / 60)::bigint";
+        let told = self.line.rows::<2>("reading the clock of the server", sql, &[])?;
+        Ok(match told.first() {
+            Some([Cell::Int(at), Cell::Int(ahead)]) => {
+                Some(ServerTime { at: Wall(*at), ahead: i32::try_from(*ahead).unwrap_or_default() })
+            }
+            _ => None,
+        })
     }
 
     fn publish(&mut self, publications: &[Publication]) -> Result<Published, StoreError> {
