@@ -74,8 +74,13 @@ fn it_inherits_no_descriptor_no_signal_and_no_mask() {
     rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty()).unwrap();
     let program = Staying::new(Program::new("/"));
     let pid = program.0.pid;
-    let fds: Vec<_> =
-        std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|fd| fd.unwrap().path()).collect();
+    let open = || std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|fd| fd.unwrap().path());
+    // While it starts its loader opens the libraries, one after the other; what it inherited stays open.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while open().count() > 3 && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let fds: Vec<_> = open().collect();
     assert_eq!(fds.len(), 3, "{fds:?}");
     for fd in fds {
         assert_eq!(std::fs::read_link(fd).unwrap(), Path::new("/dev/null"));
