@@ -280,6 +280,9 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
              what a check finds bad is restarted. Clear the wrong alarms (pm alarm clear), or make pm believe them: \
              pm release --mass-alarm"
         ),
+        Notice::MassBelieved { looked: 0, .. } => {
+            "Mass alarm: none of the processes has a check, so nothing speaks against the alarms and they are believed".to_owned()
+        }
         Notice::MassBelieved { looked, healthy } => format!(
             "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
         ),

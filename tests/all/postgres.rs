@@ -299,7 +299,9 @@ fn a_wrong_password_is_tried_once_a_minute_at_most_and_never_shown() {
     let Some(base) = Base::with_tables() else { return };
     let proxy = Proxy::to(base.server.port);
     let database = base.keys(proxy.port());
-    let mut world = World::on(base, &database, "restart_command = echo x >> @DIR@/ran");
+    let mut world =
+        World::on(base, &database, "restart_command = echo x >> @DIR@/ran\n[history]\npublish = no");
+    // Publishing has a connection of its own, made when there is something to publish.
     let password = |world: &World, password: &str| {
         world.base.sql(&format!("ALTER ROLE {} PASSWORD '{password}'", world.base.name));
     };

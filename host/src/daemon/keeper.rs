@@ -107,7 +107,7 @@ impl Keeper {
         let mut last = Ticks(0);
         self.push.listen_to(self.store.bell());
         loop {
-            let pause = next.min(self.tenure.due()).since(self.clock.now().boot);
+            let pause = next.min(self.tenure_due()).since(self.clock.now().boot);
             match commands.recv_timeout(pause) {
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(command) => {
@@ -131,8 +131,8 @@ impl Keeper {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    self.tenure();
                     if self.clock.now().boot < next {
+                        self.tenure();
                         continue;
                     }
                     self.flush();
@@ -193,6 +193,7 @@ impl Keeper {
         let asked = self.clock.now().boot;
         match self.store.poll(MOST) {
             Ok(alarms) => {
+                self.tenure();
                 if let Change::Back(_) = self.works()
                     && self.waiting
                 {

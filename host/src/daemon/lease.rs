@@ -1,4 +1,4 @@
-//! Whether this pm speaks for its host: it takes the lease before it reads any alarm, renews it in good time, and lets it go
+//! Whether this pm speaks for its host: it takes the lease before it acts on any alarm, renews it in good time, and lets it go
 //! at the end.
 //!
 //! Only a copy of this machine, or a second pm for the same host, ever finds the lease taken. Such a pm observes: it decides
@@ -46,11 +46,6 @@ impl Tenure {
         Self { speaker, standing, due: Ticks(0), look: Ticks(0) }
     }
 
-    /// When it has to be asked for at the latest.
-    pub(super) fn due(&self) -> Ticks {
-        if self.speaker.is_some() { self.due } else { Ticks(u64::MAX) }
-    }
-
     /// Whether clearings may be sent.
     pub(super) fn may_write(&self) -> bool {
         matches!(self.standing, Standing::Mine(_) | Standing::None)
@@ -58,7 +53,14 @@ impl Tenure {
 }
 
 impl Keeper {
-    /// Asks for the lease when that is due.
+    /// When the lease has to be asked for without waiting for a poll. While the database does not answer, and before it
+    /// has for the first time, polls alone knock: servers count who is refused.
+    pub(super) fn tenure_due(&self) -> Ticks {
+        let known = self.tenure.due > Ticks(0) && !self.link.is_lost();
+        if self.tenure.speaker.is_some() && known { self.tenure.due } else { Ticks(u64::MAX) }
+    }
+
+    /// Asks for the lease when that is due. Only right after the database has answered, or when it is known to.
     pub(super) fn tenure(&mut self) {
         let asked = self.clock.now().boot;
         let Some(speaker) = self.tenure.speaker.clone().filter(|_| self.tenure.due <= asked) else { return };
