@@ -58,7 +58,7 @@ impl<'a> Round<'a> {
             if !half_open.contains(group) || !case.could_be_canary(self) {
                 continue;
             }
-            let (criticality, wave, since) = case.precedence(self);
+            let (_, criticality, wave, since) = case.precedence(self);
             let tried = self.state.groups[group].tried.get(&alarm.name).copied();
             let candidate = ((tried, wave, criticality, since, index), &alarm.name);
             let chosen = best.entry(group).or_insert(candidate);

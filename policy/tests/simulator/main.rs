@@ -96,7 +96,7 @@ fn each_lie_is_noticed() {
     let mut overlooked = Vec::new();
     for (sabotage, rule) in Sabotage::ALL {
         // Some bad days show as much as a year.
-        let broken = (1..20).filter_map(|seed| live(seed, 5, HOUR / 2, sabotage).err());
+        let broken = (1..100).filter_map(|seed| live(seed, 5, HOUR / 2, sabotage).err());
         match broken.into_iter().find(|broken| broken.contains(rule)) {
             Some(broken) => println!("{sabotage:?}: {}", broken.lines().next().unwrap_or_default()),
             None => overlooked.push(format!("{sabotage:?}: {rule}")),
