@@ -7,7 +7,9 @@ use crate::{Figure, compared, late, median, text};
 use pm_host::clock::{Stop, SystemClock};
 use pm_host::journal::{FileJournal, open};
 use pm_host::policy::model::{AttemptId, Cause, Clear, End, Name, RowId, Standing};
-use pm_host::ports::{Answer, Asked, Clock as _, Intent, Journal as _, Record, Stage, Step, StepKind};
+use pm_host::ports::{
+    Answer, Asked, Clock as _, HostMemory, Intent, Journal as _, Record, Stage, Step, StepKind,
+};
 use pm_policy::testing::alarm;
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
@@ -77,6 +79,9 @@ fn attempt(journal: &FileJournal, clock: &SystemClock, round: u32) {
         at: now,
     };
     let id = journal.begin(&intent).unwrap();
+    // The alarm and the restart are remembered of the process, the restart of the host as well.
+    let seen = [(name.clone(), Standing { alarm_since: Some(now.boot), ..Standing::default() })];
+    journal.keep(&seen, Some(&HostMemory::default())).unwrap();
     step(journal, clock, id, StepKind::Evidence);
     journal.evidence(id, &"x".repeat(EVIDENCE)).unwrap();
     journal.acting(id, Some("systemd:0123456789abcdef0123456789abcdef"), clock.now().wall).unwrap();
@@ -97,6 +102,8 @@ fn attempt(journal: &FileJournal, clock: &SystemClock, round: u32) {
     let waiting: Vec<_> = journal.outbox().unwrap().into_iter().map(|pending| pending.id).collect();
     assert_eq!(waiting.len(), 1);
     journal.delivered(&waiting).unwrap();
+    // The next poll finds the alarm gone.
+    journal.keep(&[(name, standing)], None).unwrap();
 }
 
 fn step(journal: &FileJournal, clock: &SystemClock, id: AttemptId, kind: StepKind) {
