@@ -6,6 +6,7 @@
 use crate::{Figure, compared, late, median, text};
 use pm_host::clock::{Stop, SystemClock};
 use pm_host::journal::{FileJournal, open};
+use pm_host::policy::bucket::Bucket;
 use pm_host::policy::model::{AttemptId, Cause, Clear, End, Name, RowId, Standing};
 use pm_host::ports::{
     Answer, Asked, Clock as _, HostMemory, Intent, Journal as _, Record, Stage, Step, StepKind,
@@ -79,9 +80,9 @@ fn attempt(journal: &FileJournal, clock: &SystemClock, round: u32) {
         at: now,
     };
     let id = journal.begin(&intent).unwrap();
-    // The alarm and the restart are remembered of the process, the restart of the host as well.
-    let seen = [(name.clone(), Standing { alarm_since: Some(now.boot), ..Standing::default() })];
-    journal.keep(&seen, Some(&HostMemory::default())).unwrap();
+    // The restart counts for the host.
+    let storm = Bucket { full_at: now.boot.after(Duration::from_secs(6)) };
+    journal.keep(&[], Some(&HostMemory { storm, ..HostMemory::default() })).unwrap();
     step(journal, clock, id, StepKind::Evidence);
     journal.evidence(id, &"x".repeat(EVIDENCE)).unwrap();
     journal.acting(id, Some("systemd:0123456789abcdef0123456789abcdef"), clock.now().wall).unwrap();
@@ -96,13 +97,14 @@ fn attempt(journal: &FileJournal, clock: &SystemClock, round: u32) {
         detail: "restarted; active (running)".to_owned(),
         at: now,
     };
-    let standing = Standing { last_end: Some(now.boot), ..Standing::default() };
+    let mut standing = Standing { last_end: Some(now.boot), ..Standing::default() };
     let clear = Clear { row: RowId(number.into()), notes: None, restarted_at: Some(now.wall) };
     journal.end(id, &name, &record, Some((&standing, &[clear]))).unwrap();
     let waiting: Vec<_> = journal.outbox().unwrap().into_iter().map(|pending| pending.id).collect();
     assert_eq!(waiting.len(), 1);
     journal.delivered(&waiting).unwrap();
-    // The next poll finds the alarm gone.
+    // The next poll finds the alarm gone: a good time begins.
+    standing.breaker.quiet_from = Some(clock.now().boot);
     journal.keep(&[(name, standing)], None).unwrap();
 }
 
