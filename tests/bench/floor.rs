@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-const POLL: &str = "SELECT s.process_id, p.process_name, s.notes FROM STATUS_PROCESS s JOIN PROCESE p \
+/// The least question about the alarms of host 1.
+pub(crate) const POLL: &str = "SELECT s.process_id, p.process_name, s.notes FROM STATUS_PROCESS s JOIN PROCESE p \
                     USING (process_id) WHERE s.alarma = 1 AND s.sound = 0 AND s.host_id = 1";
 
 /// What the measured restart command does: notes the moment at which it runs.
@@ -41,7 +42,7 @@ pub(crate) fn poll_for_ever(address: &str) {
 pub(crate) fn poller(world: &World, database: &str) -> std::process::Child {
     let server = &world.server;
     let address = format!("{}\t{}\t{}\t{database}", server.socket.display(), server.user, server.password);
-    Command::new(std::env::current_exe().unwrap()).args(["poll", &address]).spawn().unwrap()
+    Command::new(std::env::current_exe().unwrap()).args(["poll-for-ever", &address]).spawn().unwrap()
 }
 
 /// fork + exec + exit of a program, once.

@@ -1,7 +1,7 @@
 //! `make bench`: what pm costs, each figure beside a floor that is measured in the same run.
 //!
 //! Absolute times move with the machine, the ratios are what counts; nothing here fails because something is slow.
-//! It needs the MariaDB and the systemd of `tests/components` and a release build, and prints a Markdown table.
+//! It needs the MariaDB, the PostgreSQL and the systemd of `tests/components` and a release build, and prints a Markdown table.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,11 +11,15 @@
 
 mod burst;
 mod decide;
+mod fleet;
 mod floor;
 mod idle;
+mod journal;
+mod poll;
 mod push;
 mod reaction;
 mod service;
+mod table;
 mod world;
 
 use std::time::Duration;
@@ -32,9 +36,10 @@ fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("stamp") => floor::stamp(&arguments[2]),
-        Some("poll") => floor::poll_for_ever(&arguments[2]),
+        Some("poll-for-ever") => floor::poll_for_ever(&arguments[2]),
         Some("hear-log") => push::hear_log(&arguments[2], &arguments[3]),
         Some("hear-file") => push::hear_file(&arguments[2], &arguments[3]),
+        Some("hear-notice") => push::hear_notice(&arguments[2], &arguments[3]),
         Some("units") => service::rounds(arguments[2].as_ref()),
         only => {
             let wanted = |name: &str| only.is_none_or(|only| only == name);
@@ -42,7 +47,10 @@ fn main() {
             if wanted("decide") {
                 figures.extend(decide::measure());
             }
-            if only == Some("decide") {
+            if wanted("journal") {
+                figures.extend(journal::measure());
+            }
+            if matches!(only, Some("decide" | "journal")) {
                 return show(&figures);
             }
             let world = world::World::new();
@@ -54,6 +62,12 @@ fn main() {
             }
             if wanted("burst") {
                 figures.extend(burst::measure(&world));
+            }
+            if wanted("poll") {
+                figures.extend(poll::measure(&world));
+            }
+            if wanted("fleet") {
+                figures.extend(fleet::measure(&world));
             }
             if wanted("idle") {
                 figures.extend(idle::measure(&world));
@@ -77,6 +91,13 @@ fn show(figures: &[Figure]) {
 pub(crate) fn median(mut all: Vec<Duration>) -> Duration {
     all.sort();
     all[all.len() / 2]
+}
+
+/// What 99 of 100 durations do not exceed.
+pub(crate) fn late(all: &[Duration]) -> Duration {
+    let mut all = all.to_vec();
+    all.sort_unstable();
+    all[all.len() * 99 / 100]
 }
 
 /// A duration with three digits.

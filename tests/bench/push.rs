@@ -1,10 +1,14 @@
 //! From the committed alarm to the restart command's first instruction when changes are heard of, beside 1 s polling and
 //! beside a bare reader: the least code that hears a change, asks for the alarms and starts the command.
 
+mod postgres;
+
+pub(crate) use postgres::hear_notice;
+
 use crate::floor::{nanos, spawn};
 use crate::reaction::{since, wait};
 use crate::world::{World, pm};
-use crate::{Figure, compared, median};
+use crate::{Figure, compared, late, median};
 use mysql::prelude::Queryable as _;
 use mysql::{BinlogRequest, Conn, Opts, OptsBuilder};
 use pm_tests::sandbox::UNHURRIED;
@@ -16,12 +20,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROUNDS: u32 = 100;
+/// A log and a file tell of a change before others can read it, on a busy disk long before: for so long the bare readers go
+/// on asking. Shorter than the calm between two alarms, so that they hear of each one.
+const SETTLES: Duration = Duration::from_millis(100);
 
 pub(crate) fn measure(world: &World) -> Vec<Figure> {
     let stamp = world.dir().join("heard");
     let line = format!("{} stamp {}", std::env::current_exe().unwrap().display(), stamp.display());
     let process = format!("restart_strategy = custom\nrestart_command = {line}");
-    vec![mariadb(world, &stamp, &process), sqlite(world, &stamp, &process)]
+    vec![
+        mariadb(world, &stamp, &process),
+        sqlite(world, &stamp, &process),
+        postgres::measure(world, &stamp, &process),
+    ]
 }
 
 fn mariadb(world: &World, stamp: &Path, process: &str) -> Figure {
@@ -55,11 +66,31 @@ fn mariadb(world: &World, stamp: &Path, process: &str) -> Figure {
 
 fn sqlite(world: &World, stamp: &Path, process: &str) -> Figure {
     let dir = world.dir().join("bench_file");
-    std::fs::create_dir_all(&dir).unwrap();
+    let alarms = dir.join("alarms.db");
+    let keys = format!("engine = sqlite\npath = {}", alarms.display());
+    let daemon = listening(&dir, &keys, process, &[&["alarm", "add", "p1"]]);
+    let table = Connection::open(&alarms).unwrap();
+    table.busy_timeout(Duration::from_secs(5)).unwrap();
+    let set = |alarm: i64| {
+        table.execute("UPDATE STATUS_PROCESS SET alarma = ?1, notes = NULL", [alarm]).unwrap();
+    };
+    let cleared =
+        || table.query_row("SELECT alarma FROM STATUS_PROCESS", [], |row| row.get::<_, i64>(0)).unwrap() == 0;
+    let took = by_pm(stamp, &set, &cleared);
+    drop(daemon);
+    let bare = Bare::start(&["hear-file", &alarms.to_string_lossy(), &stamp.to_string_lossy()]);
+    let least = by_least(stamp, &set);
+    drop(bare);
+    figure("SQLite, changes of the file", took, least)
+}
+
+/// A daemon in `dir` on the database with these keys, after these commands of pm, as soon as it listens.
+fn listening(dir: &Path, database: &str, process: &str, before: &[&[&str]]) -> Bare {
+    std::fs::create_dir_all(dir).unwrap();
     let at = dir.display();
     let config = format!(
-        "[database]\nengine = sqlite\npath = {at}/alarms.db\n[monitor]\ncheck_interval = 60\n\
-         max_restart_failures = 3\ncircuit_reset_time = 600\nstate_dir = {at}/state\n{UNHURRIED}\n[logging]\n\
+        "[database]\n{database}\n[monitor]\ncheck_interval = 60\nmax_restart_failures = 3\n\
+         circuit_reset_time = 600\nstate_dir = {at}/state\n{UNHURRIED}\n[logging]\n\
          file = {at}/pm.log\nconsole_output = no\nsyslog = no\n[process.p1]\n{process}\n"
     );
     let file = dir.join("config.ini");
@@ -69,11 +100,9 @@ fn sqlite(world: &World, stamp: &Path, process: &str) -> Figure {
         command.args(words).arg("--config").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
-    assert!(run(&["alarm", "add", "p1"]).status().unwrap().success());
-    let table = Connection::open(dir.join("alarms.db")).unwrap();
-    table.busy_timeout(Duration::from_secs(5)).unwrap();
-    let set =
-        |alarm: i64| table.execute("UPDATE STATUS_PROCESS SET alarma = ?1, notes = NULL", [alarm]).unwrap();
+    for words in before {
+        assert!(run(words).status().unwrap().success(), "pm {}", words.join(" "));
+    }
     let daemon = Bare(run(&["run"]).spawn().unwrap());
     let log = || std::fs::read_to_string(dir.join("pm.log")).unwrap_or_default();
     let until = Instant::now() + Duration::from_secs(20);
@@ -81,37 +110,37 @@ fn sqlite(world: &World, stamp: &Path, process: &str) -> Figure {
         assert!(Instant::now() < until, "pm does not listen: {}", log());
         std::thread::sleep(Duration::from_millis(5));
     }
-    let took = (0..ROUNDS).map(|_| {
+    daemon
+}
+
+/// What each round takes when pm listens, which clears the alarm itself.
+fn by_pm(stamp: &Path, set: &dyn Fn(i64), cleared: &dyn Fn() -> bool) -> Vec<Duration> {
+    let once = |_| {
         calm(stamp);
         set(1);
         let took = stamped(stamp, nanos());
-        let cleared = || {
-            table.query_row("SELECT alarma FROM STATUS_PROCESS", [], |row| row.get::<_, i64>(0)).unwrap() == 0
-        };
         while !cleared() {
             std::thread::sleep(Duration::from_millis(2));
         }
         took
-    });
-    let took: Vec<_> = took.collect();
-    drop(daemon);
-    let alarms = dir.join("alarms.db");
-    let bare = Bare::start(&["hear-file", &alarms.to_string_lossy(), &stamp.to_string_lossy()]);
-    let least = (0..ROUNDS).map(|_| {
+    };
+    (0..ROUNDS).map(once).collect()
+}
+
+/// The middle of what the rounds take when the bare reader listens.
+fn by_least(stamp: &Path, set: &dyn Fn(i64)) -> Duration {
+    let once = |_| {
         calm(stamp);
         set(1);
         let took = stamped(stamp, nanos());
         set(0);
         took
-    });
-    let least = median(least.collect());
-    drop(bare);
-    figure("SQLite, changes of the file", took, least)
+    };
+    median((0..ROUNDS).map(once).collect())
 }
 
-fn figure(how: &str, mut took: Vec<Duration>, least: Duration) -> Figure {
-    took.sort_unstable();
-    let late = took[took.len() * 99 / 100];
+fn figure(how: &str, took: Vec<Duration>, least: Duration) -> Figure {
+    let late = late(&took);
     let what =
         format!("alarm committed to restart command started, {how}, median of {ROUNDS} (99 %: {late:.1?})");
     compared(what, median(took), least)
@@ -126,7 +155,7 @@ fn calm(stamp: &Path) {
 fn stamped(stamp: &Path, began: i64) -> Duration {
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        assert!(Instant::now() < until, "nothing was started");
+        assert!(Instant::now() < until, "nothing was started: {:?}", std::fs::read_to_string(stamp));
         if let Some(took) = since(stamp, began) {
             return took;
         }
@@ -173,8 +202,7 @@ pub(crate) fn hear_log(address: &str, stamp: &str) {
     loop {
         let Some(event) = stream.next() else { continue };
         let names = event.unwrap().data().windows(14).any(|part| part == b"STATUS_PROCESS");
-        let until = Instant::now() + Duration::from_millis(5);
-        // The log may tell of a change before others can read it.
+        let until = Instant::now() + SETTLES;
         while names && Instant::now() < until {
             if !asking.exec::<i64, _, _>(&query, ()).unwrap().is_empty() {
                 react(stamp);
@@ -195,7 +223,7 @@ pub(crate) fn hear_file(file: &str, stamp: &str) {
     let mut reader = Reader::new(&watch, &mut buffer);
     loop {
         let _ = reader.next().unwrap();
-        let until = Instant::now() + Duration::from_millis(20);
+        let until = Instant::now() + SETTLES;
         while Instant::now() < until {
             if query.exists([]).unwrap() {
                 react(stamp);

@@ -35,7 +35,8 @@ pub(crate) fn measure(world: &World) -> Vec<Figure> {
 
 pub(crate) fn since(stamp: &Path, began: i64) -> Option<Duration> {
     let text = std::fs::read_to_string(stamp).ok().filter(|text| !text.is_empty())?;
-    Some(Duration::from_nanos(u64::try_from(text.parse::<i64>().ok()? - began).ok()?))
+    // Others may hear of a commit before it is told to who made it.
+    Some(Duration::from_nanos(u64::try_from(text.parse::<i64>().ok()? - began).unwrap_or(0)))
 }
 
 fn floor(this: &Path, stamp: &Path) -> Duration {

@@ -76,7 +76,7 @@ launch() {
   choose_port
   daemon "$PID_FILE" "$LOG" mariadbd --no-defaults --user="$ACCOUNT" --datadir="$PLACE/data" --tmpdir="$PLACE/tmp" \
     --socket="$PLACE/sql.sock" --pid-file="$PLACE/data/pid" --bind-address=127.0.0.1 --port="$PORT" \
-    --skip-name-resolve --log-bin="$PLACE/data/binlog" --server-id=1 --max-connections=500 --character-set-server=utf8mb4 \
+    --skip-name-resolve --log-bin="$PLACE/data/binlog" --server-id=1 --max-connections=1200 --character-set-server=utf8mb4 \
     --innodb-log-file-size=16M --innodb-buffer-pool-size=64M \
     --ssl-ca="$PLACE/tls/ca.pem" --ssl-cert="$PLACE/tls/server.pem" --ssl-key="$PLACE/tls/server.key"
 }
