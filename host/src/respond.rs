@@ -28,7 +28,6 @@ use pm_plugin_api::ErrorKind;
 use pm_plugin_api::command::lines;
 use std::cell::{Cell, OnceCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 use verify::Verdict;
@@ -49,8 +48,8 @@ pub struct World<'a> {
     pub witness: &'a dyn Witness,
     /// When the alarm was first seen; none for a restart by hand.
     pub seen: Option<Wall>,
-    /// Why nothing more is to be begun, as soon as the loop says so.
-    pub called_off: &'a OnceLock<String>,
+    /// Why nothing more is to be begun, once that is so; asked before each restart.
+    pub called_off: &'a dyn Fn() -> Option<String>,
 }
 
 /// What a job yields.

@@ -223,6 +223,16 @@ pub(crate) fn stopping(running: usize, patience: Duration) -> String {
     }
 }
 
+fn mass_believed(looked: u64, healthy: u64) -> String {
+    match looked {
+        0 => "Mass alarm: none of the processes has a check, so nothing speaks against the alarms and they are believed"
+            .to_owned(),
+        _ => format!(
+            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
+        ),
+    }
+}
+
 /// What people should know, and whether it is worth a warning.
 pub(crate) fn notice(notice: &Notice, now: Now) -> String {
     let left = |until: &Ticks| until.since(now.boot).as_secs_f64().ceil();
@@ -280,12 +290,7 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
              what a check finds bad is restarted. Clear the wrong alarms (pm alarm clear), or make pm believe them: \
              pm release --mass-alarm"
         ),
-        Notice::MassBelieved { looked: 0, .. } => {
-            "Mass alarm: none of the processes has a check, so nothing speaks against the alarms and they are believed".to_owned()
-        }
-        Notice::MassBelieved { looked, healthy } => format!(
-            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
-        ),
+        Notice::MassBelieved { looked, healthy } => mass_believed(*looked, *healthy),
         Notice::MassOver => "The mass alarm is over".to_owned(),
         Notice::WindowStarted { id, reason, until } => {
             let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };

@@ -13,7 +13,8 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, InFlight, Intake, Name, Override, Sight, Standing, Table, View, Window,
+    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table, View,
+    Window,
 };
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
@@ -185,6 +186,17 @@ impl Context {
     pub(crate) fn journal_read_only(&self) -> Result<journal::FileJournal, Failure> {
         journal::open_read_only(&self.config.monitor.state_dir, self.clock.boot_id())
             .map_err(|error| Failure::failed(&error))
+    }
+
+    /// The maintenance window that is open for a process now, in words. What cannot be read stops nothing.
+    pub(crate) fn window_over(&self, name: &Name) -> Option<String> {
+        let now = self.clock.now();
+        let group = self.arrangement().related.group_of(name);
+        let windows = self.windows(&Arc::new(self.journal_read_only().ok()?), now).ok()?;
+        let over =
+            windows.into_iter().find(|window| window.is_open(now.wall) && window.covers(name, group))?;
+        let Window { id, reason, until, .. } = over;
+        Some(Hold::Maintenance { id, reason, until }.sentence(now))
     }
 
     /// The present or next occurrence of each maintenance window of file and journal.

@@ -22,7 +22,6 @@ use crate::ports::overrides::by_whom;
 use crate::ports::{Clock as _, Journal as _};
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
-use std::sync::OnceLock;
 use tracing::warn;
 
 pub(crate) fn restart(
@@ -55,7 +54,7 @@ pub(crate) fn restart(
         chronicle: &Statistics::default(),
         witness: &Processes::new(clock.clone()),
         seen: None,
-        called_off: &OnceLock::new(),
+        called_off: &|| if options.force { None } else { context.window_over(&name) },
     };
     let job = Job::by_hand(&name, trial);
     let Report { id, outcome } = respond(&job, &spec, &Claim::New, &world);

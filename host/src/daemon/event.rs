@@ -2,6 +2,7 @@
 
 use crate::policy::model::{Alarm, Name, RowId, Table};
 use crate::policy::relations::Relations;
+use crate::policy::time::Ticks;
 use crate::ports::Cleared;
 use crate::respond::Report;
 
@@ -9,8 +10,8 @@ use crate::respond::Report;
 pub enum Event {
     /// A poll succeeded; sent when there are alarms, when there were some before, and the first time.
     ///
-    /// With many alarms also how many rows there are.
-    Polled(Vec<Alarm>, Option<u64>),
+    /// With many alarms also how many rows there are. Last when the good poll before it was asked for, which had no news.
+    Polled(Vec<Alarm>, Option<u64>, Ticks),
     /// What the tables say of groups and dependencies has changed.
     Related(Relations),
     /// Whether polls succeed has changed, or why not.

@@ -106,7 +106,8 @@ impl Daemon {
         if new.is_empty() {
             return;
         }
-        for (index, hold) in &new {
+        // A mass alarm is told by its summary; each of its rows is for pm why and pm plan.
+        for (index, hold) in new.iter().filter(|(_, hold)| !matches!(hold, Hold::MassAlarm { .. })) {
             let text = wording::held(&self.book.alarms[*index], hold, now);
             match hold {
                 Hold::BreakerOpen { .. } | Hold::GroupOpen { .. } | Hold::Unusable(_) | Hold::Unnamed => {

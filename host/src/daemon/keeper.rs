@@ -5,6 +5,7 @@
 //! process would be restarted twice. It decides nothing: what it reads goes to the loop, and only news go, so that an
 //! idle pm costs one query per interval and no second thread's wake-up.
 
+use crate::daemon::Parts;
 use crate::daemon::chores::Chores;
 use crate::daemon::event::Event;
 use crate::daemon::lease::Tenure;
@@ -101,6 +102,44 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
+    /// What the thread begins with. `many` alarms make it count the rows; `waiting` says whether the outbox holds something.
+    pub(super) fn new(
+        store: Box<dyn AlarmStore>,
+        parts: &Parts,
+        many: u32,
+        waiting: bool,
+        (events, bell): (Sender<Event>, Sender<Command>),
+        progress: &Arc<Progress>,
+    ) -> Self {
+        Self {
+            store,
+            journal: Arc::clone(&parts.journal),
+            clock: Arc::clone(&parts.clock),
+            events,
+            interval: parts.knobs.interval,
+            many,
+            counted: None,
+            related: Relations::default(),
+            related_at: None,
+            unrelated: None,
+            progress: Arc::clone(progress),
+            link: Link::default(),
+            table: Table::Writable,
+            complained: BTreeSet::new(),
+            unnoted: Vec::new(),
+            waiting,
+            not_before: Ticks(0),
+            cut_short: 0,
+            doubt: None,
+            chores: Chores::new(parts.knobs.keep),
+            told: None,
+            tenure: Tenure::new(parts.speaker.clone()),
+            push: Push::new(bell, Arc::clone(&parts.clock)),
+            pace: Pace::default(),
+            rung: false,
+        }
+    }
+
     /// Serves until told to stop or the loop is gone.
     pub(super) fn run(mut self, commands: &Receiver<Command>) {
         let mut next = self.clock.now().boot;
@@ -218,7 +257,8 @@ impl Keeper {
                     self.relate();
                     let known = self.count(alarms.len());
                     self.told = Some(alarms.clone());
-                    self.send(Event::Polled(alarms, known));
+                    let before = Ticks(self.progress.asked.load(Ordering::Acquire));
+                    self.send(Event::Polled(alarms, known, before));
                 }
                 self.progress.asked.store(asked.0, Ordering::Release);
                 (self.interval, news)

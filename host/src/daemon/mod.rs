@@ -24,7 +24,7 @@ pub use event::Event;
 pub(crate) use judging::record;
 
 use crate::failpoint::{self, Point};
-use crate::policy::model::{End, Intake, Job, Outcome, Table};
+use crate::policy::model::{End, Intake, Job, Outcome};
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::Ticks;
@@ -36,13 +36,9 @@ use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
 use crate::wording;
 use book::{Book, Running};
-use chores::Chores;
 use keeper::{Command, Keeper, Progress};
-use lease::Tenure;
 use pool::Pool;
 use publisher::{Answers, Press, Word};
-use push::{Pace, Push};
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -132,33 +128,9 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         parts.host.clone(),
         parts.knobs.publish,
     );
-    let keeper = Keeper {
-        store,
-        journal: Arc::clone(&parts.journal),
-        clock: Arc::clone(&parts.clock),
-        events: events.clone(),
-        interval: parts.knobs.interval,
-        many: book.limits().mass_min,
-        counted: None,
-        related: Relations::default(),
-        related_at: None,
-        unrelated: None,
-        progress: Arc::clone(&progress),
-        link: link::Link::default(),
-        table: Table::Writable,
-        complained: BTreeSet::new(),
-        unnoted: Vec::new(),
-        waiting: !outbox.is_empty(),
-        not_before: Ticks(0),
-        cut_short: 0,
-        doubt: None,
-        chores: Chores::new(parts.knobs.keep),
-        told: None,
-        tenure: Tenure::new(parts.speaker.clone()),
-        push: Push::new(commands.clone(), Arc::clone(&parts.clock)),
-        pace: Pace::default(),
-        rung: false,
-    };
+    let waiting = !outbox.is_empty();
+    let (bell, telling) = (commands.clone(), events.clone());
+    let keeper = Keeper::new(store, &parts, book.limits().mass_min, waiting, (telling, bell), &progress);
     let keeper = std::thread::Builder::new()
         .name("pm-store".to_owned())
         .spawn(move || keeper.run(&orders))
@@ -228,8 +200,9 @@ impl Daemon {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Polled(alarms, known) => {
+            Event::Polled(alarms, known, before) => {
                 self.refresh(Refresh::IfChanged);
+                self.catch_up(before);
                 self.book.polled(alarms, known);
             }
             Event::Related(table) => {
@@ -262,6 +235,15 @@ impl Daemon {
                 self.intake = Intake::Stopping;
                 self.give_up = Some(self.parts.clock.now().boot.after(self.parts.knobs.shutdown));
             }
+        }
+    }
+
+    /// Takes in, before the alarms of a poll, how long it was quiet until the poll before it: while there are no alarms
+    /// polls bring no news, and a restart that has lasted must not be taken for one that did not.
+    fn catch_up(&mut self, before: Ticks) {
+        if self.book.alarms.is_empty() && before > self.book.polled_at {
+            self.book.polled_at = before;
+            self.decide();
         }
     }
 
@@ -306,7 +288,7 @@ impl Daemon {
                 chronicle: &*chronicle,
                 witness: &*witness,
                 seen,
-                called_off: &called_off,
+                called_off: &|| called_off.get().cloned(),
             };
             let report = catch_unwind(AssertUnwindSafe(|| respond(&in_hand, &its_spec, &claim, &world)))
                 .unwrap_or_else(|_| broken("a bug in pm: the restart panicked; please report it"));

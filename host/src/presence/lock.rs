@@ -8,6 +8,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// How often the kernel's list of locks is read before a lock that is not in it is taken for free.
+const LOOKS: u32 = 5;
 /// The lock's file in the state directory.
 const FILE: &str = "pm.lock";
 
@@ -98,8 +100,9 @@ impl StateLock {
     pub fn holder(directory: &Path) -> Option<u32> {
         let mut file = File::open(directory.join(FILE)).ok()?;
         let inode = file.metadata().ok()?.ino();
-        let locks = std::fs::read_to_string("/proc/locks").ok()?;
-        listed(&locks, inode).then(|| holder(&mut file)).flatten()
+        // While other locks come and go the kernel's list may leave one out; it does not do so again and again.
+        let is_listed = || std::fs::read_to_string("/proc/locks").is_ok_and(|locks| listed(&locks, inode));
+        (0..LOOKS).any(|_| is_listed()).then(|| holder(&mut file)).flatten()
     }
 }
 

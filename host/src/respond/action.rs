@@ -105,8 +105,8 @@ impl Run<'_> {
     /// does a maintenance window: whoever works there now has been told that nothing restarts the process any more.
     fn begin_to_act(&self, identity: Option<&str>) -> Result<(), Error> {
         let stopped = |why| Error::new(ErrorKind::Interrupted, self.held.get_or_init(|| why).clone());
-        if let Some(why) = self.world.called_off.get() {
-            return Err(stopped(why.clone()));
+        if let Some(why) = (self.world.called_off)() {
+            return Err(stopped(why));
         }
         let Some(id) = self.id else { return Ok(()) };
         match self.world.journal.acting(id, identity, self.world.clock.now().wall) {

@@ -92,7 +92,7 @@ impl Scripted {
             chronicle: self,
             witness: self,
             seen: Some(Wall(-5_000)),
-            called_off: &self.called_off,
+            called_off: &|| self.called_off.get().cloned(),
         };
         self.open_window();
         let Report { outcome, .. } = respond(job, spec, claim, &world);

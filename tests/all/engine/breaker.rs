@@ -101,3 +101,24 @@ fn failed_trials_come_at_doubled_distances_up_to_the_longest() {
         assert!(*pause >= least, "{pauses:?}");
     }
 }
+
+#[test]
+fn a_restart_that_has_lasted_is_not_judged_by_an_alarm_after_its_stable_time() {
+    let mut world =
+        world("", &custom("web", "restart_command = echo x >> @DIR@/ran\nstable_time = 1\nbackoff = 0"));
+    world.start();
+    let id = world.alarm("web");
+    world.cleared(id);
+    let ended = history(&world, "web")[0]["ended_ms"].as_i64().unwrap();
+    // Longer than its stable time, and shorter than the loop sleeps while there is nothing to do.
+    let now = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+    world.until("its stable time to be over", |_| {
+        world.table.query_row(now, [], |row| row.get::<_, i64>(0)).unwrap() > ended + 1_500
+    });
+    world.again(id);
+    world.until_count("ran", 2);
+    world.cleared(id);
+    assert_eq!(world.said("did not last"), 0, "{}", world.log());
+    assert_eq!(status(&world, "web")["breaker"]["failures"], 0);
+    world.until("the first to be known to have lasted", |_| history(&world, "web")[0]["effect"] == "lasted");
+}

@@ -116,3 +116,24 @@ fn recurring_windows_cover_groups_and_all_in_their_time_zone() {
     }
     assert_eq!(world.count("ran"), 3);
 }
+
+#[test]
+fn a_window_that_opens_stops_a_restart_by_hand_before_its_next_attempt_unless_it_is_forced() {
+    // The first attempt itself opens the window, as somebody does who begins to work in the middle of it.
+    let pm = pm_tests::sandbox::built().join("pm");
+    let line = format!(
+        "restart_command = echo x >> @DIR@/ran; {} --config @DIR@/config.ini maintenance add disks --for 1h --process bad \
+         >/dev/null 2>&1; false\nmax_attempts = 5\nrestart_delay = 0.01",
+        pm.display()
+    );
+    let world = world("", &custom("bad", &line));
+    let stopped = world.pm(&["restart", "bad"]);
+    assert!(
+        stopped.code == 1 && stopped.err.contains("maintenance window disks, for another "),
+        "{stopped:?}"
+    );
+    assert_eq!((world.count("ran"), &history(&world, "bad")[0]["end"]), (1, &"cancelled".into()));
+    let forced = world.pm(&["restart", "bad", "--force", "--why", "it is me who works there"]);
+    assert!(forced.code == 1 && !forced.err.contains("maintenance window"), "{forced:?}");
+    assert_eq!(world.count("ran"), 2);
+}
