@@ -16,8 +16,10 @@ use tracing::{info, warn};
 /// A ring may come before what it is about can be read: after one that led to no news these pauses are made, each
 /// followed by another poll.
 const ECHOES: [u64; 9] = [1, 1, 1, 2, 3, 5, 10, 20, 40];
-/// Rings that lead to no news make the least pause between two polls grow up to this.
+/// Rings that lead to no news, one after the other, make the least pause between two polls grow up to this.
 const LONGEST_GAP: Duration = Duration::from_millis(50);
+/// With a pause from this on it rings all the time, and one late poll serves for all echoes.
+const BUSY: Duration = Duration::from_millis(8);
 /// Without a ring for so long the pause is forgotten.
 const CALM: Duration = Duration::from_secs(1);
 /// The first and the longest pause before a bell that failed is tried again.
@@ -125,15 +127,20 @@ pub(super) struct Pace {
     echo: Option<usize>,
     /// The least pause after a poll.
     gap: Duration,
+    /// Whether the last ring has led to no news so far.
+    useless: bool,
 }
 
 impl Pace {
     /// It rang; answers when to poll, when the last poll was at `last`.
     pub(super) fn ring(&mut self, now: Ticks, last: Ticks) -> Ticks {
-        if self.rang.is_none_or(|rang| now.since(rang) >= CALM) {
-            self.gap = Duration::ZERO;
-        }
-        (self.rang, self.echo) = (Some(now), Some(0));
+        self.gap = match self.rang {
+            Some(rang) if self.useless && now.since(rang) < CALM => {
+                (self.gap * 2).clamp(Duration::from_millis(1), LONGEST_GAP)
+            }
+            _ => Duration::ZERO,
+        };
+        (self.rang, self.echo, self.useless) = (Some(now), Some(0), true);
         last.after(self.gap).max(now)
     }
 
@@ -141,10 +148,13 @@ impl Pace {
     pub(super) fn polled(&mut self, news: News) -> Option<Duration> {
         let echo = self.echo?;
         if news == News::Some {
-            (self.echo, self.gap) = (None, Duration::ZERO);
+            (self.echo, self.useless) = (None, false);
             return None;
         }
-        self.gap = (self.gap * 2).clamp(Duration::from_millis(1), LONGEST_GAP);
+        if self.gap >= BUSY {
+            self.echo = None;
+            return ECHOES.last().map(|last| Duration::from_millis(*last));
+        }
         self.echo = (echo + 1 < ECHOES.len()).then_some(echo + 1);
         Some(Duration::from_millis(ECHOES[echo]))
     }
@@ -175,22 +185,23 @@ mod tests {
         let pauses: Vec<_> = std::iter::from_fn(|| pace.polled(News::None)).collect();
         assert_eq!(pauses.iter().sum::<Duration>(), Duration::from_millis(83));
         assert_eq!((pauses.len(), pauses[0]), (9, Duration::from_millis(1)));
-        // Rings that led to nothing have made it slower, for a second.
-        assert_eq!(pace.ring(at(5_100), at(5_090)), at(5_140));
+        // One that led to nothing, as what pm itself writes does, makes the next one hardly slower.
+        assert_eq!(pace.ring(at(5_100), at(5_100)), at(5_101));
         assert_eq!((pace.polled(News::Some), pace.polled(News::None)), (None, None));
-        assert_eq!(pace.ring(at(5_200), at(5_199)), at(5_200), "news make it quick again");
+        assert_eq!(pace.ring(at(5_200), at(5_200)), at(5_200), "news make it quick again");
     }
 
     #[test]
     fn rings_without_end_that_lead_to_nothing_cost_twenty_polls_a_second() {
         let mut pace = Pace::default();
-        let (mut now, mut polls) = (at(0), 0);
+        let (mut now, mut polls, mut late) = (at(0), 0, 0);
         while now < at(10_000) {
             now = pace.ring(now, now);
-            let _ = pace.polled(News::None);
+            late += u32::from(pace.polled(News::None) == Some(Duration::from_millis(40)));
             polls += 1;
         }
         assert!((200..=215).contains(&polls), "{polls}");
+        assert!(polls - late < 10, "while it rings all the time one late poll serves for all echoes: {late}");
         assert_eq!(pace.ring(at(20_000), at(19_999)), at(20_000), "a second of calm makes it quick again");
     }
 }
