@@ -165,7 +165,8 @@ impl Keeper {
                         Stop::No if self.doubt.is_none() => {}
                         Stop::PollNow | Stop::No => next = self.clock.now().boot,
                     }
-                    if std::mem::take(&mut self.rung) {
+                    // A database that was lost is asked again at the pace that its trouble allows.
+                    if std::mem::take(&mut self.rung) && !self.link.is_lost() {
                         next = self.pace.ring(self.clock.now().boot, last).min(next);
                     }
                 }
