@@ -82,7 +82,10 @@ impl Keeper {
                 }
                 self.stand(Standing::None);
                 self.progress.lease_until.store(u64::MAX, Ordering::Release);
-                self.tenure.due = asked.after(speaker.lasts * ASKED_AGAIN);
+                // Where there was one, as on a server that only reads for a while, it is to be had again soon.
+                let had = matches!(before, Standing::Mine(_) | Standing::Theirs);
+                self.tenure.due =
+                    asked.after(if had { speaker.lasts / 3 } else { speaker.lasts * ASKED_AGAIN });
             }
             // That the database does not answer is told by the poll.
             Err(error) => {

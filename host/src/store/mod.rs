@@ -5,8 +5,8 @@
 //! and clears, and creates nothing in a server without [`AlarmStore::migrate`].
 //!
 //! The trait stays neutral to the engine: what the engines share (rows, notes, versions of the tables) stands in
-//! `rows`, `notes`, `schema`, `pool`, `several` and `tls`, and each driver is named in its own files only. It must not know the configuration:
-//! the composition root turns that into an [`Address`].
+//! `rows`, `notes`, `schema`, `attempts`, `lease`, `pool`, `several` and `tls`, and each driver is named in its own files
+//! only. It must not know the configuration: the composition root turns that into an [`Address`].
 
 mod attempts;
 mod lease;

@@ -1,8 +1,8 @@
 //! The tables of the contract, the versions that pm has made of them, and the runner that gets there.
 //!
 //! `migrate` only adds: missing tables in the shape that the replaced service used, an index on the alarms, and the
-//! optional tables of groups, dependencies and attempts; it never changes or drops what is there. It is safe to repeat and safe when two run at once: each step is one
-//! statement that is made only when its result is missing, and "already there" from the engine counts as done. A
+//! optional tables of groups, dependencies, attempts and hosts; it never changes or drops what is there. It is safe to
+//! repeat and safe when two run at once: each step is one statement that is made only when its result is missing, and "already there" from the engine counts as done. A
 //! version newer than [`NEWEST`] is refused, because its meaning is unknown here.
 //!
 //! Why an own runner: refinery takes no lock on MySQL, where DDL cannot be rolled back either, unwraps on a history
