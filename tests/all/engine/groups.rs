@@ -95,7 +95,9 @@ fn one_canary_decides_and_the_others_follow_by_1_2_4() {
     let sections = custom("base", "restart_command = true")
         + &members(&names, "depends_on = base\ncriticality = high")
         + &members(&["m8"], "criticality = low")
-        + "[group.shop]\nbudget = 100\ncorrelation = 2\ncircuit_reset_time = 1\nstable_time = 1\n\n";
+        + "[group.shop]\nbudget = 100\ncorrelation = 2\ncircuit_reset_time = 2\nstable_time = 1\n\n";
+    // The eight fail a moment apart: whoever is first must not be tried again before the second opens the group.
+    let sections = sections.replace("backoff = 0", "backoff = 900ms\nbackoff_factor = 1");
     let mut world = world("storm_limit = 0\nmass_alarm_min = 0\nmax_parallel_restarts = 8", &sections);
     let names: Vec<_> = names.into_iter().chain(["m8"]).collect();
     enlist(&world, &names);
