@@ -8,7 +8,7 @@ mod example;
 mod refusals;
 mod verbs;
 
-use pm_host::plugins::Registry;
+use pm_host::plugins::{Registry, Rules};
 use pm_host::ports::Strategies as _;
 use pm_host::spec::PartRef;
 use pm_plugin_api::{Error, Outcome, Target};
@@ -60,7 +60,7 @@ impl Plugins {
     }
 
     fn scan(&self) -> Registry {
-        Registry::scan(self.path())
+        Registry::scan(self.path(), Rules::default())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::{Failure, addresses};
 use crate::clock::{Stop, SystemClock};
 use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Refused, Severity};
 use crate::journal;
-use crate::plugins::{self, Registry};
+use crate::plugins::{self, Registry, Rules};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
@@ -89,7 +89,7 @@ pub(crate) fn config_file(global: &Global, environment: &Environment) -> Result<
 /// Finds the plugins as the options and the configuration say.
 pub(crate) fn registry(global: &Global, configured: Option<&Path>) -> Registry {
     let exe = std::env::current_exe().unwrap_or_default();
-    Registry::scan(&plugins::directory(global.plugins_dir.as_deref(), configured, &exe))
+    Registry::scan(&plugins::directory(global.plugins_dir.as_deref(), configured, &exe), Rules::default())
 }
 
 /// Reads the configuration: once to learn where the plugins are, and again knowing their settings.

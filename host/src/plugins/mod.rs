@@ -17,12 +17,14 @@ mod log;
 mod pool;
 mod refusal;
 mod registry;
+mod rules;
 mod trust;
 mod unknown;
 
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
 pub use registry::{Entry, OnDisk, Registry, State};
+pub use rules::{Isolation, Rule, Rules};
 pub use unknown::nearest;
 
 use crate::ports::{Heard, Strategies};
@@ -32,13 +34,29 @@ use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
+use std::time::Duration;
 
 const STRATEGY: &str = "strategy";
 const CHECK: &str = "check";
 /// The operation that a restart can do without.
 const EVIDENCE: &str = "evidence";
 
-/// The body of every call.
+/// What is asked of a part.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation<'a> {
+    /// `restart`, `check`, and whatever else the kind knows.
+    pub op: &'a str,
+    /// Whom it is about, for messages.
+    pub subject: &'a str,
+    /// The request as JSON.
+    pub body: &'a [u8],
+    /// How long the answer may take.
+    pub timeout: Duration,
+    /// Where what the part says meanwhile is kept, if anybody asked.
+    pub heard: Option<&'a Heard>,
+}
+
+/// The body of a call that is about a process.
 #[derive(Serialize)]
 struct Request<'a> {
     target: &'a Target,
@@ -75,24 +93,26 @@ impl Registry {
         target: &Target,
         heard: Option<&Heard>,
     ) -> Result<T, Error> {
-        let backend = self.find(kind, &part.name)?;
         let body = serde_json::to_vec(&Request { target })?;
-        let answer = backend.call(&Call {
-            kind,
-            name: &part.name,
-            settings: &part.settings,
-            op,
-            subject: &target.name,
-            body: &body,
-            timeout: target.timeout(),
-            heard,
-        })?;
+        let (subject, timeout) = (&target.name, target.timeout());
+        let answer = self.call(kind, part, Operation { op, subject, body: &body, timeout, heard })?;
         serde_json::from_slice(&answer).map_err(|error| {
             Error::failed(format!(
                 "{kind} \"{}\": its answer to {op} cannot be read ({error}); rebuild the plugin",
                 part.name
             ))
         })
+    }
+
+    /// Runs any operation of a part; answers its JSON.
+    ///
+    /// # Errors
+    /// Those of the part, and those of [`Strategies`].
+    pub fn call(&self, kind: &str, part: &PartRef, operation: Operation<'_>) -> Result<Vec<u8>, Error> {
+        let Operation { op, subject, body, timeout, heard } = operation;
+        let backend = self.find(kind, &part.name)?;
+        let (name, settings) = (part.name.as_str(), &part.settings);
+        backend.call(&Call { kind, name, settings, op, subject, body, timeout, heard })
     }
 
     /// What runs a part. A library that was put there, or put right, a moment ago is found.

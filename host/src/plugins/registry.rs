@@ -10,9 +10,11 @@ use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
+use super::rules::Rules;
 use super::trust::Us;
 use pm_plugin_api::manifest::{Manifest, Offer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -20,6 +22,9 @@ use std::time::Duration;
 /// The known libraries.
 pub struct Registry {
     directory: PathBuf,
+    /// The only file that is looked at, when it is about one.
+    only: Option<OsString>,
+    rules: Rules,
     us: Us,
     pool: Arc<Pool>,
     contents: RwLock<Contents>,
@@ -89,13 +94,20 @@ pub struct Entry {
 impl Registry {
     /// Looks through `directory`. A directory that cannot be used makes a registry without libraries that knows
     /// [why](Self::refusal).
-    pub fn scan(directory: &Path) -> Self {
-        let registry = Self {
-            directory: directory.to_owned(),
-            us: Us::now(),
-            pool: Arc::default(),
-            contents: RwLock::default(),
-        };
+    pub fn scan(directory: &Path, rules: Rules) -> Self {
+        Self::of(directory.to_owned(), None, rules)
+    }
+
+    /// Looks at one library only, wherever it lies; what it must fulfil is the same.
+    pub fn of_file(file: &Path, rules: Rules) -> Self {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let directory = file.parent().unwrap_or(Path::new("/")).to_owned();
+        Self::of(directory, file.file_name().map(OsStr::to_owned), rules)
+    }
+
+    fn of(directory: PathBuf, only: Option<OsString>, rules: Rules) -> Self {
+        let registry =
+            Self { directory, only, rules, us: Us::now(), pool: Arc::default(), contents: RwLock::default() };
         registry.rescan();
         registry
     }
@@ -214,7 +226,11 @@ impl Registry {
         let directory = Directory::open(&self.directory, self.us)?;
         let mut seen = BTreeSet::new();
         let mut slots = Vec::new();
-        for name in directory.libraries()? {
+        let names = match &self.only {
+            Some(name) => vec![name.clone()],
+            None => directory.libraries()?,
+        };
+        for name in names {
             let file = directory.path.join(&name);
             let examined = examine(&directory, &name, self.us);
             let print = match &examined {

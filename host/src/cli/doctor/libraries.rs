@@ -76,15 +76,16 @@ fn split(text: &str) -> (String, Fix) {
 mod tests {
     use super::super::finding::Verdict;
     use super::*;
+    use crate::plugins::Rules;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_directory_without_plugins_or_one_that_others_write_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
-        let found = examine(&Registry::scan(dir.path()));
+        let found = examine(&Registry::scan(dir.path(), Rules::default()));
         assert_eq!((found.len(), found[0].verdict, found[0].subject), (1, Verdict::Problem, "plugins"));
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        let found = examine(&Registry::scan(dir.path()));
+        let found = examine(&Registry::scan(dir.path(), Rules::default()));
         assert_eq!(found[0].fix, Some(Fix::Run(format!("chmod go-w {}", dir.path().display()))));
         assert!(found[0].saw.contains("(mode 0777)"), "{found:?}");
     }
@@ -93,7 +94,7 @@ mod tests {
     fn what_is_no_library_is_named_with_its_remedy() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("x.so"), "no library").unwrap();
-        let found = examine(&Registry::scan(dir.path()));
+        let found = examine(&Registry::scan(dir.path(), Rules::default()));
         assert_eq!((found[0].verdict, found[1].verdict), (Verdict::Ok, Verdict::Problem));
         assert!(found[1].saw.ends_with("x.so is not a shared library (no ELF header)"), "{found:?}");
         assert_eq!(found[1].fix, Some(Fix::Do("remove it or copy it again".to_owned())));
