@@ -11,6 +11,7 @@ mod database;
 mod globals;
 mod logging;
 mod maintenance;
+mod notify;
 mod option_file;
 mod parts;
 mod password;
@@ -30,14 +31,16 @@ use super::loaded::Loaded;
 use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::{Setting, declared};
-use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, PLUGIN, PROCESS, Sections, unify};
+use super::sections::{
+    CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, NOTIFY, PLUGIN, PROCESS, Sections, unify,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GLOBAL: [&str; 8] =
-    ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins"];
+const GLOBAL: [&str; 9] =
+    ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins", "notify"];
 /// Sections that go on with a name.
-const NAMED: [&str; 5] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE];
+const NAMED: [&str; 6] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE, NOTIFY];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -131,6 +134,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let zone = &world.environment.zone;
     let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
     let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
+    let notify = notify::receivers(world, &sections, &plugins, problems);
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);
     Some(Config {
@@ -144,6 +148,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         history,
         self_recovery,
         plugins,
+        notify,
         default,
         processes,
         levels: Levels::from(|level| levels.of(level).clone().settled()),

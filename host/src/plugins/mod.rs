@@ -14,6 +14,7 @@ mod in_process;
 mod instances;
 mod load;
 mod log;
+mod notify;
 mod pool;
 mod refusal;
 mod registry;
