@@ -18,6 +18,7 @@ mod failure;
 mod history;
 mod hosts;
 mod json;
+mod libraries;
 mod logs;
 mod maintenance;
 mod operator;
