@@ -41,6 +41,15 @@ pub(super) fn host() -> HostRef {
 }
 
 extern "C" fn max_level() -> u8 {
+    wanted()
+}
+
+extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
+    said(level, module.as_str(), text.as_str());
+}
+
+/// The most verbose level that somebody listens to: 0 none, 1 error … 5 trace.
+pub(super) fn wanted() -> u8 {
     match LevelFilter::current().into_level() {
         // The history wants it, whatever the log does.
         None | Some(Level::ERROR | Level::WARN | Level::INFO) => TOLD,
@@ -49,8 +58,8 @@ extern "C" fn max_level() -> u8 {
     }
 }
 
-extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
-    let (module, text) = (module.as_str(), text.as_str());
+/// Takes what `module` of a library says.
+pub(super) fn said(level: u8, module: &str, text: &str) {
     // A panic of a subscriber must not cross the boundary, which would abort the program; the line is lost.
     let _ = catch_unwind(|| {
         let speaker = SPEAKER.try_with(|speaker| speaker.borrow().clone()).ok().flatten();
