@@ -40,6 +40,7 @@
 
 pub mod abi;
 mod bridge;
+pub mod c;
 pub mod command;
 pub mod detach;
 mod error;
