@@ -6,6 +6,7 @@
 mod calls;
 mod example;
 mod refusals;
+mod trust;
 mod verbs;
 
 use pm_host::plugins::{Registry, Rules};
@@ -60,7 +61,11 @@ impl Plugins {
     }
 
     fn scan(&self) -> Registry {
-        Registry::scan(self.path(), Rules::default())
+        self.scan_with(Rules::default())
+    }
+
+    fn scan_with(&self, rules: Rules) -> Registry {
+        Registry::scan(self.path(), rules)
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing here knows the alarm table or the policy, and nothing outside of this folder names the binary interface.
 
 mod backend;
+mod claim;
 mod directory;
 mod elf;
 mod examine;
@@ -14,6 +15,7 @@ mod in_process;
 mod instances;
 mod load;
 mod log;
+mod pin;
 mod pool;
 mod refusal;
 mod registry;
@@ -21,6 +23,7 @@ mod rules;
 mod trust;
 mod unknown;
 
+pub use claim::Part;
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
 pub use registry::{Entry, OnDisk, Registry, State};

@@ -5,9 +5,11 @@
 //! that replaces it is reported and used by the next start of pm.
 
 use super::backend::{Backend, Standing};
+use super::claim::{Candidate, Claims, Part, claim};
 use super::directory::{Directory, Print, print_of};
 use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
+use super::pin;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
 use super::rules::Rules;
@@ -37,7 +39,7 @@ pub(super) struct Contents {
     pub(super) refusal: Option<DirectoryRefusal>,
     pub(super) slots: Vec<Slot>,
     /// Kind and name of each part, and the slot that provides it.
-    parts: BTreeMap<(String, String), usize>,
+    parts: BTreeMap<Part, usize>,
 }
 
 /// One library.
@@ -89,6 +91,8 @@ pub struct Entry {
     pub manifest: Option<Manifest>,
     /// What has become of it.
     pub state: State,
+    /// The parts that another library provides in its place, because that one overrides, and its file.
+    pub overridden: BTreeMap<Part, PathBuf>,
 }
 
 impl Registry {
@@ -124,22 +128,27 @@ impl Registry {
 
     /// All libraries, in the order of their names; those that are loaded and whose file is gone at the end.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |slot: &Slot| Entry {
+        let contents = self.contents();
+        let entry = |(at, slot): (usize, &Slot)| Entry {
             file: slot.file.clone(),
             manifest: slot.manifest.clone(),
             state: slot.state(),
+            overridden: contents.overridden(at, slot),
         };
-        self.contents().slots.iter().map(entry).collect()
+        contents.slots.iter().enumerate().map(entry).collect()
     }
 
     /// The parts that can be used, for the check of a configuration.
     pub fn offers(&self) -> Vec<Offer> {
         let contents = self.contents();
-        let usable = contents.slots.iter().filter(|slot| slot.refusal().is_none());
-        usable
-            .filter_map(|slot| slot.manifest.as_ref())
-            .flat_map(|manifest| manifest.offers.clone())
-            .collect()
+        let offers = |(at, slot): (usize, &Slot)| {
+            let manifest = slot.manifest.as_ref().filter(|_| slot.refusal().is_none());
+            let mut offers = manifest.map(|manifest| manifest.offers.clone()).unwrap_or_default();
+            let overridden = contents.overridden(at, slot);
+            offers.retain(|offer| !overridden.contains_key(&(offer.kind.clone(), offer.name.clone())));
+            offers
+        };
+        contents.slots.iter().enumerate().flat_map(offers).collect()
     }
 
     /// The libraries that are not used, with the reasons.
@@ -217,7 +226,7 @@ impl Registry {
         };
         let gone = known.into_values().filter(Slot::is_loaded);
         slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
-        let parts = claim(&mut slots);
+        let parts = claimed(&mut slots, &self.rules);
         Contents { print, refusal, slots, parts }
     }
 
@@ -232,7 +241,10 @@ impl Registry {
         };
         for name in names {
             let file = directory.path.join(&name);
-            let examined = examine(&directory, &name, self.us);
+            let as_before =
+                |new: &Examined| known.get(&file).is_some_and(|slot| slot.print == Some(new.print));
+            let examined = examine(&directory, &name, self.us)
+                .and_then(|new| if as_before(&new) { Ok(new) } else { pin::hold(new, &self.rules) });
             let print = match &examined {
                 Ok(Examined { print, .. }) => Some(*print),
                 Err(rejected) => rejected.print,
@@ -267,6 +279,19 @@ impl Registry {
     }
 }
 
+impl Contents {
+    /// What `slot`, the one at `at`, offers and another one provides.
+    fn overridden(&self, at: usize, slot: &Slot) -> BTreeMap<Part, PathBuf> {
+        let offers = slot.manifest.iter().flat_map(|manifest| &manifest.offers);
+        let parts = offers.map(|offer| (offer.kind.clone(), offer.name.clone()));
+        let of_another = |part: Part| {
+            let owner = *self.parts.get(&part)?;
+            (owner != at && slot.refusal().is_none()).then(|| (part, self.slots[owner].file.clone()))
+        };
+        parts.filter_map(of_another).collect()
+    }
+}
+
 impl Slot {
     fn state(&self) -> State {
         match &self.is {
@@ -277,6 +302,16 @@ impl Slot {
                 Standing::Loaded => State::Loaded,
                 Standing::Refused(reason) => State::Refused(reason),
             },
+        }
+    }
+
+    fn candidate(&self, rules: &Rules) -> Candidate {
+        let manifest = self.manifest.as_ref().filter(|_| !matches!(self.is, Is::Refused(_)));
+        let offers = manifest.iter().flat_map(|manifest| &manifest.offers);
+        Candidate {
+            offers: offers.map(|offer| (offer.kind.clone(), offer.name.clone())).collect(),
+            loaded: self.is_loaded(),
+            overrides: manifest.is_some_and(|manifest| rules.of(&manifest.name).overrides),
         }
     }
 
@@ -313,29 +348,15 @@ impl Slot {
     }
 }
 
-/// Gives each part to one library: first to those that are loaded, then in the order of the names. A library that
-/// offers a part of another one is refused.
-fn claim(slots: &mut [Slot]) -> BTreeMap<(String, String), usize> {
-    let mut parts = BTreeMap::<_, usize>::new();
-    let (loaded, others): (Vec<_>, Vec<_>) = (0..slots.len()).partition(|at| slots[*at].is_loaded());
-    for at in loaded.into_iter().chain(others) {
-        if matches!(slots[at].is, Is::Refused(_)) {
-            continue;
-        }
-        let offers: Vec<_> = slots[at]
-            .manifest
-            .iter()
-            .flat_map(|manifest| &manifest.offers)
-            .map(|offer| (offer.kind.clone(), offer.name.clone()))
-            .collect();
-        match offers.iter().find_map(|offer| Some((offer, *parts.get(offer)?))) {
-            Some(((kind, name), other)) => {
-                let other = slots[other].file.clone();
-                slots[at].is =
-                    Is::Refused(Reason::Duplicate { kind: kind.clone(), name: name.clone(), other });
-            }
-            None => parts.extend(offers.into_iter().map(|offer| (offer, at))),
-        }
+/// Gives each part to one library, and refuses those that offer what another one provides.
+fn claimed(slots: &mut [Slot], rules: &Rules) -> BTreeMap<Part, usize> {
+    let candidates: Vec<_> = slots.iter().map(|slot| slot.candidate(rules)).collect();
+    let Claims { parts, refused } = claim(&candidates);
+    for (at, (kind, name), other) in refused {
+        let own_name = |at: usize| slots[at].manifest.as_ref().map(|manifest| manifest.name.clone());
+        let library = own_name(at).filter(|own| own_name(other).as_ref() != Some(own));
+        let other = slots[other].file.clone();
+        slots[at].is = Is::Refused(Reason::Duplicate { library, kind, name, other });
     }
     parts
 }
