@@ -5,14 +5,16 @@
 
 mod calls;
 mod example;
+mod in_process;
 mod refusals;
 mod trust;
 mod verbs;
+mod workers;
 
-use pm_host::plugins::{Registry, Rules};
+use pm_host::plugins::{Isolation, Registry, Rule, Rules};
 use pm_host::ports::Strategies as _;
 use pm_host::spec::PartRef;
-use pm_plugin_api::{Error, Outcome, Target};
+use pm_plugin_api::{Error, ErrorKind, Outcome, Target};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -60,12 +62,24 @@ impl Plugins {
         file
     }
 
+    /// In this process.
     fn scan(&self) -> Registry {
-        self.scan_with(Rules::default())
+        self.scan_as(Isolation::InProcess)
     }
 
-    fn scan_with(&self, rules: Rules) -> Registry {
-        Registry::scan(self.path(), rules)
+    fn scan_as(&self, isolation: Isolation) -> Registry {
+        self.scan_with(Rule { isolation, ..Rule::default() })
+    }
+
+    /// Workers are the program that was built, not this one.
+    fn scan_with(&self, general: Rule) -> Registry {
+        let program = build_directory().join("pm");
+        Registry::scan(self.path(), Rules { program, general, ..Rules::default() })
+    }
+
+    /// As the rules say; those who say nothing run in workers.
+    fn scan_by(&self, rules: Rules) -> Registry {
+        Registry::scan(self.path(), Rules { program: build_directory().join("pm"), ..rules })
     }
 }
 
@@ -100,4 +114,18 @@ fn refusal(plugins: &Plugins, registry: &Registry) -> String {
 
 fn short(plugins: &Plugins, text: &str) -> String {
     text.replace(&format!("{}/", plugins.path().display()), "")
+}
+
+fn kind_and_text<T: std::fmt::Debug>(result: Result<T, pm_plugin_api::Error>) -> (ErrorKind, String) {
+    let error = result.unwrap_err();
+    (error.kind, error.message)
+}
+
+/// Waits until something is so.
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "waited for: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }

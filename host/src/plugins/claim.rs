@@ -2,34 +2,78 @@
 //!
 //! First those that override, then those that are loaded, then the order of the names. Whoever comes later and offers what is
 //! taken is refused as a whole, because half a library would only confuse; unless the other one overrides: then it
-//! just loses that part. Pure: libraries go in as facts, and come out as their numbers.
+//! just loses that part. The choice itself is pure: libraries go in as facts, and come out as their numbers.
 
+use super::refusal::Reason;
+use super::registry::{Contents, Is, Slot};
+use super::rules::Rules;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Kind and name of a part.
 pub type Part = (String, String);
 
+/// Gives each part to one library, and refuses those that offer what another one provides.
+pub(super) fn claimed(slots: &mut [Slot], rules: &Rules) -> BTreeMap<Part, usize> {
+    let candidates: Vec<_> = slots.iter().map(|slot| slot.candidate(rules)).collect();
+    let Claims { parts, refused } = claim(&candidates);
+    for (at, (kind, name), other) in refused {
+        let own_name = |at: usize| slots[at].manifest.as_ref().map(|manifest| manifest.name.clone());
+        let library = own_name(at).filter(|own| own_name(other).as_ref() != Some(own));
+        let other = slots[other].file.clone();
+        slots[at].is = Is::Refused(Reason::Duplicate { library, kind, name, other });
+    }
+    parts
+}
+
+impl Contents {
+    /// What `slot`, the one at `at`, offers and another one provides, with its file.
+    pub(super) fn overridden(&self, at: usize, slot: &Slot) -> BTreeMap<Part, PathBuf> {
+        let of_another = |part: Part| {
+            let owner = *self.parts.get(&part)?;
+            (owner != at && slot.refusal().is_none()).then(|| (part, self.slots[owner].file.clone()))
+        };
+        slot.offered().filter_map(of_another).collect()
+    }
+}
+
+impl Slot {
+    fn offered(&self) -> impl Iterator<Item = Part> {
+        let offers = self.manifest.iter().flat_map(|manifest| &manifest.offers);
+        offers.map(|offer| (offer.kind.clone(), offer.name.clone()))
+    }
+
+    fn candidate(&self, rules: &Rules) -> Candidate {
+        let manifest = self.manifest.as_ref().filter(|_| !matches!(self.is, Is::Refused(_)));
+        Candidate {
+            offers: if manifest.is_some() { self.offered().collect() } else { Vec::new() },
+            loaded: self.is_loaded(),
+            overrides: manifest.is_some_and(|manifest| rules.of(&manifest.name).overrides),
+        }
+    }
+}
+
 /// What counts of a library.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Candidate {
+struct Candidate {
     /// What it offers; nothing when it is refused for another reason.
-    pub(super) offers: Vec<Part>,
-    pub(super) loaded: bool,
+    offers: Vec<Part>,
+    loaded: bool,
     /// `override = yes`.
-    pub(super) overrides: bool,
+    overrides: bool,
 }
 
 /// Who provides what.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Claims {
+struct Claims {
     /// The provider of each part.
-    pub(super) parts: BTreeMap<Part, usize>,
+    parts: BTreeMap<Part, usize>,
     /// Who is refused, for which part, and who provides that.
-    pub(super) refused: Vec<(usize, Part, usize)>,
+    refused: Vec<(usize, Part, usize)>,
 }
 
 /// Gives each part to one library.
-pub(super) fn claim(candidates: &[Candidate]) -> Claims {
+fn claim(candidates: &[Candidate]) -> Claims {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by_key(|at| (!candidates[*at].overrides, !candidates[*at].loaded));
     let mut claims = Claims::default();

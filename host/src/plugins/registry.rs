@@ -4,16 +4,18 @@
 //! broken library is refused with its reason and never stops the others. What is loaded stays as it is: a file
 //! that replaces it is reported and used by the next start of pm.
 
-use super::backend::{Backend, Standing};
-use super::claim::{Candidate, Claims, Part, claim};
+use super::backend::{Backend, Report, Standing};
+use super::claim::{Part, claimed};
 use super::directory::{Directory, Print, print_of};
 use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
 use super::pin;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
-use super::rules::Rules;
+use super::rules::{Isolation, Rules};
 use super::trust::Us;
+use super::worker::{Shared, Worker};
+use crate::clock::{Stop, SystemClock};
 use pm_plugin_api::manifest::{Manifest, Offer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -29,6 +31,7 @@ pub struct Registry {
     rules: Rules,
     us: Us,
     pool: Arc<Pool>,
+    shared: Shared,
     contents: RwLock<Contents>,
 }
 
@@ -39,7 +42,7 @@ pub(super) struct Contents {
     pub(super) refusal: Option<DirectoryRefusal>,
     pub(super) slots: Vec<Slot>,
     /// Kind and name of each part, and the slot that provides it.
-    parts: BTreeMap<Part, usize>,
+    pub(super) parts: BTreeMap<Part, usize>,
 }
 
 /// One library.
@@ -91,6 +94,8 @@ pub struct Entry {
     pub manifest: Option<Manifest>,
     /// What has become of it.
     pub state: State,
+    /// How it runs; none when it is not used.
+    pub report: Option<Report>,
     /// The parts that another library provides in its place, because that one overrides, and its file.
     pub overridden: BTreeMap<Part, PathBuf>,
 }
@@ -110,8 +115,13 @@ impl Registry {
     }
 
     fn of(directory: PathBuf, only: Option<OsString>, rules: Rules) -> Self {
-        let registry =
-            Self { directory, only, rules, us: Us::now(), pool: Arc::default(), contents: RwLock::default() };
+        let shared = Shared {
+            program: rules.program.clone(),
+            clock: Arc::new(SystemClock::new(Stop::new())),
+            alarmed: Arc::default(),
+        };
+        let (pool, contents) = (Arc::default(), RwLock::default());
+        let registry = Self { directory, only, rules, us: Us::now(), pool, shared, contents };
         registry.rescan();
         registry
     }
@@ -133,6 +143,7 @@ impl Registry {
             file: slot.file.clone(),
             manifest: slot.manifest.clone(),
             state: slot.state(),
+            report: slot.backend().map(|backend| backend.report()),
             overridden: contents.overridden(at, slot),
         };
         contents.slots.iter().enumerate().map(entry).collect()
@@ -274,21 +285,19 @@ impl Registry {
 
     fn usable(&self, file: PathBuf, new: Examined) -> Slot {
         let (print, manifest) = (Some(new.print), Some(new.manifest.clone()));
-        let backend = Arc::new(InProcess::new(file.clone(), new, &self.pool));
+        let backend = self.backend_for(file.clone(), new);
         Slot { file, print, manifest, is: Is::Usable(backend) }
     }
 }
 
-impl Contents {
-    /// What `slot`, the one at `at`, offers and another one provides.
-    fn overridden(&self, at: usize, slot: &Slot) -> BTreeMap<Part, PathBuf> {
-        let offers = slot.manifest.iter().flat_map(|manifest| &manifest.offers);
-        let parts = offers.map(|offer| (offer.kind.clone(), offer.name.clone()));
-        let of_another = |part: Part| {
-            let owner = *self.parts.get(&part)?;
-            (owner != at && slot.refusal().is_none()).then(|| (part, self.slots[owner].file.clone()))
-        };
-        parts.filter_map(of_another).collect()
+impl Registry {
+    /// What runs a library, by its rule.
+    fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
+        let rule = self.rules.of(&new.manifest.name).clone();
+        match rule.isolation {
+            Isolation::Worker => Arc::new(Worker::new(file, new, rule, self.shared.clone())),
+            Isolation::InProcess => Arc::new(InProcess::new(file, new, &self.pool)),
+        }
     }
 }
 
@@ -305,17 +314,14 @@ impl Slot {
         }
     }
 
-    fn candidate(&self, rules: &Rules) -> Candidate {
-        let manifest = self.manifest.as_ref().filter(|_| !matches!(self.is, Is::Refused(_)));
-        let offers = manifest.iter().flat_map(|manifest| &manifest.offers);
-        Candidate {
-            offers: offers.map(|offer| (offer.kind.clone(), offer.name.clone())).collect(),
-            loaded: self.is_loaded(),
-            overrides: manifest.is_some_and(|manifest| rules.of(&manifest.name).overrides),
+    fn backend(&self) -> Option<&Arc<dyn Backend>> {
+        match &self.is {
+            Is::Usable(backend) | Is::Outlived(backend, _) => Some(backend),
+            Is::Refused(_) => None,
         }
     }
 
-    fn is_loaded(&self) -> bool {
+    pub(super) fn is_loaded(&self) -> bool {
         matches!(self.state(), State::Loaded | State::Outlived(_))
     }
 
@@ -346,17 +352,4 @@ impl Slot {
             is @ Is::Refused(_) => Self { is, ..self },
         }
     }
-}
-
-/// Gives each part to one library, and refuses those that offer what another one provides.
-fn claimed(slots: &mut [Slot], rules: &Rules) -> BTreeMap<Part, usize> {
-    let candidates: Vec<_> = slots.iter().map(|slot| slot.candidate(rules)).collect();
-    let Claims { parts, refused } = claim(&candidates);
-    for (at, (kind, name), other) in refused {
-        let own_name = |at: usize| slots[at].manifest.as_ref().map(|manifest| manifest.name.clone());
-        let library = own_name(at).filter(|own| own_name(other).as_ref() != Some(own));
-        let other = slots[other].file.clone();
-        slots[at].is = Is::Refused(Reason::Duplicate { library, kind, name, other });
-    }
-    parts
 }

@@ -42,9 +42,9 @@ fn twin(name: &str) -> Vec<u8> {
 fn a_pinned_library_is_used_and_one_with_other_content_is_refused_with_both_sums() {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
     let right = sum(&built(AUTO));
-    assert!(restart(&plugins.scan_with(pinned(&right)), "auto", &[]).is_ok());
+    assert!(restart(&plugins.scan_by(pinned(&right)), "auto", &[]).is_ok());
 
-    let registry = plugins.scan_with(pinned(OTHER_SUM));
+    let registry = plugins.scan_by(pinned(OTHER_SUM));
     let expected = format!(
         "plugin {AUTO}: has the SHA-256 sum {right}, but [library.auto] sha256 = {OTHER_SUM}; install the file that has \
          it, or write the new sum if this file is the right one"
@@ -59,7 +59,7 @@ fn a_pinned_library_is_used_and_one_with_other_content_is_refused_with_both_sums
 #[test]
 fn a_pin_also_holds_what_comes_in_place_of_a_library_in_use() {
     let plugins = Plugins::with(&[AUTO]);
-    let registry = plugins.scan_with(pinned(&sum(&built(AUTO))));
+    let registry = plugins.scan_by(pinned(&sum(&built(AUTO))));
     restart(&registry, "auto", &[]).unwrap();
     // The same library with one byte behind it.
     let mut other = built(AUTO);
@@ -71,7 +71,7 @@ fn a_pin_also_holds_what_comes_in_place_of_a_library_in_use() {
     assert!(reason.to_string().starts_with(&format!("has the SHA-256 sum {}", sum(&other))), "{reason}");
     assert!(restart(&registry, "auto", &[]).is_ok(), "the pinned one goes on");
     // Before it was loaded, the same is found out at the call.
-    let registry = plugins.scan_with(pinned(&sum(&other)));
+    let registry = plugins.scan_by(pinned(&sum(&other)));
     plugins.put(AUTO, &built(AUTO));
     let error = restart(&registry, "auto", &[]).unwrap_err();
     assert!(error.message.contains("has the SHA-256 sum"), "{error:?}");
@@ -81,7 +81,7 @@ fn a_pin_also_holds_what_comes_in_place_of_a_library_in_use() {
 fn where_only_pinned_libraries_count_one_without_a_sum_is_refused_and_told_what_to_write() {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
     let rules = Rules { only_pinned: true, ..pinned(&sum(&built(AUTO))) };
-    let registry = plugins.scan_with(rules);
+    let registry = plugins.scan_by(rules);
     let expected = format!(
         "plugin {MISBEHAVE}: has no sha256 in the configuration, and [plugins] only_pinned = yes; if the file is the \
          right one, write into [library.pm-test-plugin-misbehave]: sha256 = {}",
@@ -102,7 +102,7 @@ fn a_library_that_overrides_provides_the_part_and_without_that_the_second_is_ref
     );
     assert_eq!(refusal(&plugins, &registry), expected);
 
-    let registry = plugins.scan_with(rules(&[("twin", overriding())]));
+    let registry = plugins.scan_by(rules(&[("twin", overriding())]));
     assert!(registry.refused().is_empty());
     assert!(restart(&registry, "auto", &[]).is_ok());
     let entries = registry.entries();
@@ -118,7 +118,7 @@ fn a_library_that_overrides_provides_the_part_and_without_that_the_second_is_ref
 #[test]
 fn an_overriding_library_that_is_dropped_in_takes_over_from_one_in_use() {
     let plugins = Plugins::with(&[AUTO]);
-    let registry = plugins.scan_with(rules(&[("twin", overriding())]));
+    let registry = plugins.scan_by(rules(&[("twin", overriding())]));
     restart(&registry, "auto", &[]).unwrap();
     plugins.put("z.so", &twin("twin"));
     assert!(registry.rescan_if_changed());
