@@ -41,6 +41,7 @@
 pub mod abi;
 mod allowed;
 mod bridge;
+pub mod c;
 pub mod command;
 pub mod detach;
 mod error;

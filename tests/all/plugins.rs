@@ -3,6 +3,7 @@
 //! The libraries are the ones that lie beside the test program; every test works on copies in a folder of its own,
 //! because a library that was loaded once stays in the process under its file.
 
+mod c_door;
 mod calls;
 mod example;
 mod in_process;

@@ -60,7 +60,7 @@ pub(super) fn calling<T>(number: u64, level: u8, body: impl FnOnce() -> T) -> T 
 }
 
 /// What a worker's library said, as if it had been said here.
-pub(super) fn said(plugin: &str, heard: Option<&Heard>, level: u8, module: &str, text: &str) {
+pub(super) fn repeat(plugin: &str, heard: Option<&Heard>, level: u8, module: &str, text: &str) {
     forward(level, plugin, module, text);
     if level <= TOLD
         && let Some(heard) = heard
@@ -76,10 +76,19 @@ pub(super) fn host() -> HostRef {
 }
 
 extern "C" fn max_level() -> u8 {
+    wanted()
+}
+
+extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
+    said(level, module.as_str(), text.as_str());
+}
+
+/// The most verbose level that a library should speak at: 0 none, 1 error … 5 trace.
+pub(super) fn wanted() -> u8 {
     if WIRE.get().is_some() { LEVEL.load(Ordering::Relaxed) } else { listened() }
 }
 
-/// The most verbose level that somebody listens to.
+/// The most verbose level that somebody listens to in this process.
 pub(super) fn listened() -> u8 {
     match LevelFilter::current().into_level() {
         // The history wants it, whatever the log does.
@@ -89,8 +98,8 @@ pub(super) fn listened() -> u8 {
     }
 }
 
-extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
-    let (module, text) = (module.as_str(), text.as_str());
+/// Takes what `module` of a library says.
+pub(super) fn said(level: u8, module: &str, text: &str) {
     // A panic of a subscriber must not cross the boundary, which would abort the program; the line is lost.
     let _ = catch_unwind(|| {
         if let Some(wire) = WIRE.get() {
@@ -100,7 +109,7 @@ extern "C" fn log(level: u8, module: RStr<'_>, text: RStr<'_>) {
         // A thread that the plugin started itself: its crate is all that is known.
         let plugin = speaker.as_deref().unwrap_or_else(|| module.split("::").next().unwrap_or(module));
         let listener = LISTENER.try_with(|listener| listener.borrow().clone()).ok().flatten();
-        said(plugin, listener.as_ref(), level, module, text);
+        repeat(plugin, listener.as_ref(), level, module, text);
     });
 }
 

@@ -166,10 +166,22 @@ pub enum Reason {
     },
     /// The entry point is missing.
     #[error(
-        "has a manifest but no entry point {}; rebuild it with pm_plugin_api::export!",
-        pm_plugin_api::abi::ROOT_SYMBOL
+        "has a manifest but no entry point {} or {}; rebuild it with pm_plugin_api::export! or with pm_plugin.h",
+        pm_plugin_api::abi::ROOT_SYMBOL,
+        pm_plugin_api::c::C_SYMBOL
     )]
     NoEntryPoint,
+    /// The table of its C functions cannot be used.
+    #[error(
+        "{maker}: its table {} {what}; build it with the pm_plugin.h of interface 1",
+        pm_plugin_api::c::C_SYMBOL
+    )]
+    Table {
+        /// Whose it is.
+        maker: Maker,
+        /// What is wrong with it.
+        what: String,
+    },
     /// Built on another version of the boundary's foundation.
     #[error("built with abi_stable {found}, this pm uses {ours}; rebuild it with pm-plugin-api 1.x")]
     AbiStable {

@@ -143,7 +143,7 @@ impl Reader<'_> {
             Message::Said { level, module, text } => {
                 let waiting = self.link.waiting(number);
                 let (span, heard) = waiting.map_or((None, None), |w| (Some(w.span.clone()), w.heard.clone()));
-                let say = || log::said(&self.watch.maker.name, heard.as_ref(), level, module, text);
+                let say = || log::repeat(&self.watch.maker.name, heard.as_ref(), level, module, text);
                 span.map_or_else(say, |span| span.in_scope(say));
             }
             Message::Pong => {}
