@@ -38,7 +38,7 @@ pub fn listen(state_dir: &Path, answering: Answering) -> io::Result<()> {
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let busy = Arc::new(AtomicUsize::new(0));
     std::thread::Builder::new().name("pm-intercom".to_owned()).spawn(move || {
         for caller in listener.incoming().flatten() {
@@ -139,7 +139,8 @@ mod tests {
         let _ = ask(folder.path(), &long, Duration::from_secs(10));
         let callers: Vec<_> = (0..32).map(|_| UnixStream::connect(folder.path().join(FILE))).collect();
         drop(callers);
-        let answer = (0..500).find_map(|_| ask(folder.path(), "hello", Duration::from_secs(10)).ok().flatten());
+        let answer =
+            (0..500).find_map(|_| ask(folder.path(), "hello", Duration::from_secs(10)).ok().flatten());
         assert_eq!(answer.as_deref(), Some("you said hello\n"));
     }
 }

@@ -75,6 +75,11 @@ impl Plugins {
     fn scan_with(&self, general: Rule) -> Registry {
         Registry::scan(self.path(), rules(general))
     }
+
+    /// As the rules say; those who say nothing run in workers.
+    fn scan_by(&self, rules: Rules) -> Registry {
+        Registry::scan(self.path(), Rules { program: build_directory().join("pm"), ..rules })
+    }
 }
 
 /// Workers are the program that was built, not this one.

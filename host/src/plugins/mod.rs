@@ -7,6 +7,7 @@
 //! Nothing here knows the alarm table or the policy, and nothing outside of this folder names the binary interface.
 
 mod backend;
+mod claim;
 mod directory;
 mod elf;
 mod examine;
@@ -15,6 +16,7 @@ mod instances;
 mod load;
 mod log;
 mod parts;
+mod pin;
 mod pool;
 mod refusal;
 mod registry;
@@ -30,6 +32,7 @@ pub mod wire;
 mod worker;
 
 pub use backend::Report;
+pub use claim::Part;
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
 pub use registry::Registry;

@@ -5,15 +5,17 @@
 //! tried in a worker of its own first (`replace.rs`); in this process it is reported and used by the next start of pm.
 
 use super::backend::{Backend, Standing};
+use super::claim::claimed;
 use super::directory::{Directory, print_of};
 use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
+use super::pin;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Refusal};
 use super::replace::Newcomer;
 use super::rules::{Isolation, Rules};
 use super::shelf::Shelf;
-use super::slots::{Contents, Entry, Is, OnDisk, Slot, claim};
+use super::slots::{Contents, Entry, Is, OnDisk, Slot};
 use super::trust::Us;
 use super::worker::{Alarmed, Shared, Worker};
 use crate::clock::{Stop, SystemClock};
@@ -30,7 +32,7 @@ pub struct Registry {
     directory: PathBuf,
     /// The only file that is looked at, when it is about one.
     only: Option<OsString>,
-    rules: Rules,
+    pub(super) rules: Arc<Rules>,
     us: Us,
     pool: Arc<Pool>,
     shared: Shared,
@@ -59,6 +61,7 @@ impl Registry {
             clock: Arc::new(SystemClock::new(Stop::new())),
             alarmed: Arc::default(),
         };
+        let rules = Arc::new(rules);
         let (pool, shelf, told) = (Arc::default(), Arc::default(), AtomicU64::default());
         let registry = Self { directory, only, rules, us: Us::now(), pool, shared, shelf, told };
         registry.rescan();
@@ -87,23 +90,28 @@ impl Registry {
 
     /// All libraries, in the order of their names; those that are loaded and whose file is gone at the end.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |slot: &Slot| Entry {
+        let contents = self.contents();
+        let entry = |(at, slot): (usize, &Slot)| Entry {
+            overridden: contents.overridden(at, slot),
             file: slot.file.clone(),
             manifest: slot.manifest.clone(),
             state: slot.state(),
             report: slot.backend().map(|backend| backend.report()),
         };
-        self.contents().slots.iter().map(entry).collect()
+        contents.slots.iter().enumerate().map(entry).collect()
     }
 
     /// The parts that can be used, for the check of a configuration.
     pub fn offers(&self) -> Vec<Offer> {
         let contents = self.contents();
-        let usable = contents.slots.iter().filter(|slot| slot.refusal().is_none());
-        usable
-            .filter_map(|slot| slot.manifest.as_ref())
-            .flat_map(|manifest| manifest.offers.clone())
-            .collect()
+        let offers = |(at, slot): (usize, &Slot)| {
+            let manifest = slot.manifest.as_ref().filter(|_| slot.refusal().is_none());
+            let mut offers = manifest.map(|manifest| manifest.offers.clone()).unwrap_or_default();
+            let overridden = contents.overridden(at, slot);
+            offers.retain(|offer| !overridden.contains_key(&(offer.kind.clone(), offer.name.clone())));
+            offers
+        };
+        contents.slots.iter().enumerate().flat_map(offers).collect()
     }
 
     /// The libraries that are not used, with the reasons.
@@ -149,7 +157,7 @@ impl Registry {
     pub fn rescan(&self) {
         let newcomers = self.look();
         if !newcomers.is_empty() {
-            Newcomer::try_beside(newcomers, &self.shelf);
+            Newcomer::try_beside(newcomers, &self.shelf, &self.rules);
         }
     }
 
@@ -185,7 +193,7 @@ impl Registry {
             };
             let gone = known.into_values().filter(Slot::is_loaded);
             slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
-            let parts = claim(&mut slots);
+            let parts = claimed(&mut slots, &self.rules);
             (Contents { print, refusal, slots, parts }, newcomers)
         })
     }
@@ -205,7 +213,10 @@ impl Registry {
         };
         for name in names {
             let file = directory.path.join(&name);
-            let examined = examine(&directory, &name, self.us);
+            let as_before =
+                |new: &Examined| known.get(&file).is_some_and(|slot| slot.print == Some(new.print));
+            let examined = examine(&directory, &name, self.us)
+                .and_then(|new| if as_before(&new) { Ok(new) } else { pin::hold(new, &self.rules) });
             let print = match &examined {
                 Ok(Examined { print, .. }) => Some(*print),
                 Err(rejected) => rejected.print,

@@ -1,6 +1,7 @@
 //! What is known of each library of the plugin directory, and which of them provides which part. Pure: opens no file.
 
 use super::backend::{Backend, Report, Standing};
+use super::claim::Part;
 use super::directory::Print;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
 use pm_plugin_api::manifest::Manifest;
@@ -15,7 +16,7 @@ pub(super) struct Contents {
     pub(super) refusal: Option<DirectoryRefusal>,
     pub(super) slots: Vec<Slot>,
     /// Kind and name of each part, and the slot that provides it.
-    pub(super) parts: BTreeMap<(String, String), usize>,
+    pub(super) parts: BTreeMap<Part, usize>,
 }
 
 /// One library.
@@ -71,6 +72,8 @@ pub struct Entry {
     pub state: State,
     /// How it runs; none when it is not used.
     pub report: Option<Report>,
+    /// The parts that another library provides in its place, because that one overrides, and its file.
+    pub overridden: BTreeMap<Part, PathBuf>,
 }
 
 impl Slot {
@@ -126,31 +129,4 @@ impl Slot {
             is @ Is::Refused(_) => Self { is, ..self },
         }
     }
-}
-
-/// Gives each part to one library: first to those that are loaded, then in the order of the names. A library that
-/// offers a part of another one is refused.
-pub(super) fn claim(slots: &mut [Slot]) -> BTreeMap<(String, String), usize> {
-    let mut parts = BTreeMap::<_, usize>::new();
-    let (loaded, others): (Vec<_>, Vec<_>) = (0..slots.len()).partition(|at| slots[*at].is_loaded());
-    for at in loaded.into_iter().chain(others) {
-        if matches!(slots[at].is, Is::Refused(_)) {
-            continue;
-        }
-        let offers: Vec<_> = slots[at]
-            .manifest
-            .iter()
-            .flat_map(|manifest| &manifest.offers)
-            .map(|offer| (offer.kind.clone(), offer.name.clone()))
-            .collect();
-        match offers.iter().find_map(|offer| Some((offer, *parts.get(offer)?))) {
-            Some(((kind, name), other)) => {
-                let other = slots[other].file.clone();
-                slots[at].is =
-                    Is::Refused(Reason::Duplicate { kind: kind.clone(), name: name.clone(), other });
-            }
-            None => parts.extend(offers.into_iter().map(|offer| (offer, at))),
-        }
-    }
-    parts
 }
