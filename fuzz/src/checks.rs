@@ -39,7 +39,7 @@ fn read(bytes: &[u8], offers: Vec<Offer>) -> Loaded {
         files: Files::Given(files.into()),
         ..Environment::default()
     };
-    load(Path::new(&file), &environment, &Catalogue { offers, refused: Vec::new() })
+    load(Path::new(&file), &environment, &Catalogue { offers, ..Catalogue::default() })
 }
 
 fn judge(bytes: &[u8], offers: &[Offer]) {

@@ -7,7 +7,7 @@
 use crate::abi::{HostRef, Instance_TO, InstanceBox, Root, RootRef};
 use crate::bridge;
 use crate::error::{Error, ErrorKind, Result};
-use crate::part::{HealthCheck, Strategy};
+use crate::part::{HealthCheck, Notifier, Strategy};
 use crate::settings::{Settings, Texts};
 use crate::types::Request;
 use abi_stable::erased_types::TD_Opaque;
@@ -29,6 +29,8 @@ pub trait Part: Send + Sync + 'static {
 pub struct StrategyPart<S>(S);
 /// A check as a [`Part`].
 pub struct CheckPart<C>(C);
+/// A notifier as a [`Part`].
+pub struct NotifierPart<N>(N);
 
 /// Makes a part from its settings.
 pub type Maker = fn(&Texts) -> Result<Box<dyn Part>>;
@@ -57,6 +59,18 @@ impl<C: HealthCheck> CheckPart<C> {
     }
 }
 
+impl<N: Notifier> NotifierPart<N> {
+    /// The schema of its settings.
+    pub const SCHEMA: &'static str = N::Settings::SCHEMA;
+    /// See [`Maker`].
+    ///
+    /// # Errors
+    /// Those of the settings and of [`Notifier::new`].
+    pub fn make(texts: &Texts) -> Result<Box<dyn Part>> {
+        Ok(Box::new(Self(N::new(N::Settings::read(texts)?)?)))
+    }
+}
+
 impl<S: Strategy> Part for StrategyPart<S> {
     fn call(&self, op: &str, request: &Request) -> Result<Vec<u8>> {
         match op {
@@ -72,6 +86,15 @@ impl<C: HealthCheck> Part for CheckPart<C> {
     fn call(&self, op: &str, request: &Request) -> Result<Vec<u8>> {
         match op {
             "check" => encode(&self.0.check(&request.target)?),
+            _ => Err(unknown_operation(op)),
+        }
+    }
+}
+
+impl<N: Notifier> Part for NotifierPart<N> {
+    fn call(&self, op: &str, request: &Request) -> Result<Vec<u8>> {
+        match op {
+            "notify" => encode(&self.0.notify(&request.notice)?),
             _ => Err(unknown_operation(op)),
         }
     }
@@ -181,6 +204,7 @@ pub mod reexport {
 /// pm_plugin_api::export! {
 ///     strategy "runit" => Runit,
 ///     check "runit" => RunitCheck,
+///     notifier "pager" => Pager,
 /// }
 /// ```
 #[macro_export]
@@ -247,7 +271,8 @@ macro_rules! export {
 macro_rules! __part {
     (strategy, $part:ty) => { $crate::export::StrategyPart<$part> };
     (check, $part:ty) => { $crate::export::CheckPart<$part> };
-    ($other:ident, $part:ty) => { compile_error!("the kinds of parts are: strategy, check") };
+    (notifier, $part:ty) => { $crate::export::NotifierPart<$part> };
+    ($other:ident, $part:ty) => { compile_error!("the kinds of parts are: strategy, check, notifier") };
 }
 
 #[cfg(test)]
@@ -285,7 +310,7 @@ mod tests {
 
     fn asked<S: Strategy>(op: &str) -> Result<String> {
         let part = StrategyPart::<S>::make(&Texts::new())?;
-        let answer = part.call(op, &Request { target: Target::named("web") })?;
+        let answer = part.call(op, &Request { target: Target::named("web"), ..Request::default() })?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 
@@ -302,5 +327,28 @@ mod tests {
     fn evidence_has_a_shape_that_stays() {
         let expected = r#"{"facts":[["name","web"]],"pids":[7],"log":["a","b"],"ask":[]}"#;
         assert_eq!(asked::<Witnessed>("evidence").as_deref(), Ok(expected));
+    }
+
+    struct Loud;
+
+    impl Notifier for Loud {
+        type Settings = NoSettings;
+        fn new(_: NoSettings) -> Result<Self> {
+            Ok(Self)
+        }
+        fn notify(&self, notice: &crate::Notice) -> Result<()> {
+            if notice.summary.is_empty() { Err(Error::failed("nothing to say")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_notifier_answers_to_the_operation_notify_alone() {
+        let part = NotifierPart::<Loud>::make(&Texts::new()).unwrap();
+        let request = Request { notice: crate::Notice::of("test", "hello"), ..Request::default() };
+        assert_eq!(part.call("notify", &request), Ok(b"null".to_vec()));
+        assert_eq!(part.call("notify", &Request::default()).unwrap_err().message, "nothing to say");
+        assert_eq!(part.call("restart", &request).unwrap_err().kind, ErrorKind::Unsupported);
+        let tested = crate::testing::notifier::<Loud>(&[]).unwrap();
+        assert_eq!(tested.notify(&request.notice), Ok(()));
     }
 }

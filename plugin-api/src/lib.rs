@@ -1,8 +1,8 @@
 //! Everything a plugin of the process monitor *pm* needs.
 //!
 //! A plugin is a dynamic library (`crate-type = ["cdylib"]`) with one or more *parts*: [strategies](Strategy)
-//! that restart something and [checks](HealthCheck) that find out whether it works. Write a type, implement the
-//! trait, export it:
+//! that restart something, [checks](HealthCheck) that find out whether it works, and [notifiers](Notifier) that tell
+//! people what happened. Write a type, implement the trait, export it:
 //!
 //! ```
 //! use pm_plugin_api::{Error, NoSettings, Outcome, Result, Strategy, Target};
@@ -47,6 +47,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod manifest;
+mod notice;
 mod part;
 pub mod settings;
 #[cfg(feature = "testing")]
@@ -55,7 +56,8 @@ mod types;
 pub mod value;
 
 pub use error::{Error, ErrorKind, Result};
-pub use part::{HealthCheck, Strategy};
+pub use notice::{Notice, Severity};
+pub use part::{HealthCheck, Notifier, Strategy};
 pub use settings::{NoSettings, Settings};
 #[doc(hidden)]
 pub use types::Request;

@@ -11,8 +11,9 @@ pub const MANIFEST_SECTION: &str = ".pm_plugin";
 pub const SETTINGS_SECTION: &str = ".pm_settings";
 /// The binary interface that this crate speaks; the number in [`crate::abi::ROOT_SYMBOL`].
 pub const INTERFACE: u16 = 1;
-/// Which operations and fields this crate knows; informative, never a reason to refuse. 1: `evidence` of strategies.
-pub const API_MINOR: u16 = 1;
+/// Which operations and fields this crate knows; informative, never a reason to refuse. 1: `evidence` of strategies. 2: the
+/// kind `notifier` with its operation `notify`.
+pub const API_MINOR: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"PMPLUGIN";
 const SIZE: usize = 512;
@@ -73,7 +74,7 @@ const fn padded<const N: usize>(text: &str) -> [u8; N] {
 /// A part that a library offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// `strategy`, `check`, or a kind from a newer interface.
+    /// `strategy`, `check`, `notifier`, or a kind from a newer interface.
     pub kind: String,
     /// The name that the operator writes.
     pub name: String,

@@ -4,6 +4,7 @@
 //! up before [`Target::timeout`] and say why. A part that needs an asynchronous runtime owns a current-thread one.
 
 use crate::error::{Error, Result};
+use crate::notice::Notice;
 use crate::settings::Settings;
 use crate::types::{Evidence, Health, Outcome, Target};
 
@@ -63,4 +64,25 @@ pub trait HealthCheck: Send + Sync + Sized + 'static {
     /// # Errors
     /// When it could not be found out; pm treats that as "not healthy yet".
     fn check(&self, target: &Target) -> Result<Health>;
+}
+
+/// A way to tell people what happened.
+pub trait Notifier: Send + Sync + Sized + 'static {
+    /// What the operator can set.
+    type Settings: Settings;
+
+    /// Makes the notifier for one set of settings; cheap, no I/O: connect on first use.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the settings contradict each other.
+    fn new(settings: Self::Settings) -> Result<Self>;
+
+    /// Delivers one notice, and answers when the receiver has taken it. pm has a queue, a pause between tries, a limit
+    /// and a breaker of its own for each receiver: try once, within [`Notice::timeout`], and say why it failed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) and [`ErrorKind::Permission`](crate::ErrorKind::Permission) say
+    /// that another try is useless until somebody changes something: pm then gives this notice up. Every other kind is
+    /// tried again. Never with a secret in the text.
+    fn notify(&self, notice: &Notice) -> Result<()>;
 }

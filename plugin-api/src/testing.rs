@@ -19,8 +19,9 @@
 
 use crate::bridge::Line;
 use crate::error::Result;
-use crate::export::{CheckPart, Part, StrategyPart};
-use crate::part::{HealthCheck, Strategy};
+use crate::export::{CheckPart, NotifierPart, Part, StrategyPart};
+use crate::notice::Notice;
+use crate::part::{HealthCheck, Notifier, Strategy};
 use crate::settings::Texts;
 use crate::types::{Evidence, Health, Outcome, Request, Target};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +45,14 @@ pub fn strategy<S: Strategy>(section: &[(&str, &str)]) -> Result<Tested> {
 /// As [`strategy`].
 pub fn check<C: HealthCheck>(section: &[(&str, &str)]) -> Result<Tested> {
     CheckPart::<C>::make(&texts(section)).map(Tested)
+}
+
+/// Makes a notifier from the keys of a section.
+///
+/// # Errors
+/// As [`strategy`].
+pub fn notifier<N: Notifier>(section: &[(&str, &str)]) -> Result<Tested> {
+    NotifierPart::<N>::make(&texts(section)).map(Tested)
 }
 
 fn texts(section: &[(&str, &str)]) -> Texts {
@@ -80,8 +89,20 @@ impl Tested {
         self.call("check", target)
     }
 
+    /// [`Notifier::notify`].
+    ///
+    /// # Errors
+    /// Those of the notifier.
+    pub fn notify(&self, notice: &Notice) -> Result<()> {
+        self.ask("notify", &Request { notice: notice.clone(), ..Request::default() })
+    }
+
     fn call<T: serde::de::DeserializeOwned>(&self, op: &str, target: &Target) -> Result<T> {
-        let body = serde_json::to_vec(&Request { target: target.clone() })?;
+        self.ask(op, &Request { target: target.clone(), ..Request::default() })
+    }
+
+    fn ask<T: serde::de::DeserializeOwned>(&self, op: &str, request: &Request) -> Result<T> {
+        let body = serde_json::to_vec(request)?;
         let request: Request = serde_json::from_slice(&body)?;
         Ok(serde_json::from_slice(&self.0.call(op, &request)?)?)
     }

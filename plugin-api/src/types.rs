@@ -3,6 +3,7 @@
 //! Every struct is non-exhaustive and every field has a default, every enum has a catch-all: a plugin built
 //! against 1.0 goes on working with a pm that says more, and the other way round.
 
+use crate::notice::Notice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -240,8 +241,10 @@ impl Evidence {
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Request {
-    /// What the call is about.
+    /// What a call of a strategy or a check is about.
     pub target: Target,
+    /// What a notifier is to tell.
+    pub notice: Notice,
 }
 
 #[cfg(test)]

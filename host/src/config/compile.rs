@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod database;
 mod globals;
+mod library;
 mod logging;
 mod maintenance;
 mod option_file;
@@ -30,14 +31,16 @@ use super::loaded::Loaded;
 use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::{Setting, declared};
-use super::sections::{CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, PLUGIN, PROCESS, Sections, unify};
+use super::sections::{
+    CRITICALITY, DEFAULT, GROUP, Keys, LIBRARY, MAINTENANCE, PLUGIN, PROCESS, Sections, unify,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 const GLOBAL: [&str; 8] =
     ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins"];
 /// Sections that go on with a name.
-const NAMED: [&str; 5] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE];
+const NAMED: [&str; 6] = [PROCESS, PLUGIN, LIBRARY, GROUP, CRITICALITY, MAINTENANCE];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -105,7 +108,6 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let monitor = globals::monitor(sheet.read("monitor", problems), world.environment, world.base);
     let logging = logging::logging(sheet.read("logging", problems));
     let history = globals::history(sheet.read("history", problems));
-    let plugins_dir = globals::plugins_dir(sheet.read("plugins", problems));
     let self_recovery =
         sections.get("self_recovery").map(|_| globals::self_recovery(sheet.read("self_recovery", problems)));
     let host_id = sections.get("host").map(|_| globals::host_id(sheet.read("host", problems)));
@@ -130,7 +132,13 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let (default, processes) = processes(&sections, &context, problems);
     let zone = &world.environment.zone;
     let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
-    let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
+    let (dir, general) = library::plugins(sheet.read("plugins", problems));
+    let plugins = Plugins {
+        dir,
+        libraries: library::libraries(world, &sections, &general, problems),
+        general,
+        sections: plugin_sections(world, &sections, problems),
+    };
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);
     Some(Config {

@@ -14,18 +14,24 @@ mod in_process;
 mod instances;
 mod load;
 mod log;
+mod parts;
 mod pool;
 mod refusal;
 mod registry;
 mod rules;
+mod tally;
 mod trust;
 mod unknown;
+pub mod wire;
+mod worker;
 
+pub use backend::Report;
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
 pub use registry::{Entry, OnDisk, Registry, State};
 pub use rules::{Isolation, Rule, Rules};
 pub use unknown::nearest;
+pub use worker::{VERB as WORKER, serve};
 
 use crate::ports::{Heard, Strategies};
 use crate::spec::PartRef;

@@ -173,6 +173,14 @@ pub enum Reason {
         /// Whose it is.
         maker: Maker,
     },
+    /// No worker can be had for it.
+    #[error("{maker}: its worker {why}")]
+    Worker {
+        /// Whose it is.
+        maker: Maker,
+        /// What happened.
+        why: String,
+    },
     /// Its entry point failed.
     #[error("{maker}: its entry point failed: {why}; report it to the author of the plugin")]
     EntryPoint {

@@ -4,14 +4,16 @@
 //! broken library is refused with its reason and never stops the others. What is loaded stays as it is: a file
 //! that replaces it is reported and used by the next start of pm.
 
-use super::backend::{Backend, Standing};
+use super::backend::{Backend, Report, Standing};
 use super::directory::{Directory, Print, print_of};
 use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
-use super::rules::Rules;
+use super::rules::{Isolation, Rules};
 use super::trust::Us;
+use super::worker::{Shared, Worker};
+use crate::clock::{Stop, SystemClock};
 use pm_plugin_api::manifest::{Manifest, Offer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -27,6 +29,7 @@ pub struct Registry {
     rules: Rules,
     us: Us,
     pool: Arc<Pool>,
+    shared: Shared,
     contents: RwLock<Contents>,
 }
 
@@ -89,6 +92,8 @@ pub struct Entry {
     pub manifest: Option<Manifest>,
     /// What has become of it.
     pub state: State,
+    /// How it runs; none when it is not used.
+    pub report: Option<Report>,
 }
 
 impl Registry {
@@ -106,8 +111,13 @@ impl Registry {
     }
 
     fn of(directory: PathBuf, only: Option<OsString>, rules: Rules) -> Self {
-        let registry =
-            Self { directory, only, rules, us: Us::now(), pool: Arc::default(), contents: RwLock::default() };
+        let shared = Shared {
+            program: rules.program.clone(),
+            clock: Arc::new(SystemClock::new(Stop::new())),
+            alarmed: Arc::default(),
+        };
+        let (pool, contents) = (Arc::default(), RwLock::default());
+        let registry = Self { directory, only, rules, us: Us::now(), pool, shared, contents };
         registry.rescan();
         registry
     }
@@ -128,6 +138,7 @@ impl Registry {
             file: slot.file.clone(),
             manifest: slot.manifest.clone(),
             state: slot.state(),
+            report: slot.backend().map(|backend| backend.report()),
         };
         self.contents().slots.iter().map(entry).collect()
     }
@@ -262,8 +273,19 @@ impl Registry {
 
     fn usable(&self, file: PathBuf, new: Examined) -> Slot {
         let (print, manifest) = (Some(new.print), Some(new.manifest.clone()));
-        let backend = Arc::new(InProcess::new(file.clone(), new, &self.pool));
+        let backend = self.backend_for(file.clone(), new);
         Slot { file, print, manifest, is: Is::Usable(backend) }
+    }
+}
+
+impl Registry {
+    /// What runs a library, by its rule.
+    fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
+        let rule = self.rules.of(&new.manifest.name).clone();
+        match rule.isolation {
+            Isolation::Worker => Arc::new(Worker::new(file, new, rule, self.shared.clone())),
+            Isolation::InProcess => Arc::new(InProcess::new(file, new, &self.pool)),
+        }
     }
 }
 
@@ -277,6 +299,13 @@ impl Slot {
                 Standing::Loaded => State::Loaded,
                 Standing::Refused(reason) => State::Refused(reason),
             },
+        }
+    }
+
+    fn backend(&self) -> Option<&Arc<dyn Backend>> {
+        match &self.is {
+            Is::Usable(backend) | Is::Outlived(backend, _) => Some(backend),
+            Is::Refused(_) => None,
         }
     }
 

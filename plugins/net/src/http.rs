@@ -3,16 +3,15 @@
 //! The connection is made anew each time, without a proxy. Headers from the configuration and credentials go to the
 //! address of the configuration only, never to another host that a redirect names.
 
-use crate::address::Address;
 use crate::body::{Demand, Found};
-use crate::deadline::Deadline;
-use crate::failure::Failure;
-use crate::header;
 use crate::status::Expected;
-use crate::tls::{Trust, Verify, explain, tls_cause};
-use crate::transport::agent;
 use pm_plugin_api::{Error, Health, HealthCheck, Result, Target};
-use std::io;
+use pm_wire::address::Address;
+use pm_wire::deadline::Deadline;
+use pm_wire::failure::Failure;
+use pm_wire::header;
+use pm_wire::tls::{Trust, Verify};
+use pm_wire::transport::send;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use ureq::http::header::{AUTHORIZATION, LOCATION};
@@ -143,19 +142,8 @@ impl Http {
                 request = request.header(name, value);
             }
         }
-        let (agent, reached) = agent(&self.trust, deadline);
-        let sent = match request.body(()) {
-            Ok(request) => agent.run(request),
-            Err(error) => Err(error.into()),
-        };
-        sent.map_err(|error| match (error, reached.get()) {
-            (ureq::Error::Other(inner), _) => match inner.downcast::<Failure>() {
-                Ok(failure) => *failure,
-                Err(inner) => Failure::Request { why: inner.to_string() },
-            },
-            (error, Some(peer)) => Failure::Answer { peer: *peer, why: no_answer(&error, deadline) },
-            (error, None) => Failure::Request { why: error.to_string() },
-        })
+        let request = request.body(()).map_err(|error| Failure::Request { why: error.to_string() })?;
+        send(request, &self.trust, deadline)
     }
 
     fn next(&self, response: &Response<ureq::Body>, redirects_left: u32, at: &Address) -> Next {
@@ -213,20 +201,5 @@ impl Http {
     fn place(&self, at: &Address) -> String {
         let redirected = if *at == self.address { String::new() } else { format!(", redirected to {at}") };
         format!("{} {}{redirected}: ", self.method, self.address)
-    }
-}
-
-/// Why a connection that stood gave no answer.
-fn no_answer(error: &ureq::Error, deadline: Deadline) -> String {
-    match error {
-        ureq::Error::Io(error) => match (tls_cause(error), error.kind()) {
-            (Some(tls), _) => format!("TLS failed: {}", explain(tls)),
-            (None, io::ErrorKind::TimedOut) => format!("no answer within {:.1?}", deadline.allowed),
-            (None, io::ErrorKind::UnexpectedEof) => "it closed the connection without an answer".to_owned(),
-            (None, _) => format!("the connection broke before the answer: {error}"),
-        },
-        ureq::Error::LargeResponseHeader(..) => "the header of its answer is too large".to_owned(),
-        ureq::Error::Protocol(error) => format!("its answer is not plain HTTP/1 ({error})"),
-        other => format!("its answer cannot be used: {other}"),
     }
 }

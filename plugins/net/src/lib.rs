@@ -8,21 +8,12 @@
 
 #![forbid(unsafe_code)]
 
-mod address;
 mod body;
 mod bytes;
-mod connect;
-mod deadline;
-mod failure;
-mod header;
 mod http;
 mod status;
 mod tcp;
-mod tls;
-mod transport;
 
-#[cfg(test)]
-mod fake;
 #[cfg(test)]
 mod tests;
 

@@ -3,10 +3,10 @@
 //! It speaks no protocol: it sends what the configuration says and reads no more than it compares.
 
 use crate::bytes::{parse, shown};
-use crate::connect::{Wire, connect};
-use crate::deadline::Deadline;
-use crate::failure::Failure;
 use pm_plugin_api::{Error, Health, HealthCheck, Result, Target};
+use pm_wire::connect::{Wire, connect};
+use pm_wire::deadline::Deadline;
+use pm_wire::failure::Failure;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 

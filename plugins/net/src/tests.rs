@@ -1,9 +1,9 @@
 //! The checks against servers that answer, refuse, hang, flood and lie.
 
-use crate::fake::{Identity, Server, answer};
 use crate::http::Http;
 use crate::tcp::Tcp;
 use pm_plugin_api::{ErrorKind, Health, Result, Target, testing};
+use pm_wire::fake::{Identity, Server, answer};
 use std::io::Write;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -2,6 +2,12 @@
 //!
 //! Each has a port of its own on 127.0.0.1 and a thread per connection; threads end with the test's process.
 
+mod hook;
+mod mail;
+
+pub use hook::{Hook, Posted};
+pub use mail::{Letter, MailServer, Manner};
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -12,18 +18,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// Either kind of connection.
-pub(crate) trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 /// See the module.
-pub(crate) struct Server {
-    pub(crate) port: u16,
+pub struct Server {
+    pub port: u16,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Gives every connection to `serve` as it is.
-    pub(crate) fn raw(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+    pub fn raw(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = Arc::new(serve);
@@ -37,7 +43,7 @@ impl Server {
     }
 
     /// Reads the head of a request, then lets `answer` write; the connection is closed after it.
-    pub(crate) fn http(answer: impl Fn(&str, &mut dyn Stream) + Send + Sync + 'static) -> Self {
+    pub fn http(answer: impl Fn(&str, &mut dyn Stream) + Send + Sync + 'static) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         let server = Self::raw(move |mut stream| serve(&mut stream, &seen, &answer));
@@ -45,13 +51,13 @@ impl Server {
     }
 
     /// The same text to everybody.
-    pub(crate) fn saying(text: impl Into<String>) -> Self {
+    pub fn saying(text: impl Into<String>) -> Self {
         let text = text.into();
         Self::http(move |_, stream| stream.write_all(text.as_bytes()).unwrap())
     }
 
     /// As [`Server::http`], encrypted with this identity.
-    pub(crate) fn https(identity: &Identity, text: impl Into<String>) -> Self {
+    pub fn https(identity: &Identity, text: impl Into<String>) -> Self {
         let (config, text) = (identity.server(), text.into());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
@@ -64,7 +70,7 @@ impl Server {
     }
 
     /// The heads of all requests so far.
-    pub(crate) fn requests(&self) -> Vec<String> {
+    pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
@@ -85,12 +91,12 @@ fn serve(stream: &mut dyn Stream, seen: &Mutex<Vec<String>>, answer: &dyn Fn(&st
 }
 
 /// A whole answer.
-pub(crate) fn answer(status: &str, headers: &str, body: &str) -> String {
+pub fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// A CA and a certificate from it.
-pub(crate) struct Identity {
+pub struct Identity {
     dir: tempfile::TempDir,
     chain: Vec<rustls::pki_types::CertificateDer<'static>>,
     key: Vec<u8>,
@@ -98,7 +104,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// A certificate for `name` (a name or an address) from a CA called `ca`, that expires when `year` begins.
-    pub(crate) fn new(ca: &str, name: &str, year: i32) -> Self {
+    pub fn new(ca: &str, name: &str, year: i32) -> Self {
         let mut issuer = CertificateParams::default();
         issuer.distinguished_name.push(DnType::CommonName, ca);
         issuer.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -115,7 +121,7 @@ impl Identity {
     }
 
     /// A CA certificate that its owner uses for the server as well.
-    pub(crate) fn ca_as_server(name: &str) -> Self {
+    pub fn ca_as_server(name: &str) -> Self {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -126,11 +132,11 @@ impl Identity {
     }
 
     /// The PEM file with the CA.
-    pub(crate) fn ca_file(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
     }
 
-    fn server(&self) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.clone()));
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()

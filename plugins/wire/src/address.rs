@@ -13,7 +13,7 @@ const LONGEST_PATH_SHOWN: usize = 120;
 
 /// An http or https address without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address {
+pub struct Address {
     uri: Uri,
     host: String,
     port: u16,
@@ -24,7 +24,7 @@ impl Address {
     ///
     /// # Errors
     /// A phrase that says what is wrong, without the address.
-    pub(crate) fn parse(text: &str) -> Result<(Self, Option<HeaderValue>), String> {
+    pub fn parse(text: &str) -> Result<(Self, Option<HeaderValue>), String> {
         let uri: Uri = text.parse().map_err(|error| {
             format!("is not an address ({error}); write http://host:port/path, other characters as %XX")
         })?;
@@ -60,7 +60,7 @@ impl Address {
     ///
     /// # Errors
     /// As [`Address::parse`]. Credentials in it are dropped.
-    pub(crate) fn redirected(&self, location: &str) -> Result<Self, String> {
+    pub fn redirected(&self, location: &str) -> Result<Self, String> {
         let location = location.split('#').next().unwrap_or_default();
         let scheme = self.uri.scheme_str().unwrap_or("http");
         let authority = self.uri.authority().map_or("", |authority| authority.as_str());
@@ -84,11 +84,11 @@ impl Address {
     }
 
     /// For the client.
-    pub(crate) fn uri(&self) -> &Uri {
+    pub fn uri(&self) -> &Uri {
         &self.uri
     }
     /// Whether what was meant for the other may be sent to this one.
-    pub(crate) fn same_origin(&self, other: &Self) -> bool {
+    pub fn same_origin(&self, other: &Self) -> bool {
         let origin =
             |address: &Self| (address.uri.scheme().cloned(), address.host.to_ascii_lowercase(), address.port);
         origin(self) == origin(other)
@@ -96,7 +96,7 @@ impl Address {
 }
 
 /// Host, without the brackets of an IPv6 address, and port.
-pub(crate) fn host_and_port(uri: &Uri) -> (String, u16) {
+pub fn host_and_port(uri: &Uri) -> (String, u16) {
     let standard = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     (host.to_owned(), uri.port_u16().unwrap_or(standard))

@@ -29,7 +29,7 @@ const BUNDLES: [&str; 4] = [
 
 /// What is demanded of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verify {
+pub enum Verify {
     /// Signed by a trusted CA, in force, for the name in the address.
     Ca,
     /// Signed by a trusted CA and in force, for whatever name.
@@ -40,11 +40,11 @@ pub(crate) enum Verify {
 
 /// Whom to trust how.
 #[derive(Debug, Clone)]
-pub(crate) struct Trust {
+pub struct Trust {
     /// How much is verified.
-    pub(crate) verify: Verify,
+    pub verify: Verify,
     /// These CAs instead of the system's.
-    pub(crate) ca_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Verify {
@@ -52,7 +52,7 @@ impl Verify {
     ///
     /// # Errors
     /// A phrase with the choices.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "ca" => Ok(Self::Ca),
             "ca-without-name" => Ok(Self::CaWithoutName),
@@ -67,11 +67,7 @@ impl Trust {
     ///
     /// # Errors
     /// [`Failure::Trust`] before, [`Failure::Tls`] during the handshake.
-    pub(crate) fn secure(
-        &self,
-        mut wire: Wire,
-        host: &str,
-    ) -> Result<StreamOwned<ClientConnection, Wire>, Failure> {
+    pub fn secure(&self, mut wire: Wire, host: &str) -> Result<StreamOwned<ClientConnection, Wire>, Failure> {
         let peer = wire.peer;
         let failed = |why| Failure::Tls { peer, why };
         let name = ServerName::try_from(host.to_owned())
@@ -174,7 +170,7 @@ impl ServerCertVerifier for Lenient {
 }
 
 /// The TLS error inside an input/output error.
-pub(crate) fn tls_cause(error: &io::Error) -> Option<&Error> {
+pub fn tls_cause(error: &io::Error) -> Option<&Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
@@ -193,7 +189,7 @@ fn broken_handshake(error: &io::Error) -> String {
 }
 
 /// What a TLS error means and what to do about it.
-pub(crate) fn explain(error: &Error) -> String {
+pub fn explain(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(why) => certificate(why),
         Error::InvalidMessage(_) => {

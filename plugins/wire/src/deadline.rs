@@ -4,21 +4,21 @@ use std::time::{Duration, Instant};
 
 /// See the module.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline {
+pub struct Deadline {
     at: Instant,
     /// How long the look may take in all.
-    pub(crate) allowed: Duration,
+    pub allowed: Duration,
 }
 
 impl Deadline {
     /// From now on for `wished`, but never so long that pm gives the call up first.
-    pub(crate) fn new(wished: Duration, limit: Duration) -> Self {
+    pub fn new(wished: Duration, limit: Duration) -> Self {
         let allowed = within(wished, limit);
         Self { at: Instant::now() + allowed, allowed }
     }
 
     /// What is left; none when it is over.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    pub fn left(&self) -> Option<Duration> {
         Some(self.at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 }

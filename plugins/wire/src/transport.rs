@@ -3,29 +3,65 @@
 //! The client's interface for that is not covered by its version promise, which is why nothing else touches it.
 
 use crate::address::host_and_port;
-use crate::connect::{Wire, connect};
+use crate::connect::connect;
 use crate::deadline::Deadline;
-use crate::tls::Trust;
-use rustls::{ClientConnection, StreamOwned};
+use crate::failure::Failure;
+use crate::link::Link;
+use crate::tls::{Trust, explain, tls_cause};
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::Uri;
 use ureq::http::uri::Scheme;
+use ureq::http::{Request, Response, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
+use ureq::{Agent, AsSendBody, Body};
 
 /// The client wants the head of an answer (64 KiB at the most) in one piece; allocated when needed.
 const INPUT: usize = 128 * 1024;
 const OUTPUT: usize = 16 * 1024;
 
+/// Sends one request over a connection of its own, and answers with the head of the response.
+///
+/// # Errors
+/// The [`Failure`] of the step that went wrong.
+pub fn send<B: AsSendBody>(
+    request: Request<B>,
+    trust: &Trust,
+    deadline: Deadline,
+) -> Result<Response<Body>, Failure> {
+    let (agent, reached) = agent(trust, deadline);
+    agent.run(request).map_err(|error| match (error, reached.get()) {
+        (ureq::Error::Other(inner), _) => match inner.downcast::<Failure>() {
+            Ok(failure) => *failure,
+            Err(inner) => Failure::Request { why: inner.to_string() },
+        },
+        (error, Some(peer)) => Failure::Answer { peer: *peer, why: no_answer(&error, deadline) },
+        (error, None) => Failure::Request { why: error.to_string() },
+    })
+}
+
+/// Why a connection that stood gave no answer.
+fn no_answer(error: &ureq::Error, deadline: Deadline) -> String {
+    match error {
+        ureq::Error::Io(error) => match (tls_cause(error), error.kind()) {
+            (Some(tls), _) => format!("TLS failed: {}", explain(tls)),
+            (None, io::ErrorKind::TimedOut) => format!("no answer within {:.1?}", deadline.allowed),
+            (None, io::ErrorKind::UnexpectedEof) => "it closed the connection without an answer".to_owned(),
+            (None, _) => format!("the connection broke before the answer: {error}"),
+        },
+        ureq::Error::LargeResponseHeader(..) => "the header of its answer is too large".to_owned(),
+        ureq::Error::Protocol(error) => format!("its answer is not plain HTTP/1 ({error})"),
+        other => format!("its answer cannot be used: {other}"),
+    }
+}
+
 /// A client for one request, and the place where it notes whom it reached.
-pub(crate) fn agent(trust: &Trust, deadline: Deadline) -> (Agent, Arc<OnceLock<SocketAddr>>) {
+fn agent(trust: &Trust, deadline: Deadline) -> (Agent, Arc<OnceLock<SocketAddr>>) {
     let reached = Arc::new(OnceLock::new());
     let dialler = Dialler { trust: trust.clone(), deadline, reached: Arc::clone(&reached) };
     let config = Agent::config_builder()
@@ -69,38 +105,11 @@ impl Connector<()> for Dialler {
             connect(&host, port, self.deadline).map_err(|failure| ureq::Error::Other(failure.into()))?;
         // One agent makes one connection, so this is the first.
         let _ = self.reached.set(wire.peer);
-        let link = if details.uri.scheme() == Some(&Scheme::HTTPS) {
-            let secured =
-                self.trust.secure(wire, &host).map_err(|failure| ureq::Error::Other(failure.into()))?;
-            Link::Encrypted(Box::new(secured))
-        } else {
-            Link::Plain(wire)
-        };
+        let mut link = Link::Plain(wire);
+        if details.uri.scheme() == Some(&Scheme::HTTPS) {
+            link = link.secured(&self.trust, &host).map_err(|failure| ureq::Error::Other(failure.into()))?;
+        }
         Ok(Some(Line { link, buffers: LazyBuffers::new(INPUT, OUTPUT) }))
-    }
-}
-
-enum Link {
-    Plain(Wire),
-    Encrypted(Box<StreamOwned<ClientConnection, Wire>>),
-}
-
-impl Link {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(wire) => wire.read(buffer),
-            // Many servers close without saying so in TLS; a body cut short shows in its length.
-            Self::Encrypted(stream) => match stream.read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-                other => other,
-            },
-        }
-    }
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(wire) => wire.write_all(bytes),
-            Self::Encrypted(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
-        }
     }
 }
 
@@ -123,6 +132,7 @@ impl Transport for Line {
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), ureq::Error> {
         let output = &self.buffers.output()[..amount];
         self.link.write_all(output)?;
+        self.link.flush()?;
         Ok(())
     }
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {

@@ -11,7 +11,7 @@ const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "con
 ///
 /// # Errors
 /// A phrase that says which line is wrong and why, without its value.
-pub(crate) fn parse(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+pub fn parse(text: &str) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
     let text = text.replace("\\n", "\n");
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines

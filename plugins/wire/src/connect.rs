@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// A connection whose every read and write ends at the deadline, however slowly the other side drips.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub struct Wire {
     stream: TcpStream,
     /// Whom it is connected to.
-    pub(crate) peer: SocketAddr,
+    pub peer: SocketAddr,
     deadline: Deadline,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct Wire {
 ///
 /// # Errors
 /// [`Failure::Name`], [`Failure::SlowName`] or [`Failure::Connect`].
-pub(crate) fn connect(host: &str, port: u16, deadline: Deadline) -> Result<Wire, Failure> {
+pub fn connect(host: &str, port: u16, deadline: Deadline) -> Result<Wire, Failure> {
     let addresses = resolve(host, port, deadline)?;
     let mut tries = Vec::new();
     let mut remaining = u32::try_from(addresses.len()).unwrap_or(u32::MAX);

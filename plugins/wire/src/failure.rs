@@ -1,13 +1,13 @@
 //! Why a service was not reached: which step failed, on what, and what to do about it.
 
-use pm_plugin_api::{Error, Health};
+use pm_plugin_api::{Error, ErrorKind, Health};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A step on the way to an answer that failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The name is unknown, or the name service does not work.
     #[error("the name {host:?} cannot be resolved: {why}")]
     Name {
@@ -61,11 +61,21 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The failure for whoever wanted to reach somebody, not to judge him: what can come right by itself is
+    /// "unavailable".
+    pub fn error(&self) -> Error {
+        let kind = match self {
+            Self::Trust { .. } | Self::Request { .. } => ErrorKind::Config,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, self.to_string())
+    }
+
     /// What the failure says of the service: nothing when the fault is here.
     ///
     /// # Errors
     /// When the settings are at fault.
-    pub(crate) fn verdict(self) -> Result<Health, Error> {
+    pub fn verdict(self) -> Result<Health, Error> {
         match self {
             Self::Trust { .. } | Self::Request { .. } => Err(Error::config(self.to_string())),
             Self::Name { .. } | Self::SlowName { .. } => Ok(Health::unknown(self.to_string())),
