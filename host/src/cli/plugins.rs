@@ -1,6 +1,12 @@
 //! `pm plugins`: what lies in the plugin directory, why it is not used if it is not, and what a part can be told.
 //!
-//! Only manifests are read: none of a library's code runs, so it is safe to look at a library that would crash.
+//! For these only manifests are read: none of a library's code runs, so it is safe to look at one that would crash. What
+//! authors need has files of its own: `new`, `verify` and `call`, which does run it.
+
+mod call;
+mod hand;
+mod new;
+mod verify;
 
 use crate::cli::arguments::{Format, Global, PluginsVerb};
 use crate::cli::table::{WIDTH, table};
@@ -20,10 +26,12 @@ pub(crate) fn plugins(
     verb: &PluginsVerb,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let registry = registry(global)?;
     match verb {
-        PluginsVerb::List(options) => list(&registry, options.format, terminal.out),
-        PluginsVerb::Info(options) => info(&registry, &options.name, options.format, terminal.out),
+        PluginsVerb::List(options) => list(&*registry(global)?, options.format, terminal.out),
+        PluginsVerb::Info(options) => info(&*registry(global)?, &options.name, options.format, terminal.out),
+        PluginsVerb::New(options) => new::new(options, terminal.out),
+        PluginsVerb::Verify(options) => verify::verify(global, options, terminal.out),
+        PluginsVerb::Call(options) => call::call(global, options, terminal.out),
     }
 }
 
