@@ -79,6 +79,26 @@ impl Clock for SystemClock {
     }
 }
 
+/// Measures how long something takes, finer than [`Clock`] and for nothing but that.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Timespec);
+
+impl Stopwatch {
+    /// Begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(clock_gettime(ClockId::Monotonic))
+    }
+    /// How long ago that was.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        let now = clock_gettime(ClockId::Monotonic);
+        let nanos = i128::from(now.tv_sec - self.0.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+            - i128::from(self.0.tv_nsec);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())
+    }
+}
+
 fn now() -> Now {
     let boot = u64::try_from(millis(clock_gettime(ClockId::Boottime))).unwrap_or(0);
     Now { boot: Ticks(boot), wall: Wall(millis(clock_gettime(ClockId::Realtime))) }

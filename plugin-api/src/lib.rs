@@ -39,7 +39,9 @@
 //! The version of this crate is the version of the interface: 1.x loads in every pm that speaks interface 1.
 
 pub mod abi;
+mod allowed;
 mod bridge;
+pub mod c;
 pub mod command;
 pub mod detach;
 mod error;

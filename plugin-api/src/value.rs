@@ -10,6 +10,8 @@ use std::time::Duration;
 pub trait Value: Sized {
     /// Name of the type as it appears in `pm plugins info`.
     const TYPE: &'static str;
+    /// Whether a key of this type may be absent although no default is declared.
+    const OPTIONAL: bool = false;
     /// Reads the text of the INI file, already trimmed.
     ///
     /// # Errors
@@ -76,6 +78,42 @@ fn not_a_duration(text: &str) -> String {
     format!("{text:?} is not a duration; write seconds or a unit: 5, 0.5, 500ms, 30s, 2m, 1h")
 }
 
+/// An amount of memory or storage, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl Value for Size {
+    const TYPE: &'static str = "size";
+    /// `4096` (bytes), `64K`, `256M`, `2G`, `1T`; also `KiB` and the like. K is 1024.
+    fn parse(text: &str) -> Result<Self, String> {
+        let not_a_size = || format!("{text:?} is not a size; write bytes or a unit: 4096, 64K, 256M, 2G");
+        let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let shift = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            _ => return Err(not_a_size()),
+        };
+        let number = number.parse::<u64>().map_err(|_| not_a_size())?;
+        number.checked_mul(1 << shift).map(Self).ok_or_else(not_a_size)
+    }
+}
+
+impl std::fmt::Display for Size {
+    /// As it would be written: `256M`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
+        let whole = |shift: u32| self.0 > 0 && self.0.is_multiple_of(1 << shift);
+        match units.into_iter().find(|(shift, _)| whole(*shift)) {
+            Some((shift, unit)) => write!(f, "{}{unit}", self.0 >> shift),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
 impl Value for PathBuf {
     const TYPE: &'static str = "path";
     fn parse(text: &str) -> Result<Self, String> {
@@ -96,11 +134,22 @@ impl Value for Vec<String> {
 
 impl<T: Value> Value for Option<T> {
     const TYPE: &'static str = T::TYPE;
+    const OPTIONAL: bool = true;
     fn parse(text: &str) -> Result<Self, String> {
         T::parse(text).map(Some)
     }
     fn absent() -> Option<Self> {
         Some(None)
+    }
+}
+
+/// What a bare number of the type called `name` counts.
+#[must_use]
+pub fn unit(name: &str) -> Option<&'static str> {
+    match name {
+        <Duration as Value>::TYPE => Some("seconds"),
+        <Size as Value>::TYPE => Some("bytes"),
+        _ => None,
     }
 }
 
@@ -118,6 +167,7 @@ pub fn validate(name: &str, text: &str) -> Result<(), String> {
         <u32 as Value>::TYPE => check::<u32>(text),
         <u64 as Value>::TYPE => check::<u64>(text),
         <Duration as Value>::TYPE => check::<Duration>(text),
+        <Size as Value>::TYPE => check::<Size>(text),
         <PathBuf as Value>::TYPE => check::<PathBuf>(text),
         _ => Ok(()),
     }
@@ -134,6 +184,24 @@ mod tests {
         }
         for bad in ["", "s", "-1", "5 parsecs", "1e99", "0x5", "nan", "."] {
             assert!(Duration::parse(bad).is_err(), "{bad:?} must be refused");
+        }
+    }
+
+    #[test]
+    fn sizes_are_bytes_unless_a_unit_is_given_and_are_shown_as_they_are_written() {
+        for (text, bytes, shown) in [
+            ("4096", 4096, "4K"),
+            ("1000", 1000, "1000"),
+            ("64k", 64 << 10, "64K"),
+            ("256 MiB", 256 << 20, "256M"),
+            ("2G", 2 << 30, "2G"),
+            ("0", 0, "0"),
+        ] {
+            let size = Size::parse(text).unwrap();
+            assert_eq!((size, size.to_string().as_str()), (Size(bytes), shown), "{text}");
+        }
+        for bad in ["", "M", "-1", "1.5G", "256 megs", "99999999999T"] {
+            assert!(Size::parse(bad).is_err(), "{bad:?} must be refused");
         }
     }
 

@@ -3,15 +3,19 @@
 //! The libraries are the ones that lie beside the test program; every test works on copies in a folder of its own,
 //! because a library that was loaded once stays in the process under its file.
 
+mod c_door;
 mod calls;
 mod example;
+mod in_process;
 mod refusals;
 mod verbs;
+mod workers;
 
-use pm_host::plugins::{Registry, Rules};
+use pm_host::plugins::{Isolation, Registry, Rule, Rules};
 use pm_host::ports::Strategies as _;
 use pm_host::spec::PartRef;
-use pm_plugin_api::{Error, Outcome, Target};
+use pm_plugin_api::{Error, ErrorKind, Outcome, Target};
+use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -59,9 +63,28 @@ impl Plugins {
         file
     }
 
+    /// In this process.
     fn scan(&self) -> Registry {
-        Registry::scan(self.path(), Rules::default())
+        self.scan_as(Isolation::InProcess)
     }
+
+    fn scan_as(&self, isolation: Isolation) -> Registry {
+        self.scan_with(Rule { isolation, ..Rule::default() })
+    }
+
+    fn scan_with(&self, general: Rule) -> Registry {
+        Registry::scan(self.path(), rules(general))
+    }
+
+    /// As the rules say; those who say nothing run in workers.
+    fn scan_by(&self, rules: Rules) -> Registry {
+        Registry::scan(self.path(), Rules { program: build_directory().join("pm"), ..rules })
+    }
+}
+
+/// Workers are the program that was built, not this one.
+fn rules(general: Rule) -> Rules {
+    Rules { program: build_directory().join("pm"), general, libraries: BTreeMap::new() }
 }
 
 /// Where the build puts libraries and programs: `target/debug` for a test program `target/debug/deps/all-…`.
@@ -95,4 +118,18 @@ fn refusal(plugins: &Plugins, registry: &Registry) -> String {
 
 fn short(plugins: &Plugins, text: &str) -> String {
     text.replace(&format!("{}/", plugins.path().display()), "")
+}
+
+fn kind_and_text<T: std::fmt::Debug>(result: Result<T, pm_plugin_api::Error>) -> (ErrorKind, String) {
+    let error = result.unwrap_err();
+    (error.kind, error.message)
+}
+
+/// Waits until something is so.
+fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "waited for: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }

@@ -133,9 +133,10 @@ fn every_file_says_what_it_is_for_and_can_be_read_in_one_sitting() {
 
 #[test]
 fn unsafe_code_stands_only_where_it_is_argued() {
+    let loader = ["host/src/plugins/load.rs", "host/src/plugins/load/c.rs"];
     for (file, text) in sources() {
         let allowed =
-            file.starts_with("plugin-api/src/") || file == "host/src/plugins/load.rs" || is_test(&file);
+            file.starts_with("plugin-api/src/") || loader.contains(&file.as_str()) || is_test(&file);
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let found = code.filter(|line| line.contains("unsafe {") || line.contains("unsafe fn")).count();
         assert!(allowed || found == 0, "{file} contains unsafe code");

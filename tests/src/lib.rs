@@ -1,5 +1,6 @@
 //! What the tests share: where the built program is, the real components, a fault proxy.
 
+pub mod c;
 pub mod commands;
 pub mod components;
 pub mod evidence;

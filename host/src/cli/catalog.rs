@@ -5,7 +5,7 @@
 
 use crate::calendar::{Agenda, Problem};
 use crate::cli::arrange::arrangement;
-use crate::cli::compose::catalogue;
+use crate::cli::libraries::{self, catalogue};
 use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
@@ -114,6 +114,7 @@ impl Current {
         self.office.configure(told(&newer, self.intake));
         for (key, same) in [
             ("[monitor] state_dir", newer.monitor.state_dir == self.config.monitor.state_dir),
+            ("[plugins] or [library.NAME]", libraries::same(&newer.plugins, &self.config.plugins)),
             ("[plugins] dir", newer.plugins.dir == self.config.plugins.dir),
             ("[self_recovery] heartbeat_file", newer.self_recovery == self.config.self_recovery),
         ] {

@@ -5,11 +5,11 @@
 use crate::calendar::{Agenda, Zone, when};
 use crate::cli::arguments::Global;
 use crate::cli::arrange::arrangement;
-use crate::cli::{Failure, addresses};
+use crate::cli::{Failure, addresses, libraries};
 use crate::clock::{Stop, SystemClock};
-use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Refused, Severity};
+use crate::config::{self, Catalogue, Config, Environment, Loaded, Problem, Severity};
 use crate::journal;
-use crate::plugins::{self, Registry, Rules};
+use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
@@ -87,9 +87,11 @@ pub(crate) fn config_file(global: &Global, environment: &Environment) -> Result<
 }
 
 /// Finds the plugins as the options and the configuration say.
-pub(crate) fn registry(global: &Global, configured: Option<&Path>) -> Registry {
+pub(crate) fn registry(global: &Global, configured: Option<&config::Plugins>) -> Registry {
     let exe = std::env::current_exe().unwrap_or_default();
-    Registry::scan(&plugins::directory(global.plugins_dir.as_deref(), configured, &exe), Rules::default())
+    let dir = configured.and_then(|plugins| plugins.dir.as_deref());
+    let directory = plugins::directory(global.plugins_dir.as_deref(), dir, &exe);
+    Registry::scan(&directory, configured.map(libraries::rules).unwrap_or_default())
 }
 
 /// Reads the configuration: once to learn where the plugins are, and again knowing their settings.
@@ -97,9 +99,9 @@ pub(crate) fn read(global: &Global) -> Result<Read, Failure> {
     let environment = Environment::of_this_process();
     let file = config_file(global, &environment)?;
     let first = config::load(&file, &environment, &Catalogue::default());
-    let configured = first.config.as_ref().and_then(|config| config.plugins.dir.clone());
-    let registry = Arc::new(registry(global, configured.as_deref()));
-    let mut loaded = config::load(&file, &environment, &catalogue(&registry));
+    let configured = first.config.as_ref().map(|config| &config.plugins);
+    let registry = Arc::new(registry(global, configured));
+    let mut loaded = config::load(&file, &environment, &libraries::catalogue(&registry));
     if let Some(refusal) = registry.refusal() {
         loaded.problems.push(without_plugins(&file, refusal.to_string()));
     }
@@ -117,16 +119,6 @@ fn without_plugins(file: &Path, refusal: String) -> Problem {
         message: refusal,
         hint: None,
     }
-}
-
-/// What the registry knows, as the configuration wants it.
-pub(crate) fn catalogue(registry: &Registry) -> Catalogue {
-    let refused = registry
-        .refused()
-        .into_iter()
-        .map(|refusal| Refused { file: refusal.file.clone(), reason: refusal.reason.to_string() })
-        .collect();
-    Catalogue { offers: registry.offers(), refused }
 }
 
 impl Context {

@@ -18,6 +18,7 @@ mod failure;
 mod history;
 mod hosts;
 mod json;
+mod libraries;
 mod logs;
 mod maintenance;
 mod notify;
@@ -51,6 +52,11 @@ pub(crate) struct Terminal<'a> {
 
 /// Runs pm with `arguments` (the program's name first) and answers its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if arguments.get(1).is_some_and(|verb| verb == crate::plugins::WORKER) {
+        // Nothing that a worker does not need: it begins in a millisecond, and a restart waits for it.
+        return worker(&arguments[2..], err);
+    }
     let arguments = arguments::translate(arguments);
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
@@ -64,6 +70,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, 
             failure.code()
         }
     }
+}
+
+/// Runs as a worker of pm; comes back only when it cannot.
+fn worker(arguments: &[OsString], err: &mut dyn Write) -> u8 {
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let why = crate::plugins::serve(&words);
+    let _ = writeln!(err, "pm: {why}");
+    Failure::USAGE
 }
 
 fn usage(error: &clap::Error, out: &mut dyn Write, err: &mut dyn Write) -> u8 {

@@ -84,12 +84,17 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
 }
 
 /// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not
-/// even say where the alarms are is an error.
+/// even say where the alarms are is an error, and so is a library that has to be there and is not.
 fn startable(loaded: &Loaded) -> Result<Config, Failure> {
     let Some(config) = loaded.config.clone() else {
         let problems: Vec<_> = loaded.errors().map(ToString::to_string).collect();
         return Err(Failure::Usage(format!("the configuration cannot be used\n{}", problems.join("\n"))));
     };
+    let missing: Vec<_> =
+        config.plugins.libraries.values().filter_map(|library| library.missing.as_deref()).collect();
+    if !missing.is_empty() {
+        return Err(Failure::Plugin(missing.join("\n")));
+    }
     Ok(config)
 }
 

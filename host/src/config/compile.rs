@@ -9,6 +9,7 @@ mod commands;
 mod control;
 mod database;
 mod globals;
+mod library;
 mod logging;
 mod maintenance;
 mod notify;
@@ -32,7 +33,7 @@ use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::{Setting, declared};
 use super::sections::{
-    CRITICALITY, DEFAULT, GROUP, Keys, MAINTENANCE, NOTIFY, PLUGIN, PROCESS, Sections, unify,
+    CRITICALITY, DEFAULT, GROUP, Keys, LIBRARY, MAINTENANCE, NOTIFY, PLUGIN, PROCESS, Sections, unify,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,7 +41,7 @@ use std::path::Path;
 const GLOBAL: [&str; 9] =
     ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins", "notify"];
 /// Sections that go on with a name.
-const NAMED: [&str; 6] = [PROCESS, PLUGIN, GROUP, CRITICALITY, MAINTENANCE, NOTIFY];
+const NAMED: [&str; 7] = [PROCESS, PLUGIN, LIBRARY, GROUP, CRITICALITY, MAINTENANCE, NOTIFY];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -108,7 +109,6 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let monitor = globals::monitor(sheet.read("monitor", problems), world.environment, world.base);
     let logging = logging::logging(sheet.read("logging", problems));
     let history = globals::history(sheet.read("history", problems));
-    let plugins_dir = globals::plugins_dir(sheet.read("plugins", problems));
     let self_recovery =
         sections.get("self_recovery").map(|_| globals::self_recovery(sheet.read("self_recovery", problems)));
     let host_id = sections.get("host").map(|_| globals::host_id(sheet.read("host", problems)));
@@ -133,7 +133,12 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let (default, processes) = processes(&sections, &context, problems);
     let zone = &world.environment.zone;
     let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
-    let plugins = Plugins { dir: plugins_dir, sections: plugin_sections(world, &sections, problems) };
+    let plugins = library::plugins(sheet.read("plugins", problems));
+    let plugins = Plugins {
+        libraries: library::libraries(world, &sections, &plugins.general, problems),
+        sections: plugin_sections(world, &sections, problems),
+        ..plugins
+    };
     let notify = notify::receivers(world, &sections, &plugins, problems);
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);

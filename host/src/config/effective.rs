@@ -4,7 +4,10 @@
 //! { "file": "config.ini", "usable": true, "dialect": "with_default | sections_only",
 //!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
 //!   "history": { "days": 90, "size": 256, "publish": true },
-//!   "self_recovery": null, "plugins": { "dir": null, "sections": { "NAME": { "KEY": "TEXT" } } },
+//!   "self_recovery": null,
+//!   "plugins": { "dir": null, "only_pinned": false, "isolation": "worker", "memory_max": 268435456, "idle_time": 60,
+//!                "libraries": { "NAME": { "isolation": "worker", "user": null, … } },
+//!                "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
 //!   "notify": [ { "name": "ops", "notifier": "webhook", "events": [ "restart_failed", … ], … } ],
 //!   "default": null, "processes": [ { "name": "web", "group": null, "depends_on": [ "db" ], … } ],
@@ -14,14 +17,15 @@
 //!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
 //! ```
 //!
-//! Durations are seconds as numbers, absent things are `null`, and without a configuration everything but `file`,
-//! `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
+//! Durations are seconds as numbers, memory is in bytes, absent things are `null`, and without a configuration everything
+//! but `file`, `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
 
 use super::control::{Control, Criticality};
 use super::database::{Address, Database, Server, TlsMode};
 use super::group::Group;
+use super::library::Library;
 use super::loaded::Loaded;
-use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor};
+use super::model::{Config, Dialect, LogFormat, LogLevel, Logging, Monitor, Plugins};
 use super::problem::Problem;
 use super::process::{Process, Setting};
 use super::secret::{MASK, masked, names_a_secret};
@@ -61,12 +65,7 @@ fn config(config: &Config) -> Value {
             "restart_command": recovery.restart_command.as_deref().map(masked),
             "precheck_command": recovery.precheck_command.as_deref().map(masked),
         })),
-        "plugins": {
-            "dir": config.plugins.dir,
-            "sections": config.plugins.sections.iter()
-                .map(|(name, settings)| (name.clone(), texts(settings)))
-                .collect::<BTreeMap<_, _>>(),
-        },
+        "plugins": plugins(&config.plugins),
         "notify": config.notify.iter().map(receiver).collect::<Vec<_>>(),
         "default": config.default.as_ref().map(|default| {
             let mut shown = process(default, &related);
@@ -167,6 +166,35 @@ fn logging(logging: &Logging) -> Value {
         "syslog": logging.syslog,
         "json_copy": logging.json_copy,
         "restart_stats": logging.restart_stats,
+    })
+}
+
+fn plugins(plugins: &Plugins) -> Value {
+    let libraries = plugins.libraries.iter().map(|(name, own)| (name, library(own)));
+    let sections = plugins.sections.iter().map(|(name, settings)| (name, texts(settings)));
+    json!({
+        "dir": plugins.dir,
+        "only_pinned": plugins.only_pinned,
+        "isolation": plugins.general.isolation.word(),
+        "memory_max": plugins.general.memory_max,
+        "idle_time": seconds(plugins.general.idle_time),
+        "libraries": libraries.collect::<BTreeMap<_, _>>(),
+        "sections": sections.collect::<BTreeMap<_, _>>(),
+    })
+}
+
+fn library(library: &Library) -> Value {
+    json!({
+        "isolation": library.isolation.word(),
+        "user": library.user,
+        "check_user": library.check_user,
+        "no_new_privs": library.no_new_privs,
+        "memory_max": library.memory_max,
+        "idle_time": seconds(library.idle_time),
+        "sha256": library.sha256,
+        "required": library.required,
+        "override": library.overrides,
+        "missing": library.missing,
     })
 }
 

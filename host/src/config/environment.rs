@@ -5,6 +5,7 @@
 //! nothing depends on the machine it runs on.
 
 use crate::calendar::Zone;
+use pm_plugin_api::detach::User;
 use pm_plugin_api::manifest::Offer;
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +22,44 @@ pub struct Environment {
     pub files: Files,
     /// The zone of times that name none.
     pub zone: Zone,
+    /// The accounts of the host.
+    pub users: Users,
+}
+
+/// The accounts of the host.
+#[derive(Debug, Clone, Default)]
+pub enum Users {
+    /// Those that the host knows, and the user that pm runs as.
+    #[default]
+    Host,
+    /// These and no others, by name, for tests; and as whom pm runs.
+    Given {
+        /// The user that pm runs as.
+        ours: u32,
+        /// Name and number.
+        known: BTreeMap<String, u32>,
+    },
+}
+
+impl Users {
+    /// The number of the user that pm runs as.
+    pub(super) fn ours(&self) -> u32 {
+        match self {
+            Self::Host => rustix::process::geteuid().as_raw(),
+            Self::Given { ours, .. } => *ours,
+        }
+    }
+
+    /// The number of an account that is named by name or number.
+    pub(super) fn named(&self, name: &str) -> io::Result<u32> {
+        match self {
+            Self::Host => User::named(name).map(|user| user.uid),
+            Self::Given { known, .. } => known
+                .get(name)
+                .copied()
+                .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name:?}"))),
+        }
+    }
 }
 
 /// Where files are read from.
@@ -51,6 +90,7 @@ impl Environment {
             variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
             files: Files::Disk,
             zone: Zone::system(),
+            users: Users::Host,
         }
     }
 
@@ -98,6 +138,39 @@ pub struct Catalogue {
     pub offers: Vec<Offer>,
     /// Libraries that were found and refused.
     pub refused: Vec<Refused>,
+    /// All libraries; none when nobody looked, and nothing can be said about their sections.
+    pub libraries: Option<Vec<Installed>>,
+}
+
+/// A library that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Installed {
+    /// The file.
+    pub file: PathBuf,
+    /// As it calls itself; none when it was refused before that could be read.
+    pub name: Option<String>,
+    /// Kind and name of each part that it offers.
+    pub parts: Vec<(String, String)>,
+    /// Why it is not used, in one line, if it is so.
+    pub refused: Option<String>,
+}
+
+impl Installed {
+    /// Whether it is the library that an operator calls `name`: by what it says of itself, else by its file.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        match &self.name {
+            Some(own) => own == name,
+            None => {
+                let stem = self.file.file_stem().unwrap_or_default().to_string_lossy();
+                let mut own = stem.as_ref();
+                for prefix in ["lib", "pm_", "plugin_"] {
+                    own = own.strip_prefix(prefix).unwrap_or(own);
+                }
+                // The compiler writes `_` for the `-` in the name of a crate.
+                own.replace('_', "-") == name.replace('_', "-")
+            }
+        }
+    }
 }
 
 /// A library that was refused.

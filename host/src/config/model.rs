@@ -7,6 +7,7 @@
 use super::control::Levels;
 use super::database::Database;
 use super::group::Group;
+use super::library::Library;
 use super::process::{self, Process, Setting};
 use crate::policy::model::Name;
 use crate::policy::relations::Declared;
@@ -38,7 +39,7 @@ pub struct Config {
     pub history: History,
     /// `[self_recovery]`, when there is such a section: heartbeat file and watchdog commands.
     pub self_recovery: Option<SelfRecovery>,
-    /// `[plugins]` and `[plugin.NAME]`.
+    /// `[plugins]`, `[plugin.NAME]` and `[library.NAME]`.
     pub plugins: Plugins,
     /// `[notify.NAME]`, in the order of their names: those that were understood.
     pub notify: Vec<Receiver>,
@@ -167,11 +168,17 @@ pub struct SelfRecovery {
     pub precheck_command: Option<String>,
 }
 
-/// `[plugins]` and `[plugin.NAME]`.
+/// `[plugins]`, `[plugin.NAME]` and `[library.NAME]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plugins {
     /// `dir`: the plugin directory, when the file names one.
     pub dir: Option<PathBuf>,
+    /// `only_pinned` (no): whether libraries without a `sha256` are refused.
+    pub only_pinned: bool,
+    /// `isolation`, `memory_max` and `idle_time` of `[plugins]`: for libraries without a section of their own.
+    pub general: Library,
+    /// `[library.NAME]` by NAME, with the fallback to `[plugins]` already applied.
+    pub libraries: BTreeMap<String, Library>,
     /// `[plugin.NAME]` by NAME: settings of the strategy or check NAME for all processes, below their own.
     pub sections: BTreeMap<String, BTreeMap<String, Setting>>,
 }

@@ -33,6 +33,8 @@ pub(super) const DEFAULT: &str = "process.default";
 pub(super) const PROCESS: &str = "process.";
 /// What the section of a plugin begins with.
 pub(super) const PLUGIN: &str = "plugin.";
+/// What the section of a library begins with.
+pub(super) const LIBRARY: &str = "library.";
 /// What the section of a maintenance window begins with.
 pub(super) const MAINTENANCE: &str = "maintenance.";
 

@@ -3,7 +3,7 @@
 //! `tests/fixtures/config/valid/NAME.ini` has the effective settings beside it as `NAME.json`, `invalid/NAME.ini`,
 //! one mistake per file, its problems as `NAME.txt`. A missing or differing file fails; `PM_BLESS=1` writes them
 //! anew, and the difference is then to be judged in review. Comments in the first lines set the scene: `# mode: 644`
-//! (permission bits of the file), `# catalogue: none` (no plugins are installed).
+//! (permission bits of the file), `# uid: 990` (who pm runs as), `# catalogue: none` (no plugins are installed).
 
 use super::environment::Given;
 use super::*;
@@ -23,6 +23,9 @@ fn offer(kind: &str, name: &str, keys: &[(&str, &str, &str)]) -> Offer {
         kind: (*kind).to_owned(),
         default: Some((*default).to_owned()).filter(|text| !text.is_empty()),
         text: "Text.".to_owned(),
+        unit: None,
+        allowed: None,
+        required: false,
     });
     Offer { kind: kind.to_owned(), name: name.to_owned(), keys: keys.collect() }
 }
@@ -67,10 +70,30 @@ fn catalogue() -> Catalogue {
             file: "/usr/lib/pm/plugins/libpm_lxc.so".into(),
             reason: "it speaks interface 2, this pm speaks 1".to_owned(),
         }],
+        libraries: Some(libraries()),
     }
 }
 
-fn world(file: &Path, bytes: &[u8], mode: u32) -> Environment {
+/// The libraries behind those parts; two more, which offer the same as each other; one that is refused.
+fn libraries() -> Vec<Installed> {
+    let library = |name: &str, parts: &[&str], refused: Option<&str>| Installed {
+        file: format!("/usr/lib/pm/plugins/libpm_{name}.so").into(),
+        name: Some(name.to_owned()),
+        parts: parts.iter().map(|part| ("strategy".to_owned(), (*part).to_owned())).collect(),
+        refused: refused.map(str::to_owned),
+    };
+    let without_name = |name: &str, why: &str| Installed { name: None, ..library(name, &[], Some(why)) };
+    vec![
+        library("auto", &["auto"], None),
+        library("systemd", &["service"], None),
+        library("process", &["process"], None),
+        library("docker", &["docker"], None),
+        library("podman", &["docker"], Some("offers strategy \"docker\", already provided by another")),
+        without_name("lxc", "it speaks interface 2, this pm speaks 1"),
+    ]
+}
+
+fn world(file: &Path, bytes: &[u8], mode: u32, ours: u32) -> Environment {
     let given = |bytes: &[u8], mode| Given { bytes: bytes.to_vec(), mode };
     let files = [
         (file.to_owned(), given(bytes, mode)),
@@ -82,6 +105,10 @@ fn world(file: &Path, bytes: &[u8], mode: u32) -> Environment {
         variables: BTreeMap::from([("FIXTURE_PASSWORD".to_owned(), "from-variable".to_owned())]),
         files: Files::Given(files.into()),
         zone: crate::calendar::Zone::named("Europe/Bucharest").unwrap(),
+        users: Users::Given {
+            ours,
+            known: BTreeMap::from([("pmcheck".to_owned(), 991), ("pm".to_owned(), 990)]),
+        },
     }
 }
 
@@ -89,9 +116,10 @@ fn load_bytes(name: &str, bytes: &[u8]) -> Loaded {
     let head: Vec<String> = String::from_utf8_lossy(bytes).lines().take(3).map(str::to_owned).collect();
     let set = |key: &str| head.iter().find_map(|line| line.strip_prefix(key).map(str::trim));
     let mode = set("# mode:").map_or(0o600, |mode| u32::from_str_radix(mode, 8).unwrap());
+    let ours = set("# uid:").map_or(0, |uid| uid.parse().unwrap());
     let known = if set("# catalogue:") == Some("none") { Catalogue::default() } else { catalogue() };
     let file = Path::new(HOME).join(name);
-    load(&file, &world(&file, bytes, mode), &known)
+    load(&file, &world(&file, bytes, mode, ours), &known)
 }
 
 fn load_text(text: &str) -> Loaded {
@@ -192,7 +220,7 @@ const SERVER: &str = "[database]\nhost=db1\nuser=pm\ndatabase=d\n[monitor]\nchec
 fn passwords(extra: &str, variables: &[(&str, &str)], files: &[(&str, &str)]) -> Vec<String> {
     let file = Path::new("/etc/pm.ini");
     let text = SERVER.replace("user=pm\n", &format!("user=pm\n{extra}\n"));
-    let mut environment = world(file, text.as_bytes(), 0o600);
+    let mut environment = world(file, text.as_bytes(), 0o600, 0);
     environment.variables.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
     if let Files::Given(all) = &mut environment.files {
         all.extend(files.iter().map(|(path, text)| {

@@ -4,6 +4,7 @@
 //! backend belongs to one library, loads it on first use, and keeps the deadline whatever the library does.
 
 use super::refusal::Reason;
+use super::tally::Tally;
 use crate::ports::Heard;
 use pm_plugin_api::Error;
 use pm_plugin_api::settings::Texts;
@@ -41,6 +42,40 @@ pub(super) enum Standing {
     Refused(Reason),
 }
 
+/// What can be told of a library that is used: its worker, and how its calls went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// `idle`, `starting`, `running`, `draining`, `backoff`, `failing`; none for a library in this process.
+    pub worker: Option<&'static str>,
+    /// Its processes.
+    pub pids: Vec<u32>,
+    /// Their resident memory, in bytes.
+    pub memory: u64,
+    /// Deaths of workers that were not meant to end.
+    pub crashes: u64,
+    /// Calls since pm was started.
+    pub calls: u64,
+    /// Calls that nobody answered.
+    pub failed: u64,
+    /// How long half of the last 512 calls took at the most.
+    pub median: Option<Duration>,
+    /// How long 99 % of them took at the most.
+    pub slowest: Option<Duration>,
+}
+
+impl Report {
+    /// As far as the calls tell.
+    pub(super) fn of(tally: &Tally) -> Self {
+        Self {
+            calls: tally.calls,
+            failed: tally.failed,
+            median: tally.percentile(50),
+            slowest: tally.percentile(99),
+            ..Self::default()
+        }
+    }
+}
+
 /// Runs the parts of one library.
 pub(super) trait Backend: Send + Sync {
     /// Runs an operation and answers its JSON. Blocks for at most the call's time limit.
@@ -58,4 +93,13 @@ pub(super) trait Backend: Send + Sync {
 
     /// How far it has come; never blocks.
     fn standing(&self) -> Standing;
+
+    /// What can be told of it; never blocks for long.
+    fn report(&self) -> Report;
+
+    /// It is not needed any more: what runs may come to its end, and then it goes. A later call starts it anew.
+    fn retire(&self);
+
+    /// Forgets what speaks against starting it now.
+    fn pardon(&self);
 }

@@ -7,13 +7,16 @@
 //! library is one of this process.
 
 use super::EVIDENCE;
-use super::backend::{Backend, Call, Standing};
+use super::backend::{Backend, Call, Report, Standing};
 use super::examine::{Examined, unchanged};
-use super::instances::{Instances, Key};
-use super::load::{self, Instance, Root};
+use super::instances::Key;
+use super::load;
 use super::log;
+use super::parts::Parts;
 use super::pool::{Answer, Lost, NoAnswer, Pool};
 use super::refusal::{Maker, Reason, Refusal};
+use super::tally::{Answered, Tally};
+use crate::clock::Stopwatch;
 use crate::ports::Heard;
 use pm_plugin_api::settings::Texts;
 use pm_plugin_api::{Error, ErrorKind};
@@ -31,6 +34,7 @@ pub(super) struct InProcess {
     lost: Arc<Lost>,
     /// Calls for evidence that never came back.
     lost_looks: Arc<Lost>,
+    tally: Mutex<Tally>,
 }
 
 struct Library {
@@ -40,8 +44,7 @@ struct Library {
     file: PathBuf,
     /// What was checked, until it is loaded.
     checked: Mutex<Option<Examined>>,
-    root: OnceLock<Result<Root, Reason>>,
-    instances: Mutex<Instances<Instance>>,
+    parts: OnceLock<Result<Parts, Reason>>,
 }
 
 impl InProcess {
@@ -54,12 +57,12 @@ impl InProcess {
                 maker,
                 file,
                 checked: Mutex::new(Some(checked)),
-                root: OnceLock::new(),
-                instances: Mutex::new(Instances::new()),
+                parts: OnceLock::new(),
             }),
             pool: Arc::clone(pool),
             lost: Arc::default(),
             lost_looks: Arc::default(),
+            tally: Mutex::default(),
         }
     }
 
@@ -100,16 +103,19 @@ impl Backend for InProcess {
         let (op, body, span) = (call.op.to_owned(), call.body.to_vec(), tracing::Span::current());
         let heard = call.heard.cloned();
         let work = move || span.in_scope(|| library.run(key, &op, &body, heard));
-        match self.pool.run(call.timeout, losses, work) {
-            Ok(answer) => answer,
-            Err(none) => Err(self.explain(call, &none)),
-        }
+        let watch = Stopwatch::start();
+        let (answer, answered) = match self.pool.run(call.timeout, losses, work) {
+            Ok(answer) => (answer, Answered::Yes),
+            Err(none) => (Err(self.explain(call, &none)), Answered::No),
+        };
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).add(watch.elapsed(), answered);
+        answer
     }
 
     fn load(&self, timeout: Duration) -> Result<(), Error> {
         let library = Arc::clone(&self.library);
         let work = move || {
-            log::speaking(&library.plugin, None, || library.root.get_or_init(|| library.load()));
+            log::speaking(&library.plugin, None, || library.parts.get_or_init(|| library.load()));
             Ok(Vec::new())
         };
         let call = Call {
@@ -129,64 +135,46 @@ impl Backend for InProcess {
     }
 
     fn standing(&self) -> Standing {
-        match self.library.root.get() {
+        match self.library.parts.get() {
             None => Standing::Idle,
             Some(Ok(_)) => Standing::Loaded,
             Some(Err(reason)) => Standing::Refused(reason.clone()),
         }
     }
+
+    fn report(&self) -> Report {
+        Report::of(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is loaded into this process stays in it.
+    fn retire(&self) {}
+
+    fn pardon(&self) {}
 }
 
 impl Library {
     /// Loads, makes, calls; on a thread of the pool.
     fn run(&self, key: Key, op: &str, body: &[u8], heard: Option<Heard>) -> Answer {
         log::speaking(&self.plugin, heard, || {
-            let instance = self.instance(key)?;
-            instance.call(op, body).map_err(|error| self.named(error))
+            let parts = self.parts.get_or_init(|| self.load()).as_ref().map_err(|reason| {
+                Error::unavailable(Refusal { file: self.file.clone(), reason: reason.clone() }.to_string())
+            })?;
+            parts.run(key, op, body)
         })
     }
 
-    fn instance(&self, key: Key) -> Result<Arc<Instance>, Error> {
-        if let Some(instance) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(instance);
-        }
-        let root = self.root.get_or_init(|| self.load()).as_ref().map_err(|reason| {
-            Error::unavailable(Refusal { file: self.file.clone(), reason: reason.clone() }.to_string())
-        })?;
-        let made = root.create(&key.kind, &key.name, &key.settings).map_err(|error| self.not_made(error))?;
-        let (instance, gone) = self.instances.lock().unwrap_or_else(PoisonError::into_inner).keep(key, made);
-        drop(gone);
-        Ok(instance)
-    }
-
-    fn load(&self) -> Result<Root, Reason> {
+    fn load(&self) -> Result<Parts, Reason> {
         let taken = self.checked.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Only the first caller gets here, and the descriptor is there for it.
         let Examined { file, print, .. } = taken.ok_or(Reason::Overwritten)?;
         unchanged(&file, &print)?;
         let root = load::load(file, &self.maker)?;
         tracing::debug!(target: "plugin", plugin = %self.plugin, file = %self.file.display(), "loaded");
-        Ok(root)
-    }
-
-    /// Errors of the author's `new` are about the operator's keys.
-    fn not_made(&self, error: Error) -> Error {
-        match error.kind {
-            ErrorKind::Config => error.context(format_args!("plugin \"{}\": settings", self.maker.name)),
-            _ => self.named(error),
-        }
-    }
-
-    /// A part says itself what it was about; what was caught around it needs the plugin's name.
-    fn named(&self, mut error: Error) -> Error {
-        if error.kind == ErrorKind::Panicked {
-            error.message = format!("plugin \"{}\" {}", self.maker.name, error.message);
-        }
-        error
+        Ok(Parts::new(Arc::clone(&self.plugin), root))
     }
 }
 
-fn in_words(duration: Duration) -> String {
+pub(super) fn in_words(duration: Duration) -> String {
     match duration.as_millis() {
         whole if whole % 1000 == 0 => format!("{} s", whole / 1000),
         millis if millis < 1000 => format!("{millis} ms"),

@@ -1,4 +1,5 @@
-//! Brings a checked library into this process. The only file of the host with `unsafe` code.
+//! Brings a checked library into this process, through one of two doors: that of Rust, here, and that of C, in `load/c.rs`.
+//! These two are the only files of the host with `unsafe` code.
 //!
 //! What is loaded is the descriptor that was checked, through `/proc/self/fd`, so nothing can be put in its place
 //! between check and load. A loaded library is never unloaded (its thread-local destructors and its statics live
@@ -10,6 +11,8 @@
 
 // Three calls of the dynamic linker, each with its argument; everything after them is checked by abi_stable.
 #![allow(unsafe_code)]
+
+mod c;
 
 use super::log;
 use super::refusal::{Maker, Reason};
@@ -26,10 +29,16 @@ use std::sync::Arc;
 
 /// A loaded library.
 #[derive(Clone, Copy)]
-pub(super) struct Root(RootRef);
+pub(super) enum Root {
+    Rust(RootRef),
+    C(c::Root),
+}
 
 /// A live part with its settings.
-pub(super) struct Instance(InstanceBox);
+pub(super) enum Instance {
+    Rust(InstanceBox),
+    C(c::Instance),
+}
 
 /// Loads the library that was checked on `file`. Runs its static constructors and its entry point, on this thread.
 pub(super) fn load(file: File, maker: &Maker) -> Result<Root, Reason> {
@@ -39,10 +48,11 @@ pub(super) fn load(file: File, maker: &Maker) -> Result<Root, Reason> {
         // From here on the library is in the process for good, and with it the number of its descriptor.
         let _stays_open = ManuallyDrop::new(file);
         let library = ManuallyDrop::new(library);
-        let header = entry_point(&library)?.upgrade().map_err(|error| reason(&error, maker))?;
+        let Some(header) = entry_point(&library)? else { return c::root(&library, maker).map(Root::C) };
+        let header = header.upgrade().map_err(|error| reason(&error, maker))?;
         let root = root_module(header, maker)?;
         (root.attach())(log::host());
-        Ok(Root(root))
+        Ok(Root::Rust(root))
     })
 }
 
@@ -58,10 +68,10 @@ fn open(file: &File) -> Result<Library, Reason> {
     })
 }
 
-fn entry_point(library: &Library) -> Result<AbiHeaderRef, Reason> {
+/// The door of Rust, when the library has it.
+fn entry_point(library: &Library) -> Result<Option<AbiHeaderRef>, Reason> {
     // SAFETY: a symbol is only an address here; nothing is read through it yet.
-    let address =
-        unsafe { library.get::<*const AbiHeader>(ROOT_SYMBOL) }.map_err(|_| Reason::NoEntryPoint)?;
+    let Ok(address) = (unsafe { library.get::<*const AbiHeader>(ROOT_SYMBOL) }) else { return Ok(None) };
     if address.is_null() {
         return Err(Reason::NoEntryPoint);
     }
@@ -70,7 +80,7 @@ fn entry_point(library: &Library) -> Result<AbiHeaderRef, Reason> {
     // (both are written by the same macro), which begins with its `AbiHeader`. `upgrade` compares the header's
     // magic and version before anything beyond it is read.
     let header = unsafe { library.get::<AbiHeaderRef>(ROOT_SYMBOL) }.map_err(|_| Reason::NoEntryPoint)?;
-    Ok(*header)
+    Ok(Some(*header))
 }
 
 /// Compares the types of the boundary and runs the entry point.
@@ -112,11 +122,15 @@ impl Root {
     /// Makes a part. Runs the library's code.
     pub(super) fn create(&self, kind: &str, name: &str, settings: &Texts) -> Result<Instance, Error> {
         let settings = serde_json::to_vec(settings)?;
-        let made =
-            (self.0.create())(RStr::from_str(kind), RStr::from_str(name), RSlice::from_slice(&settings));
-        match made {
-            RResult::ROk(instance) => Ok(Instance(instance)),
-            RResult::RErr(error) => Err(read_error(&error)),
+        match self {
+            Self::Rust(root) => {
+                let (kind, name) = (RStr::from_str(kind), RStr::from_str(name));
+                match (root.create())(kind, name, RSlice::from_slice(&settings)) {
+                    RResult::ROk(instance) => Ok(Instance::Rust(instance)),
+                    RResult::RErr(error) => Err(read_error(&error)),
+                }
+            }
+            Self::C(root) => root.create(kind, name, &settings).map(Instance::C),
         }
     }
 }
@@ -124,9 +138,12 @@ impl Root {
 impl Instance {
     /// Runs an operation. Runs the library's code.
     pub(super) fn call(&self, op: &str, body: &[u8]) -> Result<Vec<u8>, Error> {
-        match self.0.call(RStr::from_str(op), RSlice::from_slice(body)) {
-            RResult::ROk(answer) => Ok(answer.into_vec()),
-            RResult::RErr(error) => Err(read_error(&error)),
+        match self {
+            Self::Rust(instance) => match instance.call(RStr::from_str(op), RSlice::from_slice(body)) {
+                RResult::ROk(answer) => Ok(answer.into_vec()),
+                RResult::RErr(error) => Err(read_error(&error)),
+            },
+            Self::C(instance) => instance.call(op, body),
         }
     }
 }

@@ -1,27 +1,22 @@
-//! Calls into loaded libraries: by name, with settings, side by side, panicking, hanging, logging, replaced.
+//! Calls into libraries: by name, with settings, side by side, panicking, logging, dropped in. All of it holds in this
+//! process and in a worker; what differs stands in `in_process.rs` and `workers.rs`.
 
-use super::{AUTO, MISBEHAVE, Plugins, built, part, restart, short};
-use pm_host::plugins::{OnDisk, Registry, State};
+use super::{AUTO, MISBEHAVE, Plugins, built, kind_and_text, part, restart, short};
+use pm_host::plugins::{Isolation, Registry, State};
 use pm_host::ports::Strategies as _;
 use pm_plugin_api::{ErrorKind, Evidence, Fallback, Health, Outcome, Target};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-fn kind_and_text<T: std::fmt::Debug>(result: Result<T, pm_plugin_api::Error>) -> (ErrorKind, String) {
-    let error = result.unwrap_err();
-    (error.kind, error.message)
-}
-
-#[test]
-fn two_libraries_at_once_keep_their_own_parts() {
+fn two_libraries_at_once_keep_their_own_parts(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     assert_eq!(restart(&registry, "counts", &[]), Ok(Outcome::ran("part 1, call 1")));
     let delegation = Outcome::delegate(["service", "process"], Fallback::NotFound);
     assert_eq!(restart(&registry, "auto", &[]), Ok(delegation));
@@ -32,10 +27,9 @@ fn two_libraries_at_once_keep_their_own_parts() {
     assert_eq!((kind, text.as_str()), (ErrorKind::Unsupported, "the strategy has no identity for \"web\""));
 }
 
-#[test]
-fn nothing_is_loaded_before_it_is_needed() {
+fn nothing_is_loaded_before_it_is_needed(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let states =
         |registry: &Registry| registry.entries().into_iter().map(|entry| entry.state).collect::<Vec<_>>();
     assert_eq!(states(&registry), [State::Ready, State::Ready]);
@@ -44,10 +38,9 @@ fn nothing_is_loaded_before_it_is_needed() {
     assert_eq!(states(&registry), [State::Ready, State::Loaded]);
 }
 
-#[test]
-fn a_part_is_made_once_for_each_set_of_settings() {
+fn a_part_is_made_once_for_each_set_of_settings(isolation: Isolation) {
     let plugins = Plugins::with(&[MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let text = |label: &str| match restart(&registry, "counts", &[("label", label)]) {
         Ok(Outcome::Done { detail, .. }) => detail,
         other => panic!("{other:?}"),
@@ -57,10 +50,9 @@ fn a_part_is_made_once_for_each_set_of_settings() {
     assert_eq!(text("a"), "part 1, call 2");
 }
 
-#[test]
-fn settings_that_cannot_be_used_name_the_plugin_and_the_key() {
+fn settings_that_cannot_be_used_name_the_plugin_and_the_key(isolation: Isolation) {
     let plugins = Plugins::with(&[MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let message = |settings: &[(&str, &str)]| kind_and_text(restart(&registry, "counts", settings));
     let (kind, text) = message(&[("wiat", "5")]);
     assert_eq!(kind, ErrorKind::Config);
@@ -74,10 +66,9 @@ fn settings_that_cannot_be_used_name_the_plugin_and_the_key() {
     assert!(restart(&registry, "counts", &[("wait", "5")]).is_ok());
 }
 
-#[test]
-fn a_name_that_nobody_offers_is_answered_with_what_there_is() {
+fn a_name_that_nobody_offers_is_answered_with_what_there_is(isolation: Isolation) {
     let plugins = Plugins::with(&[MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let message = |name: &str| kind_and_text(restart(&registry, name, &[]));
     let there = "there are: counts, hangs, logs, panics";
     let expected = format!("no strategy \"cuonts\"; {there}; did you mean \"counts\"?");
@@ -86,14 +77,13 @@ fn a_name_that_nobody_offers_is_answered_with_what_there_is() {
     assert_eq!(message("looks").1, "\"looks\" is a health check, not a strategy");
     let (_, text) = kind_and_text(registry.check(&part("hangs", &[]), &Target::named("web")));
     assert_eq!(text, "\"hangs\" is a strategy, not a health check");
-    let (_, text) = kind_and_text(restart(&Plugins::empty().scan(), "auto", &[]));
+    let (_, text) = kind_and_text(restart(&Plugins::empty().scan_as(isolation), "auto", &[]));
     assert!(text.starts_with("no strategy \"auto\""), "{text}");
 }
 
-#[test]
-fn a_panic_becomes_an_error_and_everything_goes_on() {
+fn a_panic_becomes_an_error_and_everything_goes_on(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let message = |place: &str| kind_and_text(restart(&registry, "panics", &[("place", place)]));
     let (kind, text) = message("restart");
     assert_eq!(kind, ErrorKind::Panicked);
@@ -109,79 +99,21 @@ fn a_panic_becomes_an_error_and_everything_goes_on() {
     assert!(restart(&registry, "auto", &[]).is_ok());
     // Dropping the registry drops the parts, one of which panics then.
     drop(registry);
-    assert!(restart(&plugins.scan(), "counts", &[]).is_ok());
+    assert!(restart(&plugins.scan_as(isolation), "counts", &[]).is_ok());
 }
 
-#[test]
-fn a_call_that_hangs_is_given_up_and_four_of_them_close_the_library() {
+fn a_strategy_without_evidence_says_so_and_a_delegating_one_says_whom_to_ask(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
-    let release = plugins.file("release");
-    let mut target = Target::named("web");
-    target.timeout_ms = 50;
-    let hanging = part("hangs", &[("until", release.to_str().unwrap())]);
-    for _ in 0..4 {
-        let (kind, text) = kind_and_text(registry.restart(&hanging, &target));
-        assert_eq!(kind, ErrorKind::Timeout);
-        assert_eq!(
-            text,
-            "plugin \"pm-test-plugin-misbehave\": restart of \"web\" gave no answer within 50 ms"
-        );
-    }
-    let (kind, text) = kind_and_text(restart(&registry, "counts", &[]));
-    assert_eq!(kind, ErrorKind::Unavailable);
-    assert!(text.contains("4 calls never came back"), "{text}");
-    assert!(restart(&registry, "auto", &[]).is_ok(), "another library is not concerned");
-
-    std::fs::write(&release, "").unwrap();
-    let began = Instant::now();
-    while restart(&registry, "counts", &[]).is_err() {
-        assert!(
-            began.elapsed() < Duration::from_secs(10),
-            "the calls came back, the library must open again"
-        );
-        std::thread::yield_now();
-    }
-    assert_eq!(registry.restart(&hanging, &Target::named("web")), Ok(Outcome::ran("at last")));
-}
-
-#[test]
-fn evidence_that_hangs_is_asked_for_no_more_and_never_closes_the_way_to_a_restart() {
-    let plugins = Plugins::with(&[MISBEHAVE]);
-    let registry = plugins.scan();
-    let release = plugins.file("release");
-    let mut target = Target::named("web");
-    target.timeout_ms = 30;
-    let hanging = part("hangs", &[("until", release.to_str().unwrap())]);
-    for _ in 0..4 {
-        let (kind, text) = kind_and_text(registry.evidence(&hanging, &target));
-        assert_eq!(kind, ErrorKind::Timeout, "{text}");
-    }
-    assert_eq!(kind_and_text(registry.evidence(&hanging, &target)).0, ErrorKind::Unavailable, "at once now");
-    assert!(restart(&registry, "counts", &[]).is_ok());
-    std::fs::write(&release, "").unwrap();
-    assert_eq!(registry.restart(&hanging, &Target::named("web")), Ok(Outcome::ran("at last")));
-    let began = Instant::now();
-    while registry.evidence(&hanging, &Target::named("web")).is_err() {
-        assert!(began.elapsed() < Duration::from_secs(10), "the calls came back");
-        std::thread::yield_now();
-    }
-}
-
-#[test]
-fn a_strategy_without_evidence_says_so_and_a_delegating_one_says_whom_to_ask() {
-    let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let web = Target::named("web");
     let (kind, text) = kind_and_text(registry.evidence(&part("counts", &[]), &web));
     assert_eq!((kind, text.as_str()), (ErrorKind::Unsupported, "the strategy gives no evidence of \"web\""));
     assert_eq!(registry.evidence(&part("auto", &[]), &web), Ok(Evidence::of(["service", "process"])));
 }
 
-#[test]
-fn many_callers_at_once_get_their_own_answers_while_the_directory_changes() {
+fn many_callers_at_once_get_their_own_answers_while_the_directory_changes(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     std::thread::scope(|scope| {
         for caller in 0..16 {
             let registry = &registry;
@@ -205,12 +137,11 @@ fn many_callers_at_once_get_their_own_answers_while_the_directory_changes() {
     assert!(detail.ends_with("call 51"), "{detail}");
 }
 
-#[test]
-fn what_a_library_logs_appears_in_the_log_of_pm_at_its_level() {
+fn what_a_library_logs_appears_in_the_log_of_pm_at_its_level(isolation: Isolation) {
     tracing::subscriber::set_global_default(Collector)
         .expect("the only test that installs a global subscriber; run the tests with cargo nextest");
     let plugins = Plugins::with(&[MISBEHAVE]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let logged = |level: LevelFilter| {
         set_level(level);
         restart(&registry, "logs", &[]).unwrap();
@@ -221,8 +152,13 @@ fn what_a_library_logs_appears_in_the_log_of_pm_at_its_level() {
         format!("ERROR plugin: logged at error target_name=web {from}"),
         format!("WARN plugin: logged at warn {from}"),
         format!("INFO plugin: logged at info {from}"),
-        "INFO plugin: logged elsewhere plugin=pm_test_plugin_misbehave module=pm_test_plugin_misbehave"
-            .to_owned(),
+        // In this process nobody can tell whose thread it is; a worker has one plugin.
+        match isolation {
+            Isolation::InProcess => format!(
+                "INFO plugin: logged elsewhere plugin=pm_test_plugin_misbehave module=pm_test_plugin_misbehave"
+            ),
+            Isolation::Worker => format!("INFO plugin: logged elsewhere {from}"),
+        },
     ];
     assert_eq!(logged(LevelFilter::INFO), info);
     // The level can change while pm runs, both ways.
@@ -235,10 +171,9 @@ fn what_a_library_logs_appears_in_the_log_of_pm_at_its_level() {
     assert!(events[0].starts_with("ERROR plugin: panicked at "), "{events:?}");
 }
 
-#[test]
-fn a_library_that_is_dropped_in_works_by_name_without_a_restart() {
+fn a_library_that_is_dropped_in_works_by_name_without_a_restart(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     assert!(restart(&registry, "counts", &[]).is_err());
     assert!(!registry.rescan_if_changed());
     plugins.put(MISBEHAVE, &built(MISBEHAVE));
@@ -246,37 +181,15 @@ fn a_library_that_is_dropped_in_works_by_name_without_a_restart() {
     assert_eq!(registry.entries().len(), 2);
     // The check of the configuration learns of it as well.
     let other = Plugins::with(&[]);
-    let registry = other.scan();
+    let registry = other.scan_as(isolation);
     other.put(AUTO, &built(AUTO));
     assert!(registry.rescan_if_changed());
     assert_eq!(registry.offers()[0].name, "auto");
 }
 
-#[test]
-fn a_loaded_library_outlives_its_file_and_the_list_says_so() {
+fn a_file_overwritten_before_it_was_loaded_is_checked_again(isolation: Isolation) {
     let plugins = Plugins::with(&[AUTO]);
-    let registry = plugins.scan();
-    restart(&registry, "auto", &[]).unwrap();
-    let state = || registry.entries().remove(0).state;
-    assert_eq!(state(), State::Loaded);
-
-    plugins.put(AUTO, &built(AUTO));
-    assert!(registry.rescan_if_changed());
-    let State::Outlived(OnDisk::Version(_)) = state() else { panic!("{:?}", state()) };
-    plugins.put(AUTO, b"no library");
-    assert!(registry.rescan_if_changed());
-    let State::Outlived(OnDisk::Refused(reason)) = state() else { panic!("{:?}", state()) };
-    assert!(reason.to_string().starts_with("is not a shared library"), "{reason}");
-    std::fs::remove_file(plugins.file(AUTO)).unwrap();
-    assert!(registry.rescan_if_changed());
-    assert_eq!(state(), State::Outlived(OnDisk::Gone));
-    assert!(restart(&registry, "auto", &[]).is_ok(), "it serves until pm is restarted");
-}
-
-#[test]
-fn a_file_overwritten_before_it_was_loaded_is_checked_again() {
-    let plugins = Plugins::with(&[AUTO]);
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     // In place: the directory does not change, the file does.
     std::fs::write(plugins.file(AUTO), &built(AUTO)[..20_000]).unwrap();
     let (kind, text) = kind_and_text(restart(&registry, "auto", &[]));
@@ -287,6 +200,38 @@ fn a_file_overwritten_before_it_was_loaded_is_checked_again() {
     // And when the copy is complete, it is used.
     std::fs::write(plugins.file(AUTO), built(AUTO)).unwrap();
     assert!(restart(&registry, "auto", &[]).is_ok());
+}
+
+/// Each of them in this process and in a worker.
+macro_rules! in_both {
+    ($($test:ident),* $(,)?) => {
+        mod in_this_process {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Isolation::InProcess);
+            })*
+        }
+        mod in_a_worker {
+            $(#[test]
+            fn $test() {
+                super::$test(super::Isolation::Worker);
+            })*
+        }
+    };
+}
+
+in_both! {
+    two_libraries_at_once_keep_their_own_parts,
+    nothing_is_loaded_before_it_is_needed,
+    a_part_is_made_once_for_each_set_of_settings,
+    settings_that_cannot_be_used_name_the_plugin_and_the_key,
+    a_name_that_nobody_offers_is_answered_with_what_there_is,
+    a_panic_becomes_an_error_and_everything_goes_on,
+    a_strategy_without_evidence_says_so_and_a_delegating_one_says_whom_to_ask,
+    many_callers_at_once_get_their_own_answers_while_the_directory_changes,
+    what_a_library_logs_appears_in_the_log_of_pm_at_its_level,
+    a_library_that_is_dropped_in_works_by_name_without_a_restart,
+    a_file_overwritten_before_it_was_loaded_is_checked_again,
 }
 
 static EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());

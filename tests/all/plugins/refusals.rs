@@ -338,7 +338,8 @@ fn entry_points_that_do_not_fit() {
     let text = said_on_load(&changed(ROOT_SYMBOL.as_bytes(), other.as_bytes()));
     assert_eq!(
         text,
-        "plugin x.so: has a manifest but no entry point pm_plugin_root_v1; rebuild it with pm_plugin_api::export!"
+        "plugin x.so: has a manifest but no entry point pm_plugin_root_v1 or pm_plugin_c_v1; rebuild it with \
+         pm_plugin_api::export! or with pm_plugin.h"
     );
     let magic = b"abi stable library for Rust     ";
     let (from, to) =

@@ -95,10 +95,3 @@ pub(super) fn self_recovery(mut reader: Reader<'_>) -> SelfRecovery {
     reader.finish();
     recovery
 }
-
-/// Reads `[plugins]`.
-pub(super) fn plugins_dir(mut reader: Reader<'_>) -> Option<PathBuf> {
-    let dir = reader.path("dir");
-    reader.finish();
-    dir
-}
