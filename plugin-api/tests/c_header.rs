@@ -100,6 +100,9 @@ fn the_manifest_and_the_settings_of_the_header_are_read_like_those_of_the_crate(
         kind: kind.into(),
         default: default.map(str::to_owned),
         text: text.into(),
+        unit: None,
+        allowed: None,
+        required: default.is_none(),
     };
     let expected = [key("a_limit", "number", Some("5"), "How many."), key("a_unit", "text", None, "Which.")];
     assert_eq!(manifest.offers[0].keys, expected);
