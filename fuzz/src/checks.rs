@@ -15,7 +15,15 @@ use std::path::{Path, PathBuf};
 const SECRET: &str = "kept-to-itself-4711";
 
 fn key(name: &str, kind: &str) -> Key {
-    Key { name: name.to_owned(), kind: kind.to_owned(), default: None, text: "Text.".to_owned() }
+    Key {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        default: None,
+        text: "Text.".to_owned(),
+        unit: None,
+        allowed: None,
+        required: false,
+    }
 }
 
 fn offers() -> Vec<Offer> {

@@ -39,6 +39,7 @@
 //! The version of this crate is the version of the interface: 1.x loads in every pm that speaks interface 1.
 
 pub mod abi;
+mod allowed;
 mod bridge;
 pub mod c;
 pub mod command;

@@ -12,7 +12,7 @@ pub const SETTINGS_SECTION: &str = ".pm_settings";
 /// The binary interface that this crate speaks; the number in [`crate::abi::ROOT_SYMBOL`].
 pub const INTERFACE: u16 = 1;
 /// Which operations and fields this crate knows; informative, never a reason to refuse. 1: `evidence` of strategies. 2: the
-/// kind `notifier` with its operation `notify`.
+/// kind `notifier` with its operation `notify`; unit, allowed values and `required` in the schemas.
 pub const API_MINOR: u16 = 2;
 
 const MAGIC: [u8; 8] = *b"PMPLUGIN";

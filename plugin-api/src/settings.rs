@@ -45,7 +45,15 @@ pub struct Key {
     pub default: Option<String>,
     /// One or more sentences for the operator.
     pub text: String,
+    /// What a bare number counts: what the author says, else what the type says ([`crate::value::unit`]).
+    pub unit: Option<String>,
+    /// Which values of the type there are, as the author wrote it: `ca|none`, `0..20`; see [`judge`].
+    pub allowed: Option<String>,
+    /// Whether a section without it is refused.
+    pub required: bool,
 }
+
+pub use crate::allowed::judge;
 
 /// Separates the fields of a record and ends a record of a schema.
 #[doc(hidden)]
@@ -57,7 +65,8 @@ pub const RECORD: char = '\u{1e}';
 #[doc(hidden)]
 pub const PART: char = '\u{1d}';
 
-/// Reads a schema text into keys; records from a newer interface keep their first four fields.
+/// Reads a schema text into keys. A record has the fields name, type, default, text, and since API level 2 also unit, allowed
+/// values, and `required`; whoever knows fewer of them reads the first ones, and those that are missing are empty.
 pub fn keys(schema: &str) -> Vec<Key> {
     schema
         .split(RECORD)
@@ -67,15 +76,29 @@ pub fn keys(schema: &str) -> Vec<Key> {
             let kind = fields.next()?.to_owned();
             let default = fields.next().filter(|text| !text.is_empty()).map(str::to_owned);
             let text = fields.next()?.split('\n').map(str::trim).collect::<Vec<_>>().join(" ");
-            Some(Key { name, kind, default, text: text.trim().to_owned() })
+            let mut more = || fields.next().filter(|text| !text.is_empty()).map(str::to_owned);
+            let (unit, allowed, need) = (more(), more(), more());
+            Some(Key {
+                unit: unit.or_else(|| crate::value::unit(&kind).map(str::to_owned)),
+                name,
+                kind,
+                default,
+                text: text.trim().to_owned(),
+                allowed,
+                required: need.as_deref() == Some("required"),
+            })
         })
         .collect()
 }
 
 /// One setting out of the texts of a section.
 #[doc(hidden)]
-pub fn field<T: Value>(texts: &Texts, key: &str, default: Option<&str>) -> Result<T> {
-    let parse = |text: &str| T::parse(text).map_err(|why| Error::config(format!("{key}: {why}")));
+pub fn field<T: Value>(texts: &Texts, key: &str, default: Option<&str>, allowed: &str) -> Result<T> {
+    let parse = |text: &str| {
+        let value = T::parse(text);
+        let value = value.and_then(|value| crate::allowed::within(T::TYPE, allowed, text).map(|()| value));
+        value.map_err(|why| Error::config(format!("{key}: {why}")))
+    };
     match (texts.get(key), default) {
         (Some(text), _) => parse(text.trim()),
         (None, Some(text)) => parse(text),
@@ -102,6 +125,12 @@ pub const fn key(field: &'static str) -> &'static str {
         [b'r', b'#', name @ ..] => as_text(name),
         _ => field,
     }
+}
+
+/// The last field of a record.
+#[doc(hidden)]
+pub const fn need<T: Value>(default: Option<&str>) -> &'static str {
+    if default.is_some() || T::OPTIONAL { "" } else { "required" }
 }
 
 /// Length of joined texts, for [`join`].
@@ -144,6 +173,10 @@ pub const fn as_text(bytes: &'static [u8]) -> &'static str {
 
 /// Declares the settings of a part.
 ///
+/// Below the text of a key may stand `#[unit = "…"]`, what a bare number counts where the type does not say it, and
+/// `#[allowed = "…"]`, which values there are: `"ca|none"` for texts and lists, `"0..20"` (both included, either may be missing) for
+/// numbers, durations and sizes. Both are shown to the operator, and the second is held by `pm check` and by the part.
+///
 /// ```
 /// use std::{path::PathBuf, time::Duration};
 /// pm_plugin_api::settings! {
@@ -155,19 +188,26 @@ pub const fn as_text(bytes: &'static [u8]) -> &'static str {
 ///         pub sv_timeout: Duration = "7s",
 ///         /// Where to write a copy of the output.
 ///         pub transcript: Option<PathBuf>,
+///         /// How often it is tried.
+///         #[unit = "attempts"]
+///         #[allowed = "1..5"]
+///         pub tries: u32 = "2",
 ///     }
 /// }
 /// # use pm_plugin_api::Settings;
 /// let keys = pm_plugin_api::settings::keys(RunitSettings::SCHEMA);
 /// assert_eq!(keys[1].name, "sv_timeout");
 /// assert_eq!(keys[1].default.as_deref(), Some("7s"));
+/// assert_eq!(keys[1].unit.as_deref(), Some("seconds"));
+/// assert_eq!(keys[3].allowed.as_deref(), Some("1..5"));
 /// ```
 #[macro_export]
 macro_rules! settings {
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
-            $( $(#[doc = $doc:literal])* $fvis:vis $field:ident : $type:ty $(= $default:literal)? ),* $(,)?
+            $( $(#[doc = $doc:literal])* $(#[unit = $unit:literal])? $(#[allowed = $allowed:literal])?
+               $fvis:vis $field:ident : $type:ty $(= $default:literal)? ),* $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -179,7 +219,8 @@ macro_rules! settings {
             const PARTS: &[&str] = &[ $(
                 $crate::settings::key(stringify!($field)), "\u{1f}", <$type>::TYPE, "\u{1f}",
                 $crate::__default!($($default)?), "\u{1f}",
-                $( $doc, "\n", )* "\u{1e}",
+                $( $doc, "\n", )* "\u{1f}", $($unit,)? "\u{1f}", $($allowed,)? "\u{1f}",
+                $crate::settings::need::<$type>($crate::__optional_default!($($default)?)), "\u{1e}",
             )* ];
             const BYTES: [u8; $crate::settings::joined_len(PARTS)] = $crate::settings::join(PARTS);
 
@@ -193,6 +234,7 @@ macro_rules! settings {
                             texts,
                             $crate::settings::key(stringify!($field)),
                             $crate::__optional_default!($($default)?),
+                            concat!($($allowed)?),
                         )?,
                     )* })
                 }
@@ -242,6 +284,13 @@ mod tests {
             unit: String,
             /// A keyword.
             r#match: bool = "yes",
+            /// Few.
+            #[unit = "percent"]
+            #[allowed = "1..100"]
+            share: u32 = "50",
+            /// One word.
+            #[allowed = "a|b"]
+            word: Option<String>,
         }
     }
 
@@ -252,13 +301,32 @@ mod tests {
     #[test]
     fn the_schema_tells_key_type_default_and_text() {
         let keys = keys(Sample::SCHEMA);
-        assert_eq!(keys.len(), 4);
+        assert_eq!(keys.len(), 6);
         assert_eq!(keys[3].name, "match");
         assert_eq!(keys[0].name, "wait");
         assert_eq!(keys[0].kind, "duration");
         assert_eq!(keys[0].default.as_deref(), Some("10s"));
         assert_eq!(keys[0].text, "How long to wait. Then what.");
         assert_eq!((keys[1].kind.as_str(), &keys[1].default), ("number", &None));
+        let of = |at: usize| (keys[at].unit.as_deref(), keys[at].allowed.as_deref(), keys[at].required);
+        assert_eq!(of(0), (Some("seconds"), None, false));
+        assert_eq!((of(1), of(2)), ((None, None, false), (None, None, true)));
+        assert_eq!(of(4), (Some("percent"), Some("1..100"), false));
+        assert_eq!(of(5), (None, Some("a|b"), false));
+    }
+
+    #[test]
+    fn a_schema_of_the_first_interface_has_four_fields_and_a_newer_one_may_have_more() {
+        let old = keys("wait\u{1f}duration\u{1f}10s\u{1f}How long.\u{1e}");
+        assert_eq!((old[0].text.as_str(), old[0].unit.as_deref()), ("How long.", Some("seconds")));
+        assert_eq!((old[0].allowed.as_deref(), old[0].required), (None, false));
+        let newer =
+            "n\u{1f}number\u{1f}\u{1f}Few.\u{1f}jobs\u{1f}1..\u{1f}required\u{1f}what comes later\u{1e}";
+        assert_eq!((keys(newer)[0].unit.as_deref(), keys(newer)[0].required), (Some("jobs"), true));
+        // What a host of the first interface makes of today's records: the first four fields.
+        let fields: Vec<_> = Sample::SCHEMA.split(RECORD).next().unwrap().split(FIELD).take(4).collect();
+        assert_eq!(fields[..3], ["wait", "duration", "10s"]);
+        assert!(fields[3].contains("How long to wait."));
     }
 
     #[test]
@@ -268,6 +336,7 @@ mod tests {
             (sample.wait, sample.limit, sample.unit.as_str(), sample.r#match),
             (Duration::from_secs(10), None, "a.service", true)
         );
+        assert_eq!((sample.share, sample.word), (50, None));
     }
 
     #[test]
@@ -275,7 +344,12 @@ mod tests {
         let error = |pairs: &[(&str, &str)]| Sample::read(&texts(pairs)).unwrap_err().message;
         assert_eq!(error(&[]), "unit: is required (text)");
         assert!(error(&[("unit", "a"), ("wait", "soon")]).starts_with("wait: \"soon\" is not a duration"));
-        assert_eq!(error(&[("unti", "a")]), "unknown key \"unti\"; there are: wait, limit, unit, match");
+        assert_eq!(
+            error(&[("unti", "a")]),
+            "unknown key \"unti\"; there are: wait, limit, unit, match, share, word"
+        );
         assert_eq!(error(&[("unit", "a"), ("match", "maybe")]), "match: \"maybe\" is neither yes nor no");
+        assert_eq!(error(&[("unit", "a"), ("share", "101")]), "share: \"101\" is not from 1 to 100");
+        assert_eq!(error(&[("unit", "a"), ("word", "c")]), "word: \"c\" is none of: a, b");
     }
 }

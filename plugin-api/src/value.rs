@@ -10,6 +10,8 @@ use std::time::Duration;
 pub trait Value: Sized {
     /// Name of the type as it appears in `pm plugins info`.
     const TYPE: &'static str;
+    /// Whether a key of this type may be absent although no default is declared.
+    const OPTIONAL: bool = false;
     /// Reads the text of the INI file, already trimmed.
     ///
     /// # Errors
@@ -132,11 +134,22 @@ impl Value for Vec<String> {
 
 impl<T: Value> Value for Option<T> {
     const TYPE: &'static str = T::TYPE;
+    const OPTIONAL: bool = true;
     fn parse(text: &str) -> Result<Self, String> {
         T::parse(text).map(Some)
     }
     fn absent() -> Option<Self> {
         Some(None)
+    }
+}
+
+/// What a bare number of the type called `name` counts.
+#[must_use]
+pub fn unit(name: &str) -> Option<&'static str> {
+    match name {
+        <Duration as Value>::TYPE => Some("seconds"),
+        <Size as Value>::TYPE => Some("bytes"),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use crate::plugins::{Entry, Isolation, Registry, Rule, Rules, State};
 /// What is written of libraries, for the registry.
 pub(crate) fn rules(plugins: &config::Plugins) -> Rules {
     Rules {
+        only_pinned: plugins.only_pinned,
         general: rule(&plugins.general),
         libraries: plugins.libraries.iter().map(|(name, own)| (name.clone(), rule(own))).collect(),
         ..Rules::default()

@@ -18,7 +18,7 @@ use pm_plugin_api::settings::Key;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) fn plugins(
@@ -88,12 +88,20 @@ fn rows(entries: &[Entry]) -> Vec<Vec<String>> {
                 kinds.join(", "),
                 version.to_owned(),
                 file_name(entry),
-                word(&entry.state).to_owned(),
+                state_of(entry, name).to_owned(),
             ]
         }));
     }
     rows.sort();
     rows
+}
+
+/// The state of all parts of a name; one that another library provides is not used, whatever the library does.
+fn state_of(entry: &Entry, name: &str) -> &'static str {
+    let mut offers =
+        entry.manifest.iter().flat_map(|manifest| &manifest.offers).filter(|offer| offer.name == name);
+    let taken = offers.clone().next().is_some() && offers.all(|offer| overriding(entry, offer).is_some());
+    if taken { "overridden" } else { word(&entry.state) }
 }
 
 /// Tells what the plugin, or the part, called `name` offers.
@@ -178,13 +186,16 @@ fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
         None => writeln!(out, "state      {state}")?,
     }
     for offer in entry.manifest.iter().flat_map(|manifest| &manifest.offers) {
-        part(offer, out)?;
+        part(offer, entry, out)?;
     }
     Ok(())
 }
 
-fn part(offer: &Offer, out: &mut dyn Write) -> Result<(), Failure> {
+fn part(offer: &Offer, entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "\n{} \"{}\"", offer.kind, offer.name)?;
+    if let Some(other) = overriding(entry, offer) {
+        writeln!(out, "  overridden by {}", other.display())?;
+    }
     if offer.keys.is_empty() {
         writeln!(out, "  no settings")?;
     }
@@ -202,7 +213,8 @@ fn in_json(entry: &Entry) -> Value {
         |key: &Key| json!({ "name": key.name, "type": key.kind, "default": key.default, "text": key.text });
     let offer = |offer: &Offer| {
         let settings: Vec<_> = offer.keys.iter().map(key).collect();
-        json!({ "kind": offer.kind, "name": offer.name, "settings": settings })
+        let by = overriding(entry, offer);
+        json!({ "kind": offer.kind, "name": offer.name, "settings": settings, "overridden_by": by })
     };
     json!({
         "file": entry.file.to_string_lossy(),
@@ -214,6 +226,11 @@ fn in_json(entry: &Entry) -> Value {
         "reason": reason(entry),
         "offers": manifest.map(|manifest| manifest.offers.iter().map(offer).collect::<Vec<_>>()),
     })
+}
+
+/// The library that provides the part in place of this one.
+fn overriding<'e>(entry: &'e Entry, offer: &Offer) -> Option<&'e Path> {
+    entry.overridden.get(&(offer.kind.clone(), offer.name.clone())).map(PathBuf::as_path)
 }
 
 fn word(state: &State) -> &'static str {

@@ -132,12 +132,11 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     let (default, processes) = processes(&sections, &context, problems);
     let zone = &world.environment.zone;
     let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);
-    let (dir, general) = library::plugins(sheet.read("plugins", problems));
+    let plugins = library::plugins(sheet.read("plugins", problems));
     let plugins = Plugins {
-        dir,
-        libraries: library::libraries(world, &sections, &general, problems),
-        general,
+        libraries: library::libraries(world, &sections, &plugins.general, problems),
         sections: plugin_sections(world, &sections, problems),
+        ..plugins
     };
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);

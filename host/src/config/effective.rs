@@ -4,7 +4,8 @@
 //! { "file": "config.ini", "usable": true, "dialect": "with_default | sections_only",
 //!   "host_id": 1, "database": { "engine": "mysql", … }, "monitor": { … }, "logging": { … },
 //!   "history": { "days": 90, "size": 256, "publish": true },
-//!   "self_recovery": null, "plugins": { "dir": null, "isolation": "worker", "memory_max": 268435456, "idle_time": 60,
+//!   "self_recovery": null,
+//!   "plugins": { "dir": null, "only_pinned": false, "isolation": "worker", "memory_max": 268435456, "idle_time": 60,
 //!                "libraries": { "NAME": { "isolation": "worker", "user": null, … } },
 //!                "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
@@ -15,8 +16,8 @@
 //!                   "key": "max_attempts", "message": "…", "hint": "…" } ] }
 //! ```
 //!
-//! Durations are seconds as numbers, sizes of memory bytes, absent things are `null`, and without a configuration everything but `file`,
-//! `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
+//! Durations are seconds as numbers, memory is in bytes, absent things are `null`, and without a configuration everything
+//! but `file`, `usable` and `problems` is missing. Programs read this: names and meanings stay, new names may come.
 
 use super::control::{Control, Criticality};
 use super::database::{Address, Database, Server, TlsMode};
@@ -170,6 +171,7 @@ fn plugins(plugins: &Plugins) -> Value {
     let sections = plugins.sections.iter().map(|(name, settings)| (name, texts(settings)));
     json!({
         "dir": plugins.dir,
+        "only_pinned": plugins.only_pinned,
         "isolation": plugins.general.isolation.word(),
         "memory_max": plugins.general.memory_max,
         "idle_time": seconds(plugins.general.idle_time),

@@ -170,6 +170,8 @@ pub struct SelfRecovery {
 pub struct Plugins {
     /// `dir`: the plugin directory, when the file names one.
     pub dir: Option<PathBuf>,
+    /// `only_pinned` (no): whether libraries without a `sha256` are refused.
+    pub only_pinned: bool,
     /// `isolation`, `memory_max` and `idle_time` of `[plugins]`: for libraries without a section of their own.
     pub general: Library,
     /// `[library.NAME]` by NAME, with the fallback to `[plugins]` already applied.

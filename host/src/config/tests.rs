@@ -23,6 +23,9 @@ fn offer(kind: &str, name: &str, keys: &[(&str, &str, &str)]) -> Offer {
         kind: (*kind).to_owned(),
         default: Some((*default).to_owned()).filter(|text| !text.is_empty()),
         text: "Text.".to_owned(),
+        unit: None,
+        allowed: None,
+        required: false,
     });
     Offer { kind: kind.to_owned(), name: name.to_owned(), keys: keys.collect() }
 }

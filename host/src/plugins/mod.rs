@@ -7,6 +7,7 @@
 //! Nothing here knows the alarm table or the policy, and nothing outside of this folder names the binary interface.
 
 mod backend;
+mod claim;
 mod directory;
 mod elf;
 mod examine;
@@ -15,22 +16,30 @@ mod instances;
 mod load;
 mod log;
 mod parts;
+mod pin;
 mod pool;
 mod refusal;
 mod registry;
+mod replace;
 mod rules;
+mod shelf;
+mod slots;
 mod tally;
 mod trust;
 mod unknown;
+mod watch;
 pub mod wire;
 mod worker;
 
 pub use backend::Report;
+pub use claim::Part;
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
-pub use registry::{Entry, OnDisk, Registry, State};
+pub use registry::Registry;
 pub use rules::{Isolation, Rule, Rules};
+pub use slots::{Entry, OnDisk, State};
 pub use unknown::nearest;
+pub use watch::watch;
 pub use worker::{VERB as WORKER, serve};
 
 use crate::ports::{Heard, Strategies};

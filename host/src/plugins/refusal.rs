@@ -119,9 +119,35 @@ pub enum Reason {
         /// What this pm speaks.
         offered: u16,
     },
+    /// It is not what is written in the configuration.
+    #[error(
+        "has the SHA-256 sum {found}, but [library.{library}] sha256 = {pinned}; install the file that has it, or write \
+         the new sum if this file is the right one"
+    )]
+    OtherContent {
+        /// Its name.
+        library: String,
+        /// The sum of the file.
+        found: String,
+        /// The sum that is written.
+        pinned: String,
+    },
+    /// Nothing is written of what it has to be, and that is not enough here.
+    #[error(
+        "has no sha256 in the configuration, and [plugins] only_pinned = yes; if the file is the right one, write into \
+         [library.{library}]: sha256 = {found}"
+    )]
+    NotPinned {
+        /// Its name.
+        library: String,
+        /// The sum of the file.
+        found: String,
+    },
     /// Another library offers the same part.
-    #[error("offers {kind} \"{name}\", already provided by {}; remove one", other.display())]
+    #[error("offers {kind} \"{name}\", already provided by {}; remove one{}", other.display(), or_override(library))]
     Duplicate {
+        /// Its name, when that tells it from the other one.
+        library: Option<String>,
         /// The kind of the part.
         kind: String,
         /// The name of the part.
@@ -173,6 +199,12 @@ pub enum Reason {
         /// Whose it is.
         maker: Maker,
     },
+    /// Its worker found a reason to refuse it.
+    #[error("{why}")]
+    Unfit {
+        /// The reason as it is shown.
+        why: String,
+    },
     /// No worker can be had for it.
     #[error("{maker}: its worker {why}")]
     Worker {
@@ -189,6 +221,11 @@ pub enum Reason {
         /// In one line.
         why: String,
     },
+}
+
+fn or_override(library: &Option<String>) -> String {
+    let Some(name) = library else { return String::new() };
+    format!(", or write override = yes in [library.{name}] to use this one")
 }
 
 /// Somebody else could change what pm would run.

@@ -60,6 +60,8 @@ impl Default for Rule {
 pub struct Rules {
     /// The program that is started as a worker.
     pub program: PathBuf,
+    /// `only_pinned`: whether a library without a [sum](Rule::sha256) is refused.
+    pub only_pinned: bool,
     /// For libraries that have no rule of their own.
     pub general: Rule,
     /// By the name of the library, as its manifest says it.
@@ -69,7 +71,8 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         // Not the path of the program: after an upgrade another one stands there, or none.
-        Self { program: "/proc/self/exe".into(), general: Rule::default(), libraries: BTreeMap::new() }
+        let program = "/proc/self/exe".into();
+        Self { program, only_pinned: false, general: Rule::default(), libraries: BTreeMap::new() }
     }
 }
 

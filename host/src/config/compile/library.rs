@@ -8,12 +8,12 @@ use super::World;
 use super::reader::Reader;
 use crate::config::environment::{Catalogue, Installed};
 use crate::config::library::{Isolation, Library};
+use crate::config::model::Plugins;
 use crate::config::problem::{At, Problems, did_you_mean};
 use crate::config::sections::{LIBRARY, PLUGIN, Sections};
 use pm_plugin_api::value::Size;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A worker that has loaded an empty library uses a tenth of the least.
@@ -23,11 +23,12 @@ const ISOLATION: [(&str, Isolation); 2] =
     [("worker", Isolation::Worker), ("in-process", Isolation::InProcess)];
 
 /// Reads `[plugins]`: the directory, and what holds for libraries that have no section.
-pub(super) fn plugins(mut reader: Reader<'_>) -> (Option<PathBuf>, Library) {
+pub(super) fn plugins(mut reader: Reader<'_>) -> Plugins {
     let dir = reader.path("dir");
+    let only_pinned = reader.value("only_pinned").unwrap_or_default();
     let general = general(&mut reader, &Library::default());
     reader.finish();
-    (dir, general)
+    Plugins { dir, only_pinned, general, ..Plugins::default() }
 }
 
 /// The keys that both kinds of sections have.
