@@ -24,6 +24,7 @@ const AFTER_CALL: &str = "\
 Examples:
   pm plugins call ./libmine.so strategy:mine identity web
   pm plugins call docker check:docker check web docker_socket=/run/docker.sock
+  pm plugins call ./libpager.so notifier:pager notify 'It works'
 
 Does for real what the operation does, as the user that you are, beside whatever the daemon does. Nothing is noted.
 
@@ -61,6 +62,8 @@ pub enum NewKind {
     Strategy,
     /// A way to find out whether something works.
     Check,
+    /// A way to tell people what happened.
+    Notifier,
 }
 
 /// Options of `pm plugins new`.
@@ -103,13 +106,13 @@ pub struct CallOptions {
     /// A library, or the name of an installed plugin. A file has a slash in it or ends with .so.
     #[arg(value_name = "FILE|NAME")]
     pub plugin: String,
-    /// The part: strategy:NAME, check:NAME.
+    /// The part: strategy:NAME, check:NAME, notifier:NAME.
     #[arg(value_name = "KIND:NAME", value_parser = part)]
     pub part: (String, String),
-    /// The operation: restart, identity, evidence, check.
+    /// The operation: restart, identity, evidence; check; notify.
     #[arg(value_name = "OP")]
     pub op: String,
-    /// The process that it is about, as the system knows it, and settings of the part.
+    /// The process that it is about (for notify: a sentence to tell), and settings of the part.
     #[arg(value_name = "TARGET | KEY=VALUE")]
     pub words: Vec<String>,
     /// How long the answer may take.
