@@ -8,6 +8,7 @@ mod calls;
 mod example;
 mod in_process;
 mod refusals;
+mod trust;
 mod verbs;
 mod workers;
 
