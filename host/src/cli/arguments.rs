@@ -281,9 +281,12 @@ pub enum PluginsVerb {
     /// List every library of the plugin directory, its parts, and why it is refused if it is.
     #[command(after_help = AFTER_PLUGINS)]
     List(FormatOptions),
-    /// Tell what a plugin, strategy or check offers: every setting with type, default and text.
+    /// Tell what a plugin, strategy or check offers: every setting with type, unit, default and text.
     #[command(after_help = AFTER_PLUGINS)]
     Info(InfoOptions),
+    /// Write all settings of all parts as a page in Markdown.
+    #[command(after_help = AFTER_PLUGINS)]
+    Reference,
 }
 
 /// Verbs of `pm alarm`.

@@ -2,6 +2,8 @@
 //!
 //! Only manifests are read: none of a library's code runs, so it is safe to look at a library that would crash.
 
+mod reference;
+
 use crate::cli::arguments::{Format, Global, PluginsVerb};
 use crate::cli::table::{WIDTH, table};
 use crate::cli::{Failure, Terminal, compose, json};
@@ -24,6 +26,7 @@ pub(crate) fn plugins(
     match verb {
         PluginsVerb::List(options) => list(&registry, options.format, terminal.out),
         PluginsVerb::Info(options) => info(&registry, &options.name, options.format, terminal.out),
+        PluginsVerb::Reference => reference::reference(&registry, terminal.out),
     }
 }
 
@@ -192,17 +195,46 @@ fn part(offer: &Offer, entry: &Entry, out: &mut dyn Write) -> Result<(), Failure
         writeln!(out, "  no settings")?;
     }
     for key in &offer.keys {
-        let default = key.default.as_ref().map_or("no default".to_owned(), |text| format!("default {text}"));
-        writeln!(out, "  {}  ({}, {default})", key.name, key.kind)?;
+        writeln!(out, "  {}  ({})", key.name, facts(key))?;
         wrapped(out, &key.text, "      ", "      ")?;
     }
     Ok(())
 }
 
+/// Type, unit, allowed values and default of a key.
+fn facts(key: &Key) -> String {
+    let unit = key.unit.as_ref().map(|unit| format!("unit {unit}"));
+    let allowed = key.allowed.as_ref().map(|allowed| match allowed.split_once("..") {
+        Some(("", most)) => format!("at most {most}"),
+        Some((least, "")) => format!("at least {least}"),
+        Some((least, most)) => format!("{least} to {most}"),
+        None => format!("one of {}", allowed.replace('|', " ")),
+    });
+    let default = match (&key.default, key.required) {
+        (Some(default), _) => format!("default {default}"),
+        (None, true) => "required".to_owned(),
+        (None, false) => "no default".to_owned(),
+    };
+    [Some(key.kind.clone()), unit, allowed, Some(default)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn in_json(entry: &Entry) -> Value {
     let manifest = entry.manifest.as_ref();
-    let key =
-        |key: &Key| json!({ "name": key.name, "type": key.kind, "default": key.default, "text": key.text });
+    let key = |key: &Key| {
+        json!({
+            "name": key.name,
+            "type": key.kind,
+            "unit": key.unit,
+            "allowed": key.allowed,
+            "default": key.default,
+            "required": key.required,
+            "text": key.text,
+        })
+    };
     let offer = |offer: &Offer| {
         let settings: Vec<_> = offer.keys.iter().map(key).collect();
         let by = overriding(entry, offer);
