@@ -19,6 +19,7 @@ mod discreet;
 pub mod evidence;
 pub mod exec;
 pub mod failpoint;
+pub mod intercom;
 pub mod journal;
 pub mod plugins;
 pub mod ports;

@@ -287,11 +287,11 @@ impl Run<'_> {
             Ok(acted) => (acted, None),
             Err(error) => match error.kind {
                 // A bus that does not answer or a plugin that breaks will fail the next process, too.
-                ErrorKind::Unavailable | ErrorKind::Panicked => {
+                ErrorKind::Unavailable | ErrorKind::Panicked | ErrorKind::Interrupted => {
                     let driver = Some(Name::new(self.last_link()));
                     return Tried::Useless(End::Infrastructure, driver, error.message);
                 }
-                ErrorKind::Interrupted | ErrorKind::Permission => {
+                ErrorKind::Permission => {
                     return Tried::Useless(End::Infrastructure, None, error.message);
                 }
                 ErrorKind::Config | ErrorKind::NotFound | ErrorKind::Unsupported => {

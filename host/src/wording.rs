@@ -67,6 +67,11 @@ pub(crate) fn not_acted(name: &Name, strategy: &str, system_name: &str, why: &st
     }
 }
 
+/// The plugin died in the middle of a restart that was carried out.
+pub(crate) fn done_all_the_same(name: &Name, why: &str) -> String {
+    format!("RESTART LOG: {why}; another instance of {name} runs now, so it is not restarted again")
+}
+
 pub(crate) fn next_link(name: &Name, strategy: &str, why: &str) -> String {
     format!("{RESTART} Strategy {strategy} did not restart {name}, trying the next one: {why}")
 }

@@ -73,16 +73,19 @@ impl Plugins {
         self.scan_with(Rule { isolation, ..Rule::default() })
     }
 
-    /// Workers are the program that was built, not this one.
     fn scan_with(&self, general: Rule) -> Registry {
-        let program = build_directory().join("pm");
-        Registry::scan(self.path(), Rules { program, general, ..Rules::default() })
+        Registry::scan(self.path(), rules(general))
     }
 
     /// As the rules say; those who say nothing run in workers.
     fn scan_by(&self, rules: Rules) -> Registry {
         Registry::scan(self.path(), Rules { program: build_directory().join("pm"), ..rules })
     }
+}
+
+/// Workers are the program that was built, not this one.
+fn rules(general: Rule) -> Rules {
+    Rules { program: build_directory().join("pm"), general, ..Rules::default() }
 }
 
 /// Where the build puts libraries and programs: `target/debug` for a test program `target/debug/deps/all-…`.

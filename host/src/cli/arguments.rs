@@ -4,11 +4,13 @@
 
 mod maintenance;
 mod operator;
+mod plugins;
 
 pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb, RemoveWindowOptions};
 pub(crate) use operator::{
     AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
 };
+pub(crate) use plugins::{CallOptions, NewKind, NewOptions, PluginsVerb, VerifyOptions, setting};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -63,9 +65,7 @@ Works whether or not the daemon runs and the database answers.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration.";
 const AFTER_PLUGINS: &str = "\
-None of a plugin's code is run.
-
-Exit codes: 0 fine, 2 wrong usage or configuration, 4 the plugin or the directory cannot be used.";
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 4 the plugin or the directory cannot be used.";
 const AFTER_ROWS: &str = "\
 Exit codes: 0 fine, 1 failed (no such process: nothing is changed), 2 wrong usage or configuration,
 3 database.";
@@ -158,7 +158,7 @@ pub enum Command {
     /// Show past restarts and whether they helped; --effect and --trends sum up, --steps and --evidence show one.
     #[command(after_help = AFTER_HISTORY)]
     History(HistoryOptions),
-    /// Look at the plugins: strategies and checks.
+    /// Look at the plugins (strategies and checks), try one by hand, begin one of your own.
     #[command(subcommand, after_help = AFTER_PLUGINS)]
     Plugins(PluginsVerb),
     /// Add processes to the table; raise, clear and list alarms.
@@ -262,31 +262,6 @@ pub struct WhyOptions {
     /// How to print the result: text for people, json for programs.
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: Format,
-}
-
-/// Options of `pm plugins info`.
-#[derive(Debug, Clone, Args)]
-pub struct InfoOptions {
-    /// The plugin, its file, or a strategy or check of it.
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// How to print the result: text for people, json for programs.
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
-}
-
-/// Verbs of `pm plugins`.
-#[derive(Debug, Subcommand)]
-pub enum PluginsVerb {
-    /// List every library of the plugin directory, its parts, and why it is refused if it is.
-    #[command(after_help = AFTER_PLUGINS)]
-    List(FormatOptions),
-    /// Tell what a plugin, strategy or check offers: every setting with type, unit, default and text.
-    #[command(after_help = AFTER_PLUGINS)]
-    Info(InfoOptions),
-    /// Write all settings of all parts as a page in Markdown.
-    #[command(after_help = AFTER_PLUGINS)]
-    Reference,
 }
 
 /// Verbs of `pm alarm`.

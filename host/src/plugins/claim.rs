@@ -5,8 +5,8 @@
 //! just loses that part. The choice itself is pure: libraries go in as facts, and come out as their numbers.
 
 use super::refusal::Reason;
-use super::registry::{Contents, Is, Slot};
 use super::rules::Rules;
+use super::slots::{Contents, Is, Slot};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -20,10 +20,14 @@ mod pin;
 mod pool;
 mod refusal;
 mod registry;
+mod replace;
 mod rules;
+mod shelf;
+mod slots;
 mod tally;
 mod trust;
 mod unknown;
+mod watch;
 pub mod wire;
 mod worker;
 
@@ -31,9 +35,11 @@ pub use backend::Report;
 pub use claim::Part;
 pub use directory::directory;
 pub use refusal::{DirectoryRefusal, Flaw, Maker, Reason, Refusal};
-pub use registry::{Entry, OnDisk, Registry, State};
+pub use registry::Registry;
 pub use rules::{Isolation, Rule, Rules};
+pub use slots::{Entry, OnDisk, State};
 pub use unknown::nearest;
+pub use watch::watch;
 pub use worker::{VERB as WORKER, serve};
 
 use crate::ports::{Heard, Strategies};

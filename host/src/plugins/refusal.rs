@@ -199,6 +199,12 @@ pub enum Reason {
         /// Whose it is.
         maker: Maker,
     },
+    /// Its worker found a reason to refuse it.
+    #[error("{why}")]
+    Unfit {
+        /// The reason as it is shown.
+        why: String,
+    },
     /// No worker can be had for it.
     #[error("{maker}: its worker {why}")]
     Worker {

@@ -1,26 +1,30 @@
 //! The libraries of the plugin directory and what has become of each; finds the one that offers a part.
 //!
 //! Scanning reads manifests and runs no code of any library; a library is loaded when its first part is used. One
-//! broken library is refused with its reason and never stops the others. What is loaded stays as it is: a file
-//! that replaces it is reported and used by the next start of pm.
+//! broken library is refused with its reason and never stops the others. A file that replaces one which is in use is
+//! tried in a worker of its own first (`replace.rs`); in this process it is reported and used by the next start of pm.
 
-use super::backend::{Backend, Report, Standing};
-use super::claim::{Part, claimed};
-use super::directory::{Directory, Print, print_of};
+use super::backend::{Backend, Standing};
+use super::claim::claimed;
+use super::directory::{Directory, print_of};
 use super::examine::{Examined, Rejected, examine};
 use super::in_process::InProcess;
 use super::pin;
 use super::pool::Pool;
-use super::refusal::{DirectoryRefusal, Reason, Refusal};
+use super::refusal::{DirectoryRefusal, Refusal};
+use super::replace::Newcomer;
 use super::rules::{Isolation, Rules};
+use super::shelf::Shelf;
+use super::slots::{Contents, Entry, Is, OnDisk, Slot};
 use super::trust::Us;
-use super::worker::{Shared, Worker};
+use super::worker::{Alarmed, Shared, Worker};
 use crate::clock::{Stop, SystemClock};
-use pm_plugin_api::manifest::{Manifest, Offer};
+use pm_plugin_api::manifest::Offer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLockReadGuard};
 use std::time::Duration;
 
 /// The known libraries.
@@ -28,76 +32,13 @@ pub struct Registry {
     directory: PathBuf,
     /// The only file that is looked at, when it is about one.
     only: Option<OsString>,
-    rules: Rules,
+    pub(super) rules: Arc<Rules>,
     us: Us,
     pool: Arc<Pool>,
     shared: Shared,
-    contents: RwLock<Contents>,
-}
-
-/// What was found at the last scan.
-#[derive(Default)]
-pub(super) struct Contents {
-    print: Option<Print>,
-    pub(super) refusal: Option<DirectoryRefusal>,
-    pub(super) slots: Vec<Slot>,
-    /// Kind and name of each part, and the slot that provides it.
-    pub(super) parts: BTreeMap<Part, usize>,
-}
-
-/// One library.
-pub(super) struct Slot {
-    pub(super) file: PathBuf,
-    print: Option<Print>,
-    pub(super) manifest: Option<Manifest>,
-    pub(super) is: Is,
-}
-
-/// What has become of a library.
-pub(super) enum Is {
-    Refused(Reason),
-    Usable(Arc<dyn Backend>),
-    /// Loaded, and its file is another one now.
-    Outlived(Arc<dyn Backend>, OnDisk),
-}
-
-/// What stands in the directory in place of a library that is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnDisk {
-    /// Another file, with this version.
-    Version(String),
-    /// Another file, which is refused.
-    Refused(Reason),
-    /// Nothing.
-    Gone,
-}
-
-/// The state of a library, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// It will be loaded when one of its parts is needed.
-    Ready,
-    /// It is loaded.
-    Loaded,
-    /// It is loaded and serves, but its file is another one now; restart pm to use that.
-    Outlived(OnDisk),
-    /// It is not used.
-    Refused(Reason),
-}
-
-/// One library, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The file.
-    pub file: PathBuf,
-    /// What it says of itself; none when it was refused before that could be read.
-    pub manifest: Option<Manifest>,
-    /// What has become of it.
-    pub state: State,
-    /// How it runs; none when it is not used.
-    pub report: Option<Report>,
-    /// The parts that another library provides in its place, because that one overrides, and its file.
-    pub overridden: BTreeMap<Part, PathBuf>,
+    pub(super) shelf: Arc<Shelf>,
+    /// The state of the shelf that was last told.
+    told: AtomicU64,
 }
 
 impl Registry {
@@ -120,10 +61,21 @@ impl Registry {
             clock: Arc::new(SystemClock::new(Stop::new())),
             alarmed: Arc::default(),
         };
-        let (pool, contents) = (Arc::default(), RwLock::default());
-        let registry = Self { directory, only, rules, us: Us::now(), pool, shared, contents };
+        let rules = Arc::new(rules);
+        let (pool, shelf, told) = (Arc::default(), Arc::default(), AtomicU64::default());
+        let registry = Self { directory, only, rules, us: Us::now(), pool, shared, shelf, told };
         registry.rescan();
+        registry.told.store(registry.shelf.version(), Ordering::Release);
         registry
+    }
+
+    pub(super) fn us(&self) -> Us {
+        self.us
+    }
+
+    pub(super) fn on_alarm(&self, alarmed: Alarmed) {
+        // The daemon says it once.
+        let _ = self.shared.alarmed.set(alarmed);
     }
 
     /// The directory that is looked through.
@@ -140,13 +92,21 @@ impl Registry {
     pub fn entries(&self) -> Vec<Entry> {
         let contents = self.contents();
         let entry = |(at, slot): (usize, &Slot)| Entry {
+            overridden: contents.overridden(at, slot),
             file: slot.file.clone(),
             manifest: slot.manifest.clone(),
             state: slot.state(),
             report: slot.backend().map(|backend| backend.report()),
-            overridden: contents.overridden(at, slot),
         };
         contents.slots.iter().enumerate().map(entry).collect()
+    }
+
+    /// The SHA-256 sum of each library that is used, by its file; they are read for this.
+    pub fn checksums(&self) -> BTreeMap<PathBuf, String> {
+        let backend = |slot: &Slot| Some((slot.file.clone(), Arc::clone(slot.backend()?)));
+        let backends: Vec<_> = self.contents().slots.iter().filter_map(backend).collect();
+        let sum = |(file, backend): (PathBuf, Arc<dyn Backend>)| Some((file, backend.checksum()?));
+        backends.into_iter().filter_map(sum).collect()
     }
 
     /// The parts that can be used, for the check of a configuration.
@@ -183,7 +143,7 @@ impl Registry {
     }
 
     /// Looks again when something has changed in the directory, or a file that was refused has changed; otherwise
-    /// costs one or two system calls. Answers whether there is something new to tell.
+    /// costs one or two system calls. Answers whether there is something new to tell since it was last asked.
     pub fn rescan_if_changed(&self) -> bool {
         let suspicious = {
             let contents = self.contents();
@@ -193,19 +153,20 @@ impl Registry {
                 || print_of(&self.directory) != contents.print
                 || refused.any(|slot| print_of(&slot.file) != slot.print)
         };
-        if !suspicious {
-            return false;
+        if suspicious {
+            self.rescan();
         }
-        let before = (self.refusal(), self.entries());
-        self.rescan();
-        before != (self.refusal(), self.entries())
+        let version = self.shelf.version();
+        self.told.swap(version, Ordering::AcqRel) != version
     }
 
-    /// Looks through the directory again. What is loaded stays loaded.
+    /// Looks through the directory again. What is in use stays in use until what replaces it has proved itself, which
+    /// is found out beside.
     pub fn rescan(&self) {
-        let mut contents = self.contents.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *contents);
-        *contents = self.look(before);
+        let newcomers = self.look();
+        if !newcomers.is_empty() {
+            Newcomer::try_beside(newcomers, &self.shelf, &self.rules);
+        }
     }
 
     /// What runs the part `name` of kind `kind`. None when no library provides it, and also when looking again could
@@ -223,26 +184,34 @@ impl Registry {
     }
 
     pub(super) fn contents(&self) -> RwLockReadGuard<'_, Contents> {
-        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+        self.shelf.read()
     }
 
-    fn look(&self, before: Contents) -> Contents {
-        // Taken before anything is opened: what changes while we look makes the next look happen.
-        let print = print_of(&self.directory);
-        let usable = before.slots.into_iter().filter(|slot| slot.refusal().is_none());
-        let mut known = usable.map(|slot| (slot.file.clone(), slot)).collect();
-        let (mut slots, refusal) = match self.slots(&mut known) {
-            Ok(slots) => (slots, None),
-            Err(refusal) => (Vec::new(), Some(refusal)),
-        };
-        let gone = known.into_values().filter(Slot::is_loaded);
-        slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
-        let parts = claimed(&mut slots, &self.rules);
-        Contents { print, refusal, slots, parts }
+    /// Looks; answers what has to be tried before it may take the place of what is in use.
+    fn look(&self) -> Vec<Newcomer> {
+        self.shelf.change(|before| {
+            // Taken before anything is opened: what changes while we look makes the next look happen.
+            let print = print_of(&self.directory);
+            let usable = before.slots.into_iter().filter(|slot| slot.refusal().is_none());
+            let mut known = usable.map(|slot| (slot.file.clone(), slot)).collect();
+            let mut newcomers = Vec::new();
+            let (mut slots, refusal) = match self.slots(&mut known, &mut newcomers) {
+                Ok(slots) => (slots, None),
+                Err(refusal) => (Vec::new(), Some(refusal)),
+            };
+            let gone = known.into_values().filter(Slot::is_loaded);
+            slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
+            let parts = claimed(&mut slots, &self.rules);
+            (Contents { print, refusal, slots, parts }, newcomers)
+        })
     }
 
     /// The slots of the directory as it is now; takes out of `known` those that live on.
-    fn slots(&self, known: &mut BTreeMap<PathBuf, Slot>) -> Result<Vec<Slot>, DirectoryRefusal> {
+    fn slots(
+        &self,
+        known: &mut BTreeMap<PathBuf, Slot>,
+        newcomers: &mut Vec<Newcomer>,
+    ) -> Result<Vec<Slot>, DirectoryRefusal> {
         let directory = Directory::open(&self.directory, self.us)?;
         let mut seen = BTreeSet::new();
         let mut slots = Vec::new();
@@ -266,7 +235,8 @@ impl Registry {
                 continue;
             }
             let slot = match (known.remove(&file), examined) {
-                (Some(slot), Ok(new)) if slot.is_loaded() => slot.beside(&new),
+                (Some(slot), Ok(new)) if slot.is_loaded() && slot.is_of(&new.print) => slot.at_home(),
+                (Some(slot), Ok(new)) if slot.is_loaded() => self.beside(slot, new, newcomers),
                 (Some(slot), Err(rejected)) if slot.is_loaded() => {
                     slot.outlived(OnDisk::Refused(rejected.reason))
                 }
@@ -275,7 +245,7 @@ impl Registry {
                 (_, Ok(new)) => self.usable(file, new),
                 (_, Err(rejected)) => {
                     let Rejected { print, manifest, reason } = *rejected;
-                    Slot { file, print, manifest, is: Is::Refused(reason) }
+                    Slot { file, print, manifest, tried: None, is: Is::Refused(reason) }
                 }
             };
             slots.push(slot);
@@ -286,70 +256,31 @@ impl Registry {
     fn usable(&self, file: PathBuf, new: Examined) -> Slot {
         let (print, manifest) = (Some(new.print), Some(new.manifest.clone()));
         let backend = self.backend_for(file.clone(), new);
-        Slot { file, print, manifest, is: Is::Usable(backend) }
+        Slot { file, print, manifest, tried: None, is: Is::Usable(backend) }
+    }
+
+    /// The slot of a library in use, now that `new` stands under its name.
+    fn beside(&self, slot: Slot, new: Examined, newcomers: &mut Vec<Newcomer>) -> Slot {
+        let replaceable = self.rules.of(&new.manifest.name).isolation == Isolation::Worker
+            && slot.backend().is_some_and(|backend| backend.report().worker.is_some());
+        let version = new.manifest.version.clone();
+        if replaceable && slot.tried == Some(new.print) {
+            return slot;
+        }
+        if replaceable && let Some(old) = slot.backend().map(Arc::clone) {
+            newcomers.push(Newcomer::new(&slot, old, new, |new| self.backend_for(slot.file.clone(), new)));
+        }
+        slot.outlived(OnDisk::Version(version))
     }
 }
 
 impl Registry {
     /// What runs a library, by its rule.
-    fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
+    pub(super) fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
         let rule = self.rules.of(&new.manifest.name).clone();
         match rule.isolation {
             Isolation::Worker => Arc::new(Worker::new(file, new, rule, self.shared.clone())),
             Isolation::InProcess => Arc::new(InProcess::new(file, new, &self.pool)),
-        }
-    }
-}
-
-impl Slot {
-    fn state(&self) -> State {
-        match &self.is {
-            Is::Refused(reason) => State::Refused(reason.clone()),
-            Is::Outlived(_, on_disk) => State::Outlived(on_disk.clone()),
-            Is::Usable(backend) => match backend.standing() {
-                Standing::Idle => State::Ready,
-                Standing::Loaded => State::Loaded,
-                Standing::Refused(reason) => State::Refused(reason),
-            },
-        }
-    }
-
-    fn backend(&self) -> Option<&Arc<dyn Backend>> {
-        match &self.is {
-            Is::Usable(backend) | Is::Outlived(backend, _) => Some(backend),
-            Is::Refused(_) => None,
-        }
-    }
-
-    pub(super) fn is_loaded(&self) -> bool {
-        matches!(self.state(), State::Loaded | State::Outlived(_))
-    }
-
-    /// Why it is not used, if it is so.
-    pub(super) fn refusal(&self) -> Option<Refusal> {
-        match self.state() {
-            State::Refused(reason) => Some(Refusal { file: self.file.clone(), reason }),
-            _ => None,
-        }
-    }
-
-    /// The slot of a loaded library, now that `new` stands under its name.
-    fn beside(self, new: &Examined) -> Self {
-        if self.print.is_some_and(|print| print.same_content(&new.print)) {
-            return match self.is {
-                Is::Outlived(backend, _) => Self { is: Is::Usable(backend), ..self },
-                is => Self { is, ..self },
-            };
-        }
-        self.outlived(OnDisk::Version(new.manifest.version.clone()))
-    }
-
-    fn outlived(self, on_disk: OnDisk) -> Self {
-        match self.is {
-            Is::Usable(backend) | Is::Outlived(backend, _) => {
-                Self { is: Is::Outlived(backend, on_disk), ..self }
-            }
-            is @ Is::Refused(_) => Self { is, ..self },
         }
     }
 }

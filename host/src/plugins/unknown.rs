@@ -2,7 +2,7 @@
 //! which refused library would have provided it.
 
 use super::refusal::Refusal;
-use super::registry::Contents;
+use super::slots::Contents;
 use pm_plugin_api::Error;
 use pm_plugin_api::manifest::Offer;
 

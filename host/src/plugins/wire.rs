@@ -87,6 +87,11 @@ pub enum Loaded {
         /// In one line.
         why: String,
     },
+    /// It is refused for another reason, in words.
+    Unfit {
+        /// The reason as it is shown.
+        why: String,
+    },
     /// The worker could not become what it was told to be.
     Setting {
         /// What was attempted and why it failed.
@@ -103,7 +108,7 @@ impl Loaded {
             Reason::AbiStable { found, ours } => Self::AbiStable { found, ours },
             Reason::Layout { .. } => Self::Layout,
             Reason::EntryPoint { why, .. } => Self::EntryPoint { why },
-            other => Self::Setting { why: other.to_string() },
+            other => Self::Unfit { why: other.to_string() },
         }
     }
 
@@ -116,6 +121,7 @@ impl Loaded {
             Self::AbiStable { found, ours } => Reason::AbiStable { found, ours },
             Self::Layout => Reason::Layout { maker: maker.clone() },
             Self::EntryPoint { why } => Reason::EntryPoint { maker: maker.clone(), why },
+            Self::Unfit { why } => Reason::Unfit { why },
             Self::Setting { why } => Reason::Worker { maker: maker.clone(), why },
         })
     }

@@ -89,6 +89,7 @@ impl Run<'_> {
         failpoint::pass(Point::ActingNoted);
         let (began, heard) = (self.world.clock.now(), Heard::default());
         let answer = self.world.strategies.restart_heard(part, target, &heard);
+        let answer = answer.or_else(|error| self.perhaps_done(error, identity.as_deref()));
         failpoint::pass(Point::RestartReturned);
         let result = match &answer {
             Ok(Outcome::Done { detail, .. }) => Ok(detail.clone()),
@@ -99,6 +100,18 @@ impl Run<'_> {
         };
         self.note(StepKind::Restart, &part.name, began, result, heard.text());
         answer
+    }
+
+    /// A restart whose plugin died in the middle may have been carried out: then it is not made a second time.
+    fn perhaps_done(&self, error: Error, before: Option<&str>) -> Result<Outcome, Error> {
+        let replaced = error.kind == ErrorKind::Interrupted
+            && self.held.get().is_none()
+            && before.is_some_and(|before| self.replaced(before));
+        if !replaced {
+            return Err(error);
+        }
+        warn!("{}", wording::done_all_the_same(&self.job.name, &error.message));
+        Ok(Outcome::restarted(format!("{}, yet another instance runs now", error.message)))
     }
 
     /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so

@@ -80,9 +80,10 @@ fn a_plugin_that_panics_costs_its_own_restart_and_no_breaker() {
 }
 
 #[test]
-fn a_plugin_that_ends_pm_is_survived_like_a_kill() {
+fn a_plugin_in_pms_own_process_that_ends_it_is_survived_like_a_kill() {
     let mut world = world(
-        "[process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\n\n\
+        "[library.pm-test-plugin-misbehave]\nisolation = in-process\n\n\
+         [process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\n\n\
          [process.web]\nrestart_strategy = custom\nrestart_command = echo x >> @DIR@/ran\n\n",
     );
     install(world.dir(), MISBEHAVE);
@@ -96,4 +97,27 @@ fn a_plugin_that_ends_pm_is_survived_like_a_kill() {
     world.round();
     assert_eq!(world.count("ran"), 1, "{}", world.log());
     assert_eq!(world.said("Restart of bad was cut off when pm was stopped or killed; doing it now"), 1);
+}
+
+#[test]
+fn a_plugin_that_ends_its_worker_costs_its_own_restart_and_nothing_else() {
+    let mut world = world(
+        "[process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\ncircuit_reset_time = 1\n\n\
+         [process.web]\nrestart_strategy = custom\nrestart_command = echo x >> @DIR@/ran\n\n",
+    );
+    install(world.dir(), MISBEHAVE);
+    world.start();
+    let bad = world.alarm("bad");
+    world.until_log(
+        "WARNING] - plugin \"pm-test-plugin-misbehave\": its worker died (signal 6, SIGABRT); it is replaced, crash 1 of 5",
+    );
+    world.until_log(
+        "Failed to handle alarm for bad: plugin \"pm-test-plugin-misbehave\": its worker died (signal 6, SIGABRT) during \
+         restart of \"bad\"",
+    );
+    let web = world.alarm("web");
+    world.cleared(web);
+    assert_eq!((world.state(bad).0, world.said("Circuit breaker opened")), (1, 0), "{}", world.log());
+    world.ok(&["restart", "bad", "--force"]);
+    assert_eq!(world.count("ran"), 1, "{}", world.log());
 }

@@ -1,7 +1,7 @@
 //! The door of C: the plugin that the interface comes with, built with the system's compiler, and tables that are wrong.
 
 use super::{Plugins, part, refusal, restart};
-use pm_host::plugins::{Operation, Registry, Rules};
+use pm_host::plugins::{Operation, Registry, Rule};
 use pm_host::ports::{Heard, Strategies as _};
 use pm_plugin_api::{Error, ErrorKind, Health, Outcome, Target};
 use pm_tests::c;
@@ -164,7 +164,7 @@ fn with_table(call: &str, table: &str) -> (Plugins, Registry) {
     );
     std::fs::write(&source, text).unwrap();
     c::library(&source, &plugins.file("x.so"));
-    let registry = Registry::of_file(&plugins.file("x.so"), Rules::default());
+    let registry = Registry::of_file(&plugins.file("x.so"), super::rules(Rule::default()));
     (plugins, registry)
 }
 

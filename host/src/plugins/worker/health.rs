@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn ten_quiet_minutes_or_an_operator_make_a_new_beginning() {
         let mut health = Health::default();
-        (0..5).for_each(|_| drop(health.died(at(0))));
+        (0..5).for_each(|_| _ = health.died(at(0)));
         assert_eq!(health.wait(at(599)), Duration::ZERO);
         assert_eq!(health.died(at(600)), Trouble::Some { deaths: 1 });
         assert_eq!(health.died(at(600)), Trouble::Some { deaths: 2 });

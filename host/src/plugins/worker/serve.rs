@@ -74,8 +74,11 @@ pub fn serve(arguments: &[String]) -> String {
         plugin,
         idle: AtomicUsize::new(1),
     });
-    worker.wait_for_calls();
-    leave();
+    loop {
+        worker.wait_for_calls();
+        // The others may leave; this thread is the process.
+        worker.idle.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 /// The socket and the library, moved out of the way of whoever prints or reads.

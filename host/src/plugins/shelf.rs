@@ -1,0 +1,50 @@
+//! Where the libraries stand: shared by everybody who looks one up, changed by few, with a number for its state.
+
+use super::slots::{Contents, Slot, State};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+/// The libraries, and how often what can be told of them has changed.
+#[derive(Default)]
+pub(super) struct Shelf {
+    contents: RwLock<Contents>,
+    version: AtomicU64,
+}
+
+impl Shelf {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Contents> {
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another number each time there is something new to tell.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Puts other contents in place of the present ones.
+    pub(super) fn change<T>(&self, make: impl FnOnce(Contents) -> (Contents, T)) -> T {
+        let mut contents = self.contents.write().unwrap_or_else(PoisonError::into_inner);
+        let before = telling(&contents);
+        let (after, result) = make(std::mem::take(&mut *contents));
+        *contents = after;
+        if before != telling(&contents) {
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+        result
+    }
+}
+
+/// What matters to whoever looks at the list or checks a configuration against it.
+fn telling(contents: &Contents) -> (Option<String>, Vec<(PathBuf, Option<String>, State)>) {
+    let one = |slot: &Slot| {
+        let version = slot.manifest.as_ref().map(|manifest| manifest.version.clone());
+        // That a library was used for the first time is no news.
+        let state = match slot.state() {
+            State::Loaded => State::Ready,
+            other => other,
+        };
+        (slot.file.clone(), version, state)
+    };
+    (contents.refusal.as_ref().map(ToString::to_string), contents.slots.iter().map(one).collect())
+}
