@@ -7,6 +7,7 @@ mod c_door;
 mod calls;
 mod example;
 mod in_process;
+mod reference;
 mod refusals;
 mod trust;
 mod verbs;
