@@ -17,10 +17,13 @@
  *   strategy  identity   a string that changes with every start of the target, or null when it does not run
  *   strategy  evidence   {"facts":[["state","down: 12 s"]],"pids":[4711],"log":["last words"]}
  *   check     check      {"health":"healthy","detail":"200 OK"}, or "unhealthy" or "unknown" with a "why"
+ *   notifier  notify     null, when the receiver has taken it
  *
- * The body of each is {"target":{...}} with name, system_name, process_id, attempt, max_attempts, restart_delay_ms,
- * timeout_ms, working_directory, environment. Later versions of pm send more: skip what you do not know. Answer an
- * operation that you do not know with an error of the kind "unsupported"; only restart and check are needed.
+ * The body of a strategy's and a check's is {"target":{...}} with name, system_name, process_id, attempt, max_attempts,
+ * restart_delay_ms, timeout_ms, working_directory, environment. That of a notifier's is {"notice":{...}} with event,
+ * severity, subject, host, summary, detail, time_ms, repeated, language, id, timeout_ms. Later versions of pm send more:
+ * skip what you do not know. Answer an operation that you do not know with an error of the kind "unsupported"; only
+ * restart, check and notify are needed.
  *
  * An error is {"kind":"failed","message":"one line for people"}; the kinds are config, not_found, unsupported,
  * unavailable, permission, timeout, failed. A plain text is an error of the kind "failed". The book of pm (Writing a
@@ -39,8 +42,8 @@
  *     with an error that names the signal, and a new worker is started. In-process, a crash ends pm itself.
  *     An exception of C++ must not leave a function of the table: it ends the process as abort does.
  *
- * This file is frozen: a library that was built with it is loaded by every later pm. Another table would have another
- * name beside pm_plugin_c_v1.
+ * The tables of this file are frozen: a library that was built with them is loaded by every later pm. Another table
+ * would have another name beside pm_plugin_c_v1.
  */
 #ifndef PM_PLUGIN_H
 #define PM_PLUGIN_H
@@ -56,7 +59,7 @@ extern "C" {
 #endif
 
 #define PM_INTERFACE 1 /* the binary interface: this file and the manifest */
-#define PM_API_LEVEL 1 /* the operations listed above; 1: evidence */
+#define PM_API_LEVEL 2 /* the operations listed above; 1: evidence, 2: notifiers */
 
 /* Levels of the log. */
 enum { PM_ERROR = 1, PM_WARN = 2, PM_INFO = 3, PM_DEBUG = 4, PM_TRACE = 5 };
@@ -131,8 +134,13 @@ PM_STATIC_ASSERT(sizeof(struct pm_manifest) == 512, "the manifest has 512 bytes"
  *     PM_PLUGIN_SETTINGS(
  *         PM_PART("strategy:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are."))
  *         PM_PART("check:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are.")));
- * Types: text, boolean, number16, number, number64, duration, path, list. An empty default means that there is none. */
+ * Types: text, boolean, number16, number, number64, size, duration, path, list. An empty default means that there is none.
+ * PM_KEY_MORE also tells what a number counts ("percent"), which values there are ("ca|none", "0..20"; pm check refuses
+ * others), and PM_REQUIRED if pm check has to miss it. Each may be "". */
+#define PM_REQUIRED "required"
 #define PM_KEY(NAME, TYPE, DEFAULT, TEXT) NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\036"
+#define PM_KEY_MORE(NAME, TYPE, DEFAULT, TEXT, UNIT, ALLOWED, NEED)                                           \
+    NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\037" UNIT "\037" ALLOWED "\037" NEED "\036"
 #define PM_PART(OFFER, KEYS) OFFER "\036" KEYS "\035"
 #define PM_PLUGIN_SETTINGS(PARTS)                                                                             \
     __attribute__((used, section(".pm_settings"))) static const char pm_plugin_settings[] = PARTS

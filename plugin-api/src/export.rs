@@ -109,7 +109,7 @@ fn unknown_operation(op: &str) -> Error {
 }
 
 /// Runs `body`; a panic in it becomes an error.
-fn guarded<T>(op: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(op: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => result,
         Err(payload) => {
@@ -210,6 +210,12 @@ pub mod reexport {
 #[macro_export]
 macro_rules! export {
     ($($kind:ident $name:literal => $part:ty),+ $(,)?) => {
+        #[cfg(panic = "abort")]
+        compile_error!(
+            "a plugin of pm cannot be built with panic = \"abort\": a panic would end the process that loads it; \
+             remove it from the profile"
+        );
+
         /// What this library says of itself, in a section that is read before the library is loaded.
         #[used]
         #[unsafe(no_mangle)]

@@ -34,7 +34,7 @@
 //! * Errors: `?` works on every error; the [kind](ErrorKind) decides what pm does next.
 //! * Asynchronous libraries: own a current-thread runtime and block on it.
 //! * Commands: [`command`] runs one with a limit; [`detach`] starts a program that outlives pm.
-//! * Never build with `panic = "abort"`: a panic would take the process down that loaded the library.
+//! * Never build with `panic = "abort"`: a panic would take the process down that loaded the library. `export!` refuses it.
 //!
 //! The version of this crate is the version of the interface: 1.x loads in every pm that speaks interface 1.
 

@@ -1,32 +1,42 @@
-//! For authors: a fake host. A part goes through the same JSON and the same settings parser as in pm.
+//! For authors: a fake host. A part goes through the same settings parser, the same JSON and the same guard against panics
+//! as in pm, without a daemon and without loading a library.
 //!
 //! ```
 //! # use pm_plugin_api::{NoSettings, Outcome, Result, Strategy, Target};
-//! struct Echo;
-//! impl Strategy for Echo {
-//!     type Settings = NoSettings;
-//!     fn new(_: NoSettings) -> Result<Self> { Ok(Self) }
-//!     fn restart(&self, target: &Target) -> Result<Outcome> {
-//!         tracing::info!("echo {}", target.name);
-//!         Ok(Outcome::ran("said"))
-//!     }
-//! }
-//! let echo = pm_plugin_api::testing::strategy::<Echo>(&[]).unwrap();
-//! let (outcome, log) = pm_plugin_api::testing::logged(|| echo.restart(&Target::named("web")));
+//! use pm_plugin_api::testing::{logged, strategy, target};
+//! # struct Echo;
+//! # impl Strategy for Echo {
+//! #     type Settings = NoSettings;
+//! #     fn new(_: NoSettings) -> Result<Self> { Ok(Self) }
+//! #     fn restart(&self, target: &Target) -> Result<Outcome> {
+//! #         tracing::info!("echo {} in {} ms", target.name, target.timeout_ms);
+//! #         Ok(Outcome::ran("said"))
+//! #     }
+//! # }
+//! let echo = strategy::<Echo>(&[]).unwrap();
+//! let web = target("web").timeout_ms(500);
+//! let (outcome, log) = logged(|| echo.restart(&web));
 //! assert_eq!(outcome.unwrap(), Outcome::ran("said"));
-//! assert_eq!(log, ["INFO echo web"]);
+//! assert_eq!(log, ["INFO echo web in 500 ms"]);
 //! ```
+//!
+//! [`strategy`], [`check`] and [`notifier`] make a part from the keys of a section, as the operator writes them;
+//! [`target`] and [`notice`] make what it is asked about; [`logged`] hears what it says; [`settings`] and [`flaws`] look at
+//! the settings alone.
 
-use crate::bridge::Line;
+mod build;
+mod recorder;
+
+pub use build::{NoticeToTell, TargetToAsk, notice, target};
+pub use recorder::logged;
+
 use crate::error::Result;
-use crate::export::{CheckPart, NotifierPart, Part, StrategyPart};
+use crate::export::{CheckPart, NotifierPart, Part, StrategyPart, guarded};
 use crate::notice::Notice;
 use crate::part::{HealthCheck, Notifier, Strategy};
-use crate::settings::Texts;
+use crate::settings::{Settings, Texts, keys};
 use crate::types::{Evidence, Health, Outcome, Request, Target};
-use std::sync::{Arc, Mutex, PoisonError};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use crate::value::validate;
 
 /// A part as pm sees it.
 pub struct Tested(Box<dyn Part>);
@@ -36,7 +46,7 @@ pub struct Tested(Box<dyn Part>);
 /// # Errors
 /// What the operator would read: unknown keys, bad values, [`Strategy::new`]'s own errors.
 pub fn strategy<S: Strategy>(section: &[(&str, &str)]) -> Result<Tested> {
-    StrategyPart::<S>::make(&texts(section)).map(Tested)
+    made(StrategyPart::<S>::make, section)
 }
 
 /// Makes a check from the keys of a section.
@@ -44,7 +54,7 @@ pub fn strategy<S: Strategy>(section: &[(&str, &str)]) -> Result<Tested> {
 /// # Errors
 /// As [`strategy`].
 pub fn check<C: HealthCheck>(section: &[(&str, &str)]) -> Result<Tested> {
-    CheckPart::<C>::make(&texts(section)).map(Tested)
+    made(CheckPart::<C>::make, section)
 }
 
 /// Makes a notifier from the keys of a section.
@@ -52,7 +62,51 @@ pub fn check<C: HealthCheck>(section: &[(&str, &str)]) -> Result<Tested> {
 /// # Errors
 /// As [`strategy`].
 pub fn notifier<N: Notifier>(section: &[(&str, &str)]) -> Result<Tested> {
-    NotifierPart::<N>::make(&texts(section)).map(Tested)
+    made(NotifierPart::<N>::make, section)
+}
+
+/// Reads settings alone.
+///
+/// # Errors
+/// What the operator would read.
+pub fn settings<S: Settings>(section: &[(&str, &str)]) -> Result<S> {
+    S::read(&texts(section))
+}
+
+/// What `pm plugins verify` would object to in the description of settings: keys without a text, defaults that cannot be
+/// read.
+///
+/// ```
+/// # use pm_plugin_api::testing::flaws;
+/// pm_plugin_api::settings! {
+///     struct Told {
+///         /// How long it may take.
+///         told_limit: std::time::Duration = "5s",
+///     }
+/// }
+/// pm_plugin_api::settings! {
+///     struct Untold { untold_limit: std::time::Duration = "soon" }
+/// }
+/// assert!(flaws::<Told>().is_empty());
+/// assert_eq!(flaws::<Untold>().len(), 2);
+/// ```
+pub fn flaws<S: Settings>() -> Vec<String> {
+    let mut flaws = Vec::new();
+    for key in keys(S::SCHEMA) {
+        if key.text.is_empty() {
+            flaws.push(format!("{} has no text", key.name));
+        }
+        if let Some(Err(why)) = key.default.as_ref().map(|default| validate(&key.kind, default)) {
+            flaws.push(format!("the default of {} cannot be read: {why}", key.name));
+        }
+    }
+    flaws
+}
+
+fn made(make: crate::export::Maker, section: &[(&str, &str)]) -> Result<Tested> {
+    // Before the part can say anything.
+    recorder::install();
+    guarded("new", || make(&texts(section))).map(Tested)
 }
 
 fn texts(section: &[(&str, &str)]) -> Texts {
@@ -65,30 +119,29 @@ impl Tested {
     /// # Errors
     /// Those of the strategy.
     pub fn restart(&self, target: &Target) -> Result<Outcome> {
-        self.call("restart", target)
+        self.about("restart", target)
     }
     /// [`Strategy::identity`].
     ///
     /// # Errors
     /// Those of the strategy.
     pub fn identity(&self, target: &Target) -> Result<Option<String>> {
-        self.call("identity", target)
+        self.about("identity", target)
     }
     /// [`Strategy::evidence`].
     ///
     /// # Errors
     /// Those of the strategy.
     pub fn evidence(&self, target: &Target) -> Result<Evidence> {
-        self.call("evidence", target)
+        self.about("evidence", target)
     }
     /// [`HealthCheck::check`].
     ///
     /// # Errors
     /// Those of the check.
     pub fn check(&self, target: &Target) -> Result<Health> {
-        self.call("check", target)
+        self.about("check", target)
     }
-
     /// [`Notifier::notify`].
     ///
     /// # Errors
@@ -97,42 +150,57 @@ impl Tested {
         self.ask("notify", &Request { notice: notice.clone(), ..Request::default() })
     }
 
-    fn call<T: serde::de::DeserializeOwned>(&self, op: &str, target: &Target) -> Result<T> {
+    /// Any operation with a body as it travels; answers JSON. For what a pm of another version could ask.
+    ///
+    /// # Errors
+    /// Those of the part, "panicked", "unsupported".
+    pub fn call(&self, op: &str, body: &str) -> Result<String> {
+        let answer = guarded(op, || self.0.call(op, &serde_json::from_str::<Request>(body)?))?;
+        Ok(String::from_utf8(answer)?)
+    }
+
+    fn about<T: serde::de::DeserializeOwned>(&self, op: &str, target: &Target) -> Result<T> {
         self.ask(op, &Request { target: target.clone(), ..Request::default() })
     }
 
     fn ask<T: serde::de::DeserializeOwned>(&self, op: &str, request: &Request) -> Result<T> {
-        let body = serde_json::to_vec(request)?;
-        let request: Request = serde_json::from_slice(&body)?;
-        Ok(serde_json::from_slice(&self.0.call(op, &request)?)?)
+        let answer = self.call(op, &serde_json::to_string(request)?)?;
+        Ok(serde_json::from_str(&answer)?)
     }
 }
 
-/// Runs `body` and returns what it logged on this thread, as `LEVEL message key=value`.
-pub fn logged<T>(body: impl FnOnce() -> T) -> (T, Vec<String>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let result = tracing::subscriber::with_default(Recorder(Arc::clone(&lines)), body);
-    let lines = std::mem::take(&mut *lines.lock().unwrap_or_else(PoisonError::into_inner));
-    (result, lines)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::NoSettings;
+    use crate::{Error, ErrorKind};
 
-struct Recorder(Arc<Mutex<Vec<String>>>);
+    struct Moody;
 
-impl Subscriber for Recorder {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
+    impl HealthCheck for Moody {
+        type Settings = NoSettings;
+        fn new(_: NoSettings) -> Result<Self> {
+            Ok(Self)
+        }
+        fn check(&self, target: &Target) -> Result<Health> {
+            match target.name.as_str() {
+                "panic" => panic!("not today"),
+                "gone" => Err(Error::not_found("nobody")),
+                name => Ok(Health::healthy(name)),
+            }
+        }
     }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
+
+    #[test]
+    fn a_part_answers_as_in_pm_with_panics_and_unknown_operations_as_errors() {
+        let moody = check::<Moody>(&[]).unwrap();
+        assert_eq!(moody.check(&target("web")), Ok(Health::healthy("web")));
+        assert_eq!(moody.check(&target("gone")).unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(moody.check(&target("panic")).unwrap_err().kind, ErrorKind::Panicked);
+        assert_eq!(moody.restart(&target("web")).unwrap_err().kind, ErrorKind::Unsupported);
+        assert_eq!(moody.call("check", "nonsense").unwrap_err().kind, ErrorKind::Failed);
+        let answer = moody.call("check", r#"{"target":{"name":"db","colour":"red"},"mood":3}"#);
+        assert_eq!(answer.as_deref(), Ok(r#"{"health":"healthy","detail":"db"}"#));
+        assert_eq!(check::<Moody>(&[("x", "1")]).err().unwrap().kind, ErrorKind::Config);
     }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let text = format!("{} {}", event.metadata().level(), line.text());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
 }

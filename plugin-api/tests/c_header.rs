@@ -85,7 +85,8 @@ fn the_manifest_and_the_settings_of_the_header_are_read_like_those_of_the_crate(
     let source = "#include \"pm_plugin.h\"\n#include <stdio.h>\n\
          PM_PLUGIN_MANIFEST(\"pm-plugin-x\", \"1.2.3\", \"strategy:a check:b \");\n\
          PM_PLUGIN_SETTINGS(PM_PART(\"strategy:a\", PM_KEY(\"a_limit\", \"number\", \"5\", \"How \" \"many.\")\n\
-         PM_KEY(\"a_unit\", \"text\", \"\", \"Which.\")) PM_PART(\"check:b\", \"\"));\n\
+         PM_KEY(\"a_unit\", \"text\", \"\", \"Which.\")\n\
+         PM_KEY_MORE(\"a_share\", \"number\", \"\", \"Some.\", \"percent\", \"1..100\", PM_REQUIRED)) PM_PART(\"check:b\", \"\"));\n\
          int main(void) {\n\
          fwrite(&pm_plugin_manifest, sizeof pm_plugin_manifest, 1, stdout);\n\
          fwrite(pm_plugin_settings, sizeof pm_plugin_settings, 1, stdout);\n\
@@ -100,8 +101,18 @@ fn the_manifest_and_the_settings_of_the_header_are_read_like_those_of_the_crate(
         kind: kind.into(),
         default: default.map(str::to_owned),
         text: text.into(),
+        unit: None,
+        allowed: None,
+        required: false,
     };
-    let expected = [key("a_limit", "number", Some("5"), "How many."), key("a_unit", "text", None, "Which.")];
+    let share = Key {
+        unit: Some("percent".into()),
+        allowed: Some("1..100".into()),
+        required: true,
+        ..key("a_share", "number", None, "Some.")
+    };
+    let expected =
+        [key("a_limit", "number", Some("5"), "How many."), key("a_unit", "text", None, "Which."), share];
     assert_eq!(manifest.offers[0].keys, expected);
     assert_eq!((manifest.offers[1].name.as_str(), manifest.offers[1].keys.len()), ("b", 0));
 }

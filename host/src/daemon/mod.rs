@@ -225,6 +225,7 @@ impl Daemon {
             Event::Speaks(speaks) => self.speaks = speaks,
             Event::Done(name, report) => self.settle(&name, &report),
             Event::Orders => self.orders(),
+            Event::Changed => self.refresh(Refresh::IfChanged),
             Event::Reload => {
                 info!("Reading the configuration again (SIGHUP)");
                 self.parts.presence.reloading();

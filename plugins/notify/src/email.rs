@@ -15,6 +15,7 @@ pm_plugin_api::settings! {
         /// The server that takes the letters: a name or an address.
         pub smtp_host: String,
         /// Its port; 587 with starttls, 465 with tls, 25 with none.
+        #[allowed = "1.."]
         pub smtp_port: Option<u16>,
         /// starttls (encrypted after the greeting), tls (from the beginning), or none (readable on the way).
         #[allowed = "starttls|tls|none"]

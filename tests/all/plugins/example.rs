@@ -2,12 +2,14 @@
 //!
 //! What the book prints is what is built, without any network: its dependencies are in this workspace's lock file.
 
+mod made;
+
 use super::{Plugins, restart};
 use pm_plugin_api::{ErrorKind, Outcome};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 /// The path that the book's manifest names; a reader writes the one of his checkout.
 const PATH_IN_THE_BOOK: &str = "../pm/plugin-api";
@@ -27,6 +29,32 @@ fn block(page: &str, name: &str) -> String {
     let (_, fenced) = after.split_once("```").unwrap();
     let (_, text) = fenced.split_once('\n').unwrap();
     text.split_once("```").unwrap().0.to_owned()
+}
+
+/// Where the crates of authors are built: the same place for all, so that their dependencies are built once.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
+}
+
+fn try_cargo(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO"))
+        .args([words, &["--offline", "--quiet"]].concat())
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target())
+        // Settings of the build that runs this test must not leak into a reader's build.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .output()
+        .unwrap()
+}
+
+/// Runs cargo as an author does; it must succeed without a warning.
+fn cargo(folder: &Path, words: &[&str]) {
+    let output = try_cargo(folder, words);
+    let said = String::from_utf8_lossy(&output.stderr);
+    let results = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "cargo {words:?} in {}:\n{said}\n{results}", folder.display());
+    assert!(!said.contains("warning"), "cargo {words:?} in {} warns:\n{said}", folder.display());
 }
 
 /// The crate of the book. Its folder is always the same, so that only the first run builds the dependencies.
@@ -52,23 +80,11 @@ impl Crate {
     }
 
     fn cargo(&self, verb: &str) {
-        let output = Command::new(env!("CARGO"))
-            .args([verb, "--offline", "--quiet"])
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", self.folder.join("target"))
-            // Settings of the build that runs this test must not leak into a reader's build.
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let results = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "cargo {verb} on the example of the book:\n{said}\n{results}");
-        assert!(!said.contains("warning"), "cargo {verb} on the example of the book warns:\n{said}");
+        cargo(&self.folder, &[verb]);
     }
 
     fn library(&self) -> Vec<u8> {
-        std::fs::read(self.folder.join("target/debug").join(LIBRARY)).unwrap()
+        std::fs::read(target().join("debug").join(LIBRARY)).unwrap()
     }
 }
 

@@ -24,10 +24,24 @@ const AFTER_CALL: &str = "\
 Examples:
   pm plugins call ./libmine.so strategy:mine identity web
   pm plugins call docker check:docker check web docker_socket=/run/docker.sock
+  pm plugins call ./libpager.so notifier:pager notify 'It works'
 
 Does for real what the operation does, as the user that you are, beside whatever the daemon does. Nothing is noted.
 
 Exit codes: 0 answered, 1 answered with an error, 2 wrong usage, 4 the plugin cannot be used.";
+
+const AFTER_RUNNING: &str = "\
+Asks the pm that runs with this configuration; root, or the user that it runs as, can do so.
+
+Exit codes: 0 done, 1 no pm runs or it does not answer, 2 wrong usage or configuration, 4 the plugin cannot be used.";
+
+/// Which plugin.
+#[derive(Debug, Clone, Args)]
+pub struct WhichOptions {
+    /// The plugin, or a strategy or check of it.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
 
 /// Options of `pm plugins info`.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +62,8 @@ pub enum NewKind {
     Strategy,
     /// A way to find out whether something works.
     Check,
+    /// A way to tell people what happened.
+    Notifier,
 }
 
 /// Options of `pm plugins new`.
@@ -90,13 +106,13 @@ pub struct CallOptions {
     /// A library, or the name of an installed plugin. A file has a slash in it or ends with .so.
     #[arg(value_name = "FILE|NAME")]
     pub plugin: String,
-    /// The part: strategy:NAME, check:NAME.
+    /// The part: strategy:NAME, check:NAME, notifier:NAME.
     #[arg(value_name = "KIND:NAME", value_parser = part)]
     pub part: (String, String),
-    /// The operation: restart, identity, evidence, check.
+    /// The operation: restart, identity, evidence; check; notify.
     #[arg(value_name = "OP")]
     pub op: String,
-    /// The process that it is about, as the system knows it, and settings of the part.
+    /// The process that it is about (for notify: a sentence to tell), and settings of the part.
     #[arg(value_name = "TARGET | KEY=VALUE")]
     pub words: Vec<String>,
     /// How long the answer may take.
@@ -116,9 +132,18 @@ pub enum PluginsVerb {
     /// List every library of the plugin directory, its parts, and why it is refused if it is.
     #[command(after_help = AFTER_LOOK)]
     List(FormatOptions),
-    /// Tell what a plugin, strategy or check offers: every setting with type, default and text.
+    /// Tell what a plugin, strategy or check offers: every setting with type, unit, default and text.
     #[command(after_help = AFTER_LOOK)]
     Info(InfoOptions),
+    /// Write all settings of all parts as a page in Markdown.
+    #[command(after_help = AFTER_LOOK)]
+    Reference,
+    /// Let the running pm start a plugin anew, from the file that stands there now; the one in use goes on when that fails.
+    #[command(after_help = AFTER_RUNNING)]
+    Reload(WhichOptions),
+    /// Let the running pm end a plugin's worker when it has answered what it was asked; the next call starts another.
+    #[command(after_help = AFTER_RUNNING)]
+    Stop(WhichOptions),
     /// Begin a plugin of your own: a crate that builds, has a test, and loads.
     #[command(after_help = AFTER_NEW)]
     New(NewOptions),

@@ -22,10 +22,10 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(super) fn call(global: &Global, options: &CallOptions, out: &mut dyn Write) -> Result<(), Failure> {
     let (kind, name) = &options.part;
     let (target, settings) = words(&options.words)?;
-    let body = body(options, target)?;
     let (hand, entry) = found(global, options)?;
     offered(&entry, kind, name)?;
-    let part = PartRef { name: name.clone(), settings };
+    let body = body(options, target)?;
+    let part = PartRef { name: name.to_owned(), settings };
     let (op, subject, timeout) =
         (options.op.as_str(), target.unwrap_or("the request"), options.timeout + GRACE);
     let asked = hand.ask(kind, &part, Operation { op, subject, body: body.as_bytes(), timeout, heard: None });
@@ -76,7 +76,7 @@ fn body(options: &CallOptions, target: Option<&str>) -> Result<String, Failure> 
     match (&options.body, target) {
         (Some(body), None) => Ok(body.clone()),
         (Some(_), Some(_)) => Err(Failure::Usage("a TARGET and --body exclude each other".to_owned())),
-        (None, Some(name)) => Ok(about(name, options.timeout).to_string()),
+        (None, Some(name)) => Ok(about(&options.part.0, name, options.timeout).to_string()),
         (None, None) => Err(Failure::Usage(format!(
             "{} of what? Name the process, as in: pm plugins call {} {}:{} {} web",
             options.op, options.plugin, options.part.0, options.part.1, options.op

@@ -9,7 +9,7 @@ use crate::clock::{Stop, SystemClock};
 use crate::plugins::{Operation, Reason, Registry, Rules, State};
 use crate::ports::{Clock as _, Heard};
 use crate::spec::PartRef;
-use pm_plugin_api::{Error, Target};
+use pm_plugin_api::{Error, Notice, Target};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -69,10 +69,16 @@ impl Hand {
     }
 }
 
-/// The body of a call about a process of this name, which has `limit` for it.
-pub(super) fn about(name: &str, limit: Duration) -> Value {
+/// The body of a call: about a process of this name, or for a notifier with this sentence, and with `limit` for it.
+pub(super) fn about(kind: &str, name: &str, limit: Duration) -> Value {
+    let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    if kind == "notifier" {
+        let mut notice = Notice::of("test", name);
+        notice.timeout_ms = limit;
+        return json!({ "notice": notice });
+    }
     let mut target = Target::named(name);
-    target.timeout_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    target.timeout_ms = limit;
     target.working_directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     json!({ "target": target })
 }

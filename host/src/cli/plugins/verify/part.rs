@@ -3,7 +3,7 @@
 //! Whatever is asked here is asked with a limit, and of a process that cannot exist. A panic, a death and a silence are
 //! failures wherever they happen.
 
-use super::report::{Report, in_words};
+use super::report::{Report, counted, in_words};
 use super::{PATIENCE, QUICK};
 use crate::cli::arguments::VerifyOptions;
 use crate::cli::plugins::call::word;
@@ -83,18 +83,17 @@ impl Examiner<'_> {
                 }
             }
         }
-        report.ok("bad keys", &format!("{count} wrong settings, each refused with the kind config"));
+        report.ok("bad keys", &format!("{}, refused with the kind config", counted(count, "wrong setting")));
     }
 
     /// Makes the part; answers the settings it can be made with.
     fn made(&self, report: &mut Report) -> Option<Texts> {
         let given = self.given();
-        let mut asked = self.ask(&given, UNKNOWN, b"{}", PATIENCE);
         let mut settings = given.clone();
-        if matches!(&asked.answer, Err(error) if error.kind == ErrorKind::Config) {
-            let needed =
-                self.offer.keys.iter().filter(|key| key.default.is_none() && !given.contains_key(&key.name));
-            settings.extend(needed.map(|key| (key.name.clone(), invented(&key.kind).to_owned())));
+        let mut asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
+        // Which keys are required is known to the part alone; it asks for one after the other.
+        while let Some(key) = self.wanted(&asked, &settings) {
+            settings.insert(key.name.clone(), invented(key).to_owned());
             asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
         }
         let invented: Vec<_> =
@@ -125,6 +124,15 @@ impl Examiner<'_> {
         Some(settings)
     }
 
+    /// The key whose absence the part complains of.
+    fn wanted(&self, asked: &Asked, settings: &Texts) -> Option<&Key> {
+        let Err(error) = &asked.answer else { return None };
+        let absent =
+            self.offer.keys.iter().filter(|key| key.default.is_none() && !settings.contains_key(&key.name));
+        let complaint = |key: &&Key| error.message.contains(&format!("{}: ", key.name));
+        (error.kind == ErrorKind::Config).then(|| absent.into_iter().find(complaint)).flatten()
+    }
+
     fn unknown_operation(&self, settings: &Texts, report: &mut Report) {
         match self.ask(settings, UNKNOWN, b"{}", PATIENCE).answer {
             Err(error) if error.kind == ErrorKind::Unsupported => {
@@ -137,11 +145,7 @@ impl Examiner<'_> {
 
     /// Only what is no JSON at all, and only to operations that change nothing.
     fn garbage(&self, settings: &Texts, report: &mut Report) {
-        let op = match self.offer.kind.as_str() {
-            "strategy" => "identity",
-            "check" => "check",
-            _ => return,
-        };
+        let Some(op) = self.harmless() else { return };
         for body in [&b""[..], b"{\"target\":", b"\xff\xfe\x01", b"nonsense"] {
             match self.ask(settings, op, body, PATIENCE).answer {
                 Err(error) if silent(&error) => return report.fail("garbage", &said(&error)),
@@ -158,7 +162,7 @@ impl Examiner<'_> {
 
     /// Asks about nobody, with a limit, and reads the answer as pm does.
     fn look<T: DeserializeOwned>(&self, op: &'static str, settings: &Texts, report: &mut Report) {
-        let body = about(NOBODY, LIMIT).to_string();
+        let body = about(&self.offer.kind, NOBODY, LIMIT).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), LIMIT + SLACK);
         let took = in_words(asked.took);
         match &asked.answer {
@@ -181,8 +185,8 @@ impl Examiner<'_> {
 
     /// pm's own promise, whatever the library does.
     fn deadline(&self, settings: &Texts, report: &mut Report) {
-        let op = if self.offer.kind == "check" { "check" } else { "identity" };
-        let body = about(NOBODY, Duration::from_millis(1)).to_string();
+        let op = self.harmless().unwrap_or(UNKNOWN);
+        let body = about(&self.offer.kind, NOBODY, Duration::from_millis(1)).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), Duration::from_millis(1));
         match &asked.answer {
             Err(error) if broken(error) => report.fail("deadline", &said(error)),
@@ -190,6 +194,15 @@ impl Examiner<'_> {
                 report.fail("deadline", &format!("a call with 1 ms was over after {}", in_words(asked.took)));
             }
             _ => report.ok("deadline", &format!("a call with 1 ms was over after {}", in_words(asked.took))),
+        }
+    }
+
+    /// An operation that changes nothing and tells nobody.
+    fn harmless(&self) -> Option<&'static str> {
+        match self.offer.kind.as_str() {
+            "strategy" => Some("identity"),
+            "check" => Some("check"),
+            _ => None,
         }
     }
 
@@ -217,6 +230,7 @@ fn said(error: &Error) -> String {
 fn described(keys: &[Key]) -> String {
     match keys.len() {
         0 => "no settings".to_owned(),
+        1 => "one setting, with a text and a default that can be read, or none".to_owned(),
         count => format!("{count} settings, each with a text and a default that can be read, or none"),
     }
 }
@@ -238,12 +252,13 @@ fn flaw(key: &Key) -> Option<String> {
 }
 
 /// A value of that type with which nothing real can be reached.
-fn invented(kind: &str) -> &'static str {
-    match kind {
+fn invented(key: &Key) -> &'static str {
+    match key.kind.as_str() {
         "boolean" => "no",
         "number16" | "number" | "number64" => "1",
         "duration" => "1s",
         "path" => "/nonexistent/pm-verify",
+        _ if key.name.ends_with("url") => "http://127.0.0.1:1/",
         _ => "pm-verify",
     }
 }

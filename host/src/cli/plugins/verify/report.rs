@@ -75,7 +75,8 @@ impl Report {
         }
         let (warnings, failed) = (self.count(Verdict::Warn), self.failed());
         let verdict = if failed > 0 { "this is not a plugin that pm can rely on" } else { "a good plugin" };
-        Ok(writeln!(out, "\n{} checks, {warnings} warnings, {failed} failed: {verdict}", self.lines.len())?)
+        let (checks, warnings) = (counted(self.lines.len(), "check"), counted(warnings, "warning"));
+        Ok(writeln!(out, "\n{checks}, {warnings}, {failed} failed: {verdict}")?)
     }
 
     pub(super) fn in_json(&self, file: &Path) -> Value {
@@ -97,6 +98,11 @@ impl Verdict {
             Self::Fail => "FAIL",
         }
     }
+}
+
+/// `1 check`, `3 checks`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `3 ms`, `1.5 s`.
