@@ -55,9 +55,10 @@ fn slept(pid: u32, name: &str) -> Option<u64> {
     threads(pid).into_iter().find(|(its, _)| its == name).map(|(_, slept)| slept)
 }
 
-/// Raises all of them, which exist.
-fn raise(sandbox: &Sandbox, names: &[String]) {
-    for name in names {
-        sandbox.ok(&["alarm", "raise", name]);
+/// Gives each a row and puts it into alarm.
+fn raise<S: AsRef<str>>(sandbox: &Sandbox, names: &[S]) {
+    for word in ["add", "raise"] {
+        let words = ["alarm", word].into_iter().chain(names.iter().map(AsRef::as_ref));
+        sandbox.ok(&words.collect::<Vec<_>>());
     }
 }

@@ -38,7 +38,7 @@ fn the_same_trouble_is_told_once_and_then_with_a_count() {
     let calm = "events = restart_failed\ndeduplicate = 2\n";
     let mut sandbox = Sandbox::sqlite(&(failing(["web".to_owned()]) + &webhook("chat", hook.port, calm)));
     sandbox.start();
-    sandbox.ok(&["alarm", "raise", "web"]);
+    raise(&sandbox, &["web"]);
     let posted = hook.until("the repetitions", |posted| posted.len() == 2);
     let repeated: Vec<_> = posted.iter().map(|posted| body(posted)["repeated"].as_u64()).collect();
     assert_eq!(repeated, [Some(1), Some(2)]);

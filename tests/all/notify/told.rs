@@ -1,6 +1,6 @@
 //! What arrives, where, and in which words.
 
-use super::{body, failing, is_there, slept, threads, webhook};
+use super::{body, failing, is_there, raise, slept, threads, webhook};
 use pm_tests::sandbox::Sandbox;
 use pm_wire::fake::{Hook, MailServer, Manner};
 use rustix::process::Signal;
@@ -19,7 +19,7 @@ fn a_failed_restart_and_its_breaker_reach_a_webhook_and_a_mailbox_each_in_its_la
     let mut sandbox = Sandbox::sqlite(&sections);
     sandbox.write("password", "hunter2\n", 0o600);
     sandbox.start();
-    sandbox.ok(&["alarm", "raise", "web"]);
+    raise(&sandbox, &["web"]);
     let posted = hook.until("the breaker", |posted| is_there(posted, "breaker_opened", "web"));
     let first = body(&posted[0]);
     assert_eq!(
@@ -52,7 +52,7 @@ fn the_command_of_an_operator_finds_everything_in_its_environment() {
     let command = format!("[notify.page]\nnotifier = command\nnotify_command = {line}\nlanguage = ro\n");
     let mut sandbox = Sandbox::sqlite(&(failing(["web".to_owned()]) + &command));
     sandbox.start();
-    sandbox.ok(&["alarm", "raise", "web"]);
+    raise(&sandbox, &["web"]);
     sandbox.until("the command to be run", |sandbox| {
         sandbox.read("told").contains("breaker_opened|web|critical|pm nu mai")
     });
@@ -90,7 +90,7 @@ fn a_thread_with_nothing_to_send_sleeps() {
     let mut sandbox =
         Sandbox::sqlite(&(failing(["web".to_owned()]) + &webhook("chat", hook.port, "deduplicate = 0\n")));
     let pid = sandbox.start();
-    sandbox.ok(&["alarm", "raise", "web"]);
+    raise(&sandbox, &["web"]);
     hook.until("the breaker", |posted| is_there(posted, "breaker_opened", "web"));
     let polls = || slept(pid, "pm-store").unwrap();
     let before = polls();
