@@ -8,6 +8,7 @@ mod calls;
 mod example;
 mod in_process;
 mod refusals;
+mod trust;
 mod verbs;
 mod workers;
 
@@ -15,7 +16,6 @@ use pm_host::plugins::{Isolation, Registry, Rule, Rules};
 use pm_host::ports::Strategies as _;
 use pm_host::spec::PartRef;
 use pm_plugin_api::{Error, ErrorKind, Outcome, Target};
-use std::collections::BTreeMap;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl Plugins {
 
 /// Workers are the program that was built, not this one.
 fn rules(general: Rule) -> Rules {
-    Rules { program: build_directory().join("pm"), general, libraries: BTreeMap::new() }
+    Rules { program: build_directory().join("pm"), general, ..Rules::default() }
 }
 
 /// Where the build puts libraries and programs: `target/debug` for a test program `target/debug/deps/all-…`.
