@@ -134,8 +134,12 @@ PM_STATIC_ASSERT(sizeof(struct pm_manifest) == 512, "the manifest has 512 bytes"
  *     PM_PLUGIN_SETTINGS(
  *         PM_PART("strategy:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are."))
  *         PM_PART("check:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are.")));
- * Types: text, boolean, number16, number, number64, duration, path, list. An empty default means that there is none. */
+ * Types: text, boolean, number16, number, number64, size, duration, path, list. An empty default means that there is none.
+ * PM_KEY_OF says more: the unit of a bare number ("attempts"), the values that there are ("ca|none", "1..5"), and
+ * "required" where a section without the key is to be refused; each may be empty. */
 #define PM_KEY(NAME, TYPE, DEFAULT, TEXT) NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\036"
+#define PM_KEY_OF(NAME, TYPE, DEFAULT, TEXT, UNIT, ALLOWED, NEED)                                             \
+    NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\037" UNIT "\037" ALLOWED "\037" NEED "\036"
 #define PM_PART(OFFER, KEYS) OFFER "\036" KEYS "\035"
 #define PM_PLUGIN_SETTINGS(PARTS)                                                                             \
     __attribute__((used, section(".pm_settings"))) static const char pm_plugin_settings[] = PARTS

@@ -5,6 +5,7 @@
 
 mod c_door;
 mod calls;
+mod compatibility;
 mod example;
 mod in_process;
 mod refusals;

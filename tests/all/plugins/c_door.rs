@@ -228,8 +228,7 @@ fn answers_of_c_that_are_no_json_are_errors_and_a_plain_text_is_one_for_people()
 #[test]
 fn a_crash_in_c_ends_its_worker_and_is_an_error_that_names_the_signal() {
     for (crash, signal) in [("*(volatile char *)0 = 1;", "SIGSEGV"), ("abort();", "SIGABRT")] {
-        let body =
-            format!("if (strcmp(op.at, \"restart\") == 0) {{ {crash} }} return 9;");
+        let body = format!("if (strcmp(op.at, \"restart\") == 0) {{ {crash} }} return 9;");
         let plugins = with_table(&body, WHOLE);
         let registry = plugins.scan_as(Isolation::Worker);
         let error = restart(&registry, "x", &[]).unwrap_err();

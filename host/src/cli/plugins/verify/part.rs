@@ -11,8 +11,7 @@ use crate::cli::plugins::hand::{Asked, Hand, about};
 use crate::plugins::Operation;
 use crate::spec::PartRef;
 use pm_plugin_api::manifest::Offer;
-use pm_plugin_api::settings::{Key, Texts};
-use pm_plugin_api::value::validate;
+use pm_plugin_api::settings::{Key, Texts, judge};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Health, Outcome};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -67,7 +66,7 @@ impl Examiner<'_> {
     /// What the operator mistypes has to be said to him.
     fn wrong_settings(&self, report: &mut Report) {
         let mut wrong = vec![("pm_verify_no_such_key".to_owned(), "1".to_owned())];
-        let typed = self.offer.keys.iter().filter(|key| validate(&key.kind, "\u{1}").is_err());
+        let typed = self.offer.keys.iter().filter(|key| judge(key, "\u{1}").is_err());
         wrong.extend(typed.map(|key| (key.name.clone(), "\u{1}".to_owned())));
         let count = wrong.len();
         for (key, value) in wrong {
@@ -90,10 +89,12 @@ impl Examiner<'_> {
     fn made(&self, report: &mut Report) -> Option<Texts> {
         let given = self.given();
         let mut settings = given.clone();
+        let required = self.offer.keys.iter().filter(|key| key.required && !given.contains_key(&key.name));
+        settings.extend(required.map(|key| (key.name.clone(), invented(key))));
         let mut asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
-        // Which keys are required is known to the part alone; it asks for one after the other.
+        // Libraries of an earlier level do not say which keys are required, and some want one of several.
         while let Some(key) = self.wanted(&asked, &settings) {
-            settings.insert(key.name.clone(), invented(key).to_owned());
+            settings.insert(key.name.clone(), invented(key));
             asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
         }
         let invented: Vec<_> =
@@ -247,18 +248,22 @@ fn flaw(key: &Key) -> Option<String> {
             "{name} has no text; write a doc comment, operators read it in pm plugins info"
         ));
     }
-    let why = key.default.as_ref().and_then(|default| validate(&key.kind, default).err())?;
+    let why = key.default.as_ref().and_then(|default| judge(key, default).err())?;
     Some(format!("the default of {name} cannot be read: {why}"))
 }
 
-/// A value of that type with which nothing real can be reached.
-fn invented(key: &Key) -> &'static str {
-    match key.kind.as_str() {
+/// A value that is allowed, with which nothing real can be reached.
+fn invented(key: &Key) -> String {
+    let plain = match key.kind.as_str() {
         "boolean" => "no",
-        "number16" | "number" | "number64" => "1",
+        "number16" | "number" | "number64" | "size" => "1",
         "duration" => "1s",
         "path" => "/nonexistent/pm-verify",
         _ if key.name.ends_with("url") => "http://127.0.0.1:1/",
         _ => "pm-verify",
-    }
+    };
+    let allowed = key.allowed.as_deref().unwrap_or_default();
+    let choices = [plain].into_iter().chain(allowed.split('|')).chain(allowed.split(".."));
+    let good = choices.into_iter().find(|choice| judge(key, choice).is_ok());
+    good.unwrap_or(plain).to_owned()
 }
