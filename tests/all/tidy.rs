@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 21] = [
+const IMPORTS: [(&str, &[&str]); 23] = [
     ("discreet", &[]),
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
@@ -19,13 +19,15 @@ const IMPORTS: [(&str, &[&str]); 21] = [
     ("config", &["policy", "spec", "calendar", "discreet", "config"]),
     ("store", &["policy", "ports", "discreet", "store", "clock", "write_ahead"]),
     ("journal", &["policy", "ports", "journal", "failpoint", "write_ahead"]),
-    ("plugins", &["policy", "ports", "spec", "plugins"]),
+    ("notify", &["policy", "ports", "spec", "discreet", "notify"]),
+    ("plugins", &["policy", "ports", "spec", "clock", "plugins"]),
     ("exec", &["policy", "ports"]),
     ("evidence", &["policy", "ports"]),
     ("clock", &["policy", "ports"]),
     ("chronicle", &["policy", "ports"]),
     ("telemetry", &["policy", "ports", "telemetry"]),
     ("presence", &["policy", "ports", "presence"]),
+    ("intercom", &[]),
     ("console", &["policy", "ports", "console"]),
     ("main", &[]),
 ];

@@ -6,6 +6,7 @@
 mod call;
 mod hand;
 mod new;
+pub(crate) mod running;
 mod verify;
 
 use crate::cli::arguments::{Format, Global, PluginsVerb};
@@ -27,8 +28,12 @@ pub(crate) fn plugins(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     match verb {
-        PluginsVerb::List(options) => list(&*registry(global)?, options.format, terminal.out),
+        PluginsVerb::List(options) => {
+            list(&*registry(global)?, running::look(global, options.format), options.format, terminal.out)
+        }
         PluginsVerb::Info(options) => info(&*registry(global)?, &options.name, options.format, terminal.out),
+        PluginsVerb::Reload(which) => order(global, "reload", &which.name, terminal.out),
+        PluginsVerb::Stop(which) => order(global, "stop", &which.name, terminal.out),
         PluginsVerb::New(options) => new::new(options, terminal.out),
         PluginsVerb::Verify(options) => verify::verify(global, options, terminal.out),
         PluginsVerb::Call(options) => call::call(global, options, terminal.out),
@@ -44,14 +49,32 @@ fn registry(global: &Global) -> Result<Arc<Registry>, Failure> {
     Ok(compose::read(global)?.registry)
 }
 
-/// Lists every library, and the reasons of those that are not used. A directory that cannot be used is a failure.
-fn list(registry: &Registry, format: Format, out: &mut dyn Write) -> Result<(), Failure> {
+fn order(global: &Global, what: &str, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    Ok(writeln!(out, "{}", running::order(global, what, name)?)?)
+}
+
+/// Lists every library, the reasons of those that are not used, and what the pm that runs makes of them. A directory
+/// that cannot be used is a failure; a pm that does not answer is only said.
+fn list(
+    registry: &Registry,
+    running: Result<Option<Value>, Failure>,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let entries = registry.entries();
     let refusal = registry.refusal().map(|refusal| refusal.to_string());
     match format {
         Format::Json => {
-            let plugins: Vec<_> = entries.iter().map(in_json).collect();
-            let all = json!({ "directory": registry.directory(), "refusal": refusal, "plugins": plugins });
+            let sums = registry.checksums();
+            let plugins: Vec<_> = entries.iter().map(|entry| in_json(entry, sums.get(&entry.file))).collect();
+            let (daemon, silent) = match running {
+                Ok(daemon) => (daemon, None),
+                Err(failure) => (None, Some(failure.text().to_owned())),
+            };
+            let all = json!({
+                "directory": registry.directory(), "refusal": refusal, "plugins": plugins,
+                "running": daemon, "running_unknown": silent,
+            });
             json::write(&all, out)?;
         }
         Format::Text if entries.is_empty() && refusal.is_none() => {
@@ -65,6 +88,7 @@ fn list(registry: &Registry, format: Format, out: &mut dyn Write) -> Result<(), 
                     wrapped(out, &format!("{}: {reason}", file_name(entry)), "", "  ")?;
                 }
             }
+            running::tell(running, out)?;
         }
     }
     refusal.map_or(Ok(()), |refusal| Err(Failure::Plugin(refusal)))
@@ -113,7 +137,8 @@ fn info(registry: &Registry, name: &str, format: Format, out: &mut dyn Write) ->
     }
     match format {
         Format::Json => {
-            let all: Vec<_> = found.iter().map(in_json).collect();
+            let sums = registry.checksums();
+            let all: Vec<_> = found.iter().map(|entry| in_json(entry, sums.get(&entry.file))).collect();
             json::write(&json!(all), out)?;
         }
         Format::Text => {
@@ -207,7 +232,7 @@ fn part(offer: &Offer, entry: &Entry, out: &mut dyn Write) -> Result<(), Failure
     Ok(())
 }
 
-fn in_json(entry: &Entry) -> Value {
+fn in_json(entry: &Entry, sum: Option<&String>) -> Value {
     let manifest = entry.manifest.as_ref();
     let key =
         |key: &Key| json!({ "name": key.name, "type": key.kind, "default": key.default, "text": key.text });
@@ -222,6 +247,7 @@ fn in_json(entry: &Entry) -> Value {
         "version": manifest.map(|manifest| &manifest.version),
         "interface": manifest.map(|manifest| manifest.interface),
         "api_minor": manifest.map(|manifest| manifest.api_minor),
+        "sha256": sum,
         "state": word(&entry.state),
         "reason": reason(entry),
         "offers": manifest.map(|manifest| manifest.offers.iter().map(offer).collect::<Vec<_>>()),
@@ -249,7 +275,10 @@ fn reason(entry: &Entry) -> Option<String> {
         State::Ready | State::Loaded => None,
         State::Refused(reason) => Some(reason.to_string()),
         State::Outlived(OnDisk::Version(version)) => {
-            Some(format!("the file is version {version} now; restart pm to use it"))
+            Some(match entry.report.as_ref().and_then(|report| report.worker) {
+                Some(_) => format!("the file is version {version} now, which is being tried"),
+                None => format!("the file is version {version} now; restart pm to use it"),
+            })
         }
         State::Outlived(OnDisk::Refused(reason)) => {
             Some(format!("the file was replaced, and the new one {reason}"))

@@ -4,16 +4,19 @@ use crate::chronicle::Statistics;
 use crate::cli::Failure;
 use crate::cli::addresses;
 use crate::cli::arguments::{Global, RunOptions};
-use crate::cli::catalog::{Current, address, knobs, log_settings};
+use crate::cli::catalog::{Current, address, knobs, log_settings, told};
 use crate::cli::compose::{self, Read};
+use crate::cli::plugins::running::answering;
 use crate::clock::{Stop, SystemClock};
 use crate::config::{Config, Loaded};
 use crate::console::Console;
 use crate::daemon::{self, Event, Parts};
 use crate::evidence::Processes;
 use crate::exec::SystemExec;
+use crate::intercom;
 use crate::journal::{self, FileJournal};
-use crate::plugins::Registry;
+use crate::notify::Office;
+use crate::plugins::{self, Registry};
 use crate::policy::model::Intake;
 use crate::ports::{Clock, Presence, Speaker};
 use crate::presence::{Heartbeat, Notify, Signs, StateLock};
@@ -24,6 +27,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGURG};
 use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tracing::{debug, info, warn};
@@ -47,6 +51,10 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     introduce(&config, &loaded, &registry);
     let journal = Arc::new(journal(&config, options, &clock)?);
     let store = store::open(address(&config, intake), clock.clone());
+    let (plugins, state_dir) = (Arc::clone(&registry), config.monitor.state_dir.clone());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let office = Arc::new(Office::new(registry.clone(), clock.clone(), &host));
+    office.configure(told(&config, intake));
     let parts = Parts {
         clock: clock.clone(),
         journal: journal.clone(),
@@ -58,15 +66,26 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
         intake,
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        herald: office.clone(),
+        host,
         speaker: (!options.observe).then(|| speaker(&config, &clock)),
         knobs: knobs(&config),
-        catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),
+        catalog: Box::new(Current::new(
+            (config, environment, intake),
+            registry,
+            telemetry,
+            clock,
+            journal,
+            office.clone(),
+        )),
         halt: Box::new(move || stop.request()),
     };
     let (daemon, events) = daemon::start(parts, store).map_err(|error| Failure::failed(&error))?;
+    attend(&plugins, options, &state_dir, events.clone());
     listen(events)?;
-    daemon.run().map_err(|error| Failure::failed(&error))
+    let ran = daemon.run().map_err(|error| Failure::failed(&error));
+    office.close();
+    ran
 }
 
 /// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not
@@ -145,6 +164,27 @@ fn journal(config: &Config, options: RunOptions, clock: &SystemClock) -> Result<
         warn!("{warning}");
     }
     Ok(opened.journal)
+}
+
+/// Lets operators ask after the plugins, and hears when their directory changes. Without either pm works on: the
+/// directory is looked at now and then in any case.
+fn attend(registry: &Arc<Registry>, options: RunOptions, state_dir: &Path, events: Sender<Event>) {
+    let rung = move || {
+        // The loop being gone means that pm is exiting.
+        let _ = events.send(Event::Changed);
+    };
+    if let Err(error) = plugins::watch(registry.directory(), rung) {
+        debug!("{} is not watched, only looked at: {error}", registry.directory().display());
+    }
+    if options.observe {
+        return;
+    }
+    if let Err(error) = intercom::listen(state_dir, answering(Arc::clone(registry))) {
+        warn!(
+            "Operators cannot ask this pm after its plugins: listening in {}: {error}",
+            state_dir.display()
+        );
+    }
 }
 
 /// Signals become events: SIGTERM and SIGINT stop (a second one at once), SIGHUP reads the configuration again, SIGURG

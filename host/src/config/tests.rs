@@ -40,6 +40,12 @@ fn catalogue() -> Catalogue {
         ("restart_command", "text", ""),
     ];
     let tcp = [("host", "text", "127.0.0.1"), ("port", "number16", ""), ("pin_password", "number", "")];
+    let webhook = [
+        ("url", "text", ""),
+        ("secret_header", "text", ""),
+        ("secret_header_file", "path", ""),
+        ("webhook_timeout", "duration", "10s"),
+    ];
     Catalogue {
         offers: vec![
             offer("strategy", "auto", &[("auto_fallback", "text", "not-found")]),
@@ -57,6 +63,8 @@ fn catalogue() -> Catalogue {
             offer("check", "docker", &docker[..2]),
             offer("check", "http", &http),
             offer("check", "tcp", &tcp),
+            offer("notifier", "webhook", &webhook),
+            offer("notifier", "command", &[("notify_command", "text", "")]),
         ],
         refused: vec![Refused {
             file: "/usr/lib/pm/plugins/libpm_lxc.so".into(),

@@ -26,6 +26,8 @@ pub enum Event {
     Done(Name, Box<Report>),
     /// An operator has ordered something; it stands in the journal.
     Orders,
+    /// The plugin directory has changed.
+    Changed,
     /// The operator wants everything read again.
     Reload,
     /// The operator wants pm to stop.

@@ -97,6 +97,9 @@ pub(super) trait Backend: Send + Sync {
     /// What can be told of it; never blocks for long.
     fn report(&self) -> Report;
 
+    /// The SHA-256 sum of what is used; none for what was loaded into this process.
+    fn checksum(&self) -> Option<String>;
+
     /// It is not needed any more: what runs may come to its end, and then it goes. A later call starts it anew.
     fn retire(&self);
 

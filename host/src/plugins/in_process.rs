@@ -13,6 +13,7 @@ use super::instances::Key;
 use super::load;
 use super::log;
 use super::parts::Parts;
+use super::pin;
 use super::pool::{Answer, Lost, NoAnswer, Pool};
 use super::refusal::{Maker, Reason, Refusal};
 use super::tally::{Answered, Tally};
@@ -144,6 +145,11 @@ impl Backend for InProcess {
 
     fn report(&self) -> Report {
         Report::of(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn checksum(&self) -> Option<String> {
+        let checked = self.library.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        checked.as_ref().and_then(|checked| pin::sum(&checked.file).ok())
     }
 
     /// What is loaded into this process stays in it.

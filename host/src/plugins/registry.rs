@@ -101,6 +101,14 @@ impl Registry {
         contents.slots.iter().enumerate().map(entry).collect()
     }
 
+    /// The SHA-256 sum of each library that is used, by its file; they are read for this.
+    pub fn checksums(&self) -> BTreeMap<PathBuf, String> {
+        let backend = |slot: &Slot| Some((slot.file.clone(), Arc::clone(slot.backend()?)));
+        let backends: Vec<_> = self.contents().slots.iter().filter_map(backend).collect();
+        let sum = |(file, backend): (PathBuf, Arc<dyn Backend>)| Some((file, backend.checksum()?));
+        backends.into_iter().filter_map(sum).collect()
+    }
+
     /// The parts that can be used, for the check of a configuration.
     pub fn offers(&self) -> Vec<Offer> {
         let contents = self.contents();

@@ -4,17 +4,19 @@
 //! copies a library, or several, has finished by then. It only rings; looking is somebody else's. Where a directory
 //! cannot be watched, whoever looks now and then still finds what is new, only later.
 
+use crate::clock::Stopwatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 /// So long nothing may change before it is looked at.
 const QUIET: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
-/// A directory that never comes to rest is looked at all the same, after so many of those.
-const MOST: usize = 20;
+/// A directory that never comes to rest is looked at all the same, after so long.
+const MOST: Duration = Duration::from_secs(10);
 
 /// Calls `ring` on a thread of its own, each time the contents of `directory` have changed.
 ///
@@ -31,10 +33,8 @@ pub fn watch(directory: &Path, ring: impl Fn() + Send + 'static) -> io::Result<(
     inotify::add_watch(&watched, directory, changes)?;
     std::thread::Builder::new().name("pm-watch".to_owned()).spawn(move || {
         while changed(&watched, None) {
-            let mut rests = 0;
-            while rests < MOST && changed(&watched, Some(&QUIET)) {
-                rests += 1;
-            }
+            let since = Stopwatch::start();
+            while since.elapsed() < MOST && changed(&watched, Some(&QUIET)) {}
             ring();
         }
     })?;
@@ -66,7 +66,6 @@ fn changed(watched: &OwnedFd, timeout: Option<&Timespec>) -> bool {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     const LONG: Duration = Duration::from_secs(30);
 

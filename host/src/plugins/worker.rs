@@ -19,6 +19,7 @@ use super::backend::{Backend, Call, Report, Standing};
 use super::examine::{Examined, unchanged};
 use super::in_process::in_words;
 use super::log;
+use super::pin;
 use super::refusal::{Maker, Reason, Refusal};
 use super::rules::Rule;
 use super::tally::{Answered, Tally};
@@ -356,6 +357,10 @@ impl Backend for Worker {
             crashes: health.total,
             ..Report::of(&locked(&self.tally))
         }
+    }
+
+    fn checksum(&self) -> Option<String> {
+        pin::sum(&self.checked.file).ok()
     }
 
     fn retire(&self) {

@@ -30,6 +30,19 @@ Does for real what the operation does, as the user that you are, beside whatever
 
 Exit codes: 0 answered, 1 answered with an error, 2 wrong usage, 4 the plugin cannot be used.";
 
+const AFTER_RUNNING: &str = "\
+Asks the pm that runs with this configuration; root, or the user that it runs as, can do so.
+
+Exit codes: 0 done, 1 no pm runs or it does not answer, 2 wrong usage or configuration, 4 the plugin cannot be used.";
+
+/// Which plugin.
+#[derive(Debug, Clone, Args)]
+pub struct WhichOptions {
+    /// The plugin, or a strategy or check of it.
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
 /// Options of `pm plugins info`.
 #[derive(Debug, Clone, Args)]
 pub struct InfoOptions {
@@ -122,6 +135,12 @@ pub enum PluginsVerb {
     /// Tell what a plugin, strategy or check offers: every setting with type, default and text.
     #[command(after_help = AFTER_LOOK)]
     Info(InfoOptions),
+    /// Let the running pm start a plugin anew, from the file that stands there now; the one in use goes on when that fails.
+    #[command(after_help = AFTER_RUNNING)]
+    Reload(WhichOptions),
+    /// Let the running pm end a plugin's worker when it has answered what it was asked; the next call starts another.
+    #[command(after_help = AFTER_RUNNING)]
+    Stop(WhichOptions),
     /// Begin a plugin of your own: a crate that builds, has a test, and loads.
     #[command(after_help = AFTER_NEW)]
     New(NewOptions),

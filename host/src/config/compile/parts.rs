@@ -62,16 +62,23 @@ fn names(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) 
 }
 
 /// Message and hint for a name that no part has.
-fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
-    let other = if kind == Kind::Strategy { Kind::Check } else { Kind::Strategy };
-    let (word, other_word) = (kind.word(), other.word());
+pub(super) fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
+    let word = kind.word();
     let names: Vec<&str> = catalogue.of(kind).map(|offer| offer.name.as_str()).collect();
     let list = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    if catalogue.find(other, name).is_some() {
-        let key = if other == Kind::Check { "health_check" } else { "restart_strategy" };
+    let other = |other: &Kind| *other != kind && catalogue.find(*other, name).is_some();
+    if let Some(other) = Kind::ALL.into_iter().find(other) {
+        let key = match other {
+            Kind::Strategy => "restart_strategy",
+            Kind::Check => "health_check",
+            Kind::Notifier => "notifier",
+        };
         return (
-            format!("{name:?} is a {other_word}, not a {word}"),
-            format!("write {key} = {name}; the kind {word} has: {list}"),
+            format!("{name:?} is a {}, not a {word}", other.word()),
+            match kind {
+                Kind::Notifier => format!("write one of: {list}"),
+                _ => format!("write {key} = {name}; the kind {word} has: {list}"),
+            },
         );
     }
     let refused = catalogue
@@ -88,10 +95,10 @@ fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
     (format!("no {word} {name:?}; there are: {list}"), hint)
 }
 
-/// The parts whose keys may stand in the section; all of them in `[process.default]`.
+/// The parts whose keys may stand in the section; all strategies and checks in `[process.default]`.
 fn used<'c>(section: &str, process: &Process, catalogue: &'c Catalogue) -> Vec<&'c Offer> {
     if section == DEFAULT {
-        return catalogue.offers.iter().collect();
+        return catalogue.of(Kind::Strategy).chain(catalogue.of(Kind::Check)).collect();
     }
     let mut strategies: Vec<&str> = process.strategies.iter().map(String::as_str).collect();
     if strategies.contains(&"auto") || strategies.contains(&"custom") {
@@ -105,16 +112,26 @@ fn used<'c>(section: &str, process: &Process, catalogue: &'c Catalogue) -> Vec<&
     strategies.chain(check).collect()
 }
 
+/// Reports a value that the declared types of its key do not take, or that looks like a mistake; answers whether it can
+/// be used.
+pub(super) fn is_good(reader: &mut Reader<'_>, declared: &[&Key], key: &str, value: &str) -> bool {
+    if let Err(Refusal { message, hint }) = accept(declared, key, value) {
+        reader.error(key, message, hint);
+        return false;
+    }
+    if let Some(message) = comment_in(declared, key, value) {
+        reader.warning(key, message, "put the comment on a line of its own");
+    }
+    true
+}
+
 fn keys(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
     let used = used(reader.section, process, catalogue);
     for (key, text) in reader.rest() {
         let declared = declared(&used, key);
         if !declared.is_empty() {
-            if let Err(Refusal { message, hint }) = accept(&declared, key, &text.value) {
-                reader.error(key, message, hint);
+            if !is_good(reader, &declared, key, &text.value) {
                 process.settings.remove(key);
-            } else if let Some(message) = comment_in(&declared, key, &text.value) {
-                reader.warning(key, message, "put the comment on a line of its own");
             }
         } else if text.section == reader.section {
             let owners: Vec<&Offer> = catalogue.offers.iter().filter(|offer| has(offer, key)).collect();
@@ -142,7 +159,7 @@ pub(in crate::config) fn plugin_settings(
         let hint = hint.unwrap_or_else(|| "see: pm plugins list".to_owned());
         reader.problems.warning(
             &at,
-            format!("no strategy or check {plugin:?}; the section is ignored"),
+            format!("no strategy, check or notifier {plugin:?}; the section is ignored"),
             hint,
         );
     }
@@ -164,7 +181,7 @@ fn has(offer: &Offer, key: &str) -> bool {
     offer.keys.iter().any(|declared| declared.name == key)
 }
 
-fn declared<'c>(parts: &[&'c Offer], key: &str) -> Vec<&'c Key> {
+pub(super) fn declared<'c>(parts: &[&'c Offer], key: &str) -> Vec<&'c Key> {
     parts.iter().flat_map(|offer| &offer.keys).filter(|declared| declared.name == key).collect()
 }
 
