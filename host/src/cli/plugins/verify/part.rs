@@ -32,7 +32,9 @@ pub(super) struct Examiner<'a> {
     pub(super) options: &'a VerifyOptions,
 }
 
-impl Examiner<'_> {
+type Step<'a> = fn(&Examiner<'a>, &Texts, &mut Report);
+
+impl<'a> Examiner<'a> {
     /// Looks at everything.
     pub(super) fn examine(&self, report: &mut Report) {
         if let Some(flaw) = self.offer.keys.iter().find_map(flaw) {
@@ -42,20 +44,31 @@ impl Examiner<'_> {
         }
         self.wrong_settings(report);
         let Some(settings) = self.made(report) else { return };
-        self.unknown_operation(&settings, report);
-        self.garbage(&settings, report);
+        for step in self.steps() {
+            // What would be said of a library that has just ended its process would be about that.
+            if self.hand.deaths() == 0 {
+                step(self, &settings, report);
+            }
+        }
+    }
+
+    /// What is looked at once there is a part.
+    fn steps(&self) -> Vec<Step<'a>> {
+        let mut steps: Vec<Step<'a>> = vec![Self::unknown_operation, Self::garbage];
         match self.offer.kind.as_str() {
             "strategy" => {
-                self.look::<Option<String>>("identity", &settings, report);
-                self.look::<Evidence>("evidence", &settings, report);
-                if self.options.restart {
-                    self.look::<Outcome>("restart", &settings, report);
-                }
+                steps
+                    .push(|part, settings, report| part.look::<Option<String>>("identity", settings, report));
+                steps.push(|part, settings, report| part.look::<Evidence>("evidence", settings, report));
             }
-            "check" => self.look::<Health>("check", &settings, report),
+            "check" => steps.push(|part, settings, report| part.look::<Health>("check", settings, report)),
             _ => {}
         }
-        self.deadline(&settings, report);
+        if self.offer.kind == "strategy" && self.options.restart {
+            steps.push(|part, settings, report| part.look::<Outcome>("restart", settings, report));
+        }
+        steps.push(Self::deadline);
+        steps
     }
 
     fn ask(&self, settings: &Texts, op: &str, body: &[u8], timeout: Duration) -> Asked {
@@ -72,9 +85,12 @@ impl Examiner<'_> {
         for (key, value) in wrong {
             let mut settings = self.given();
             settings.insert(key.clone(), value);
-            match self.ask(&settings, UNKNOWN, b"{}", PATIENCE).answer {
+            let asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
+            if let Some(why) = silent(&asked) {
+                return report.fail("bad keys", &why);
+            }
+            match asked.answer {
                 Err(error) if error.kind == ErrorKind::Config => {}
-                Err(error) if silent(&error) => return report.fail("bad keys", &said(&error)),
                 _ => {
                     let advice =
                         "answer create with an error of the kind config; settings! does it by itself";
@@ -103,14 +119,14 @@ impl Examiner<'_> {
             [] => String::new(),
             keys => format!(" with made-up values for {}", keys.join(", ")),
         };
+        if let Some(why) = broken(&asked) {
+            report.fail("new", &why);
+            return None;
+        }
         match &asked.answer {
             Err(error) if error.kind == ErrorKind::Config => {
                 let advice = "give it what it needs, as in: pm plugins verify FILE key=value";
                 report.warn("new", &format!("cannot be made{with}: {}; {advice}", error.message));
-                return None;
-            }
-            Err(error) if broken(error) => {
-                report.fail("new", &said(error));
                 return None;
             }
             _ if asked.took > QUICK => {
@@ -135,7 +151,11 @@ impl Examiner<'_> {
     }
 
     fn unknown_operation(&self, settings: &Texts, report: &mut Report) {
-        match self.ask(settings, UNKNOWN, b"{}", PATIENCE).answer {
+        let asked = self.ask(settings, UNKNOWN, b"{}", PATIENCE);
+        if let Some(why) = broken(&asked) {
+            return report.fail("unknown op", &why);
+        }
+        match asked.answer {
             Err(error) if error.kind == ErrorKind::Unsupported => {
                 report.ok("unknown op", "is answered \"unsupported\", so that a later pm can ask for more");
             }
@@ -148,14 +168,13 @@ impl Examiner<'_> {
     fn garbage(&self, settings: &Texts, report: &mut Report) {
         let Some(op) = self.harmless() else { return };
         for body in [&b""[..], b"{\"target\":", b"\xff\xfe\x01", b"nonsense"] {
-            match self.ask(settings, op, body, PATIENCE).answer {
-                Err(error) if silent(&error) => return report.fail("garbage", &said(&error)),
-                Err(_) => {}
-                Ok(_) => {
-                    let body = String::from_utf8_lossy(body);
-                    return report
-                        .fail("garbage", &format!("{op} answers a request that is no JSON: {body:?}"));
-                }
+            let asked = self.ask(settings, op, body, PATIENCE);
+            if let Some(why) = silent(&asked) {
+                return report.fail("garbage", &why);
+            }
+            if asked.answer.is_ok() {
+                let body = String::from_utf8_lossy(body);
+                return report.fail("garbage", &format!("{op} answers a request that is no JSON: {body:?}"));
             }
         }
         report.ok("garbage", "a request that is no JSON is answered with an error");
@@ -166,12 +185,14 @@ impl Examiner<'_> {
         let body = about(&self.offer.kind, NOBODY, LIMIT).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), LIMIT + SLACK);
         let took = in_words(asked.took);
+        if let Some(why) = broken(&asked) {
+            return report.fail(op, &why);
+        }
         match &asked.answer {
             Err(error) if error.kind == ErrorKind::Timeout && asked.took >= LIMIT + SLACK => {
                 let limit = in_words(LIMIT);
                 report.fail(op, &format!("does not give up: it had {limit}, and was cut off after {took}"));
             }
-            Err(error) if broken(error) => report.fail(op, &said(error)),
             Err(error) if error.kind == ErrorKind::Unsupported => report.ok(op, "is not offered"),
             Err(error) => report.ok(op, &format!("of nobody is an error in {took}: {}", said(error))),
             Ok(answer) => match serde_json::from_slice::<T>(answer) {
@@ -189,8 +210,8 @@ impl Examiner<'_> {
         let op = self.harmless().unwrap_or(UNKNOWN);
         let body = about(&self.offer.kind, NOBODY, Duration::from_millis(1)).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), Duration::from_millis(1));
-        match &asked.answer {
-            Err(error) if broken(error) => report.fail("deadline", &said(error)),
+        match broken(&asked) {
+            Some(why) => report.fail("deadline", &why),
             _ if asked.took > SLACK => {
                 report.fail("deadline", &format!("a call with 1 ms was over after {}", in_words(asked.took)));
             }
@@ -214,14 +235,19 @@ impl Examiner<'_> {
     }
 }
 
-/// No answer that a part may give.
-fn broken(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Panicked | ErrorKind::Interrupted)
+/// What no part may do, in words: panic, or end the process that it runs in.
+fn broken(asked: &Asked) -> Option<String> {
+    match &asked.answer {
+        Err(error) if matches!(error.kind, ErrorKind::Panicked | ErrorKind::Interrupted) => Some(said(error)),
+        _ if asked.died => Some("ends the process that it runs in: a crash, an abort or an exit".to_owned()),
+        _ => None,
+    }
 }
 
-/// Nor this one, where nothing has to be waited for.
-fn silent(error: &Error) -> bool {
-    broken(error) || error.kind == ErrorKind::Timeout
+/// Nor to be silent, where nothing has to be waited for.
+fn silent(asked: &Asked) -> Option<String> {
+    let late = |error: &Error| (error.kind == ErrorKind::Timeout).then(|| said(error));
+    broken(asked).or_else(|| asked.answer.as_ref().err().and_then(late))
 }
 
 fn said(error: &Error) -> String {
