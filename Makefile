@@ -4,6 +4,7 @@
 # make check  formatting, lints, documentation, dependencies
 # make mutants  change the policy in a thousand ways; a test must notice each (an hour or two; FILES=policy/src/group.rs for one file)
 # make fuzz   look for inputs that break a rule, a minute for each target (SECONDS=3600 for an hour of each)
+# make reference  write docs/plugin-reference.md anew from the libraries
 # make bench  measure, each figure beside a floor of the same run
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,7 +13,7 @@ COMPONENTS := $(CURDIR)/target/components
 NEXTEST := cargo nextest run --workspace --no-fail-fast
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run test quick check mutants fuzz bench build release tools
+.PHONY: run test quick check mutants fuzz bench build release reference tools
 
 release:
 	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
@@ -43,6 +44,10 @@ check:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items -q
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked --no-default-features
 	cargo deny check bans licenses sources
+
+# The page of the book that is made from the schemas of the libraries.
+reference: build tools
+	PM_BLESS=1 $(NEXTEST) -E 'test(the_reference_in_the_book_is_what_the_libraries_say)'
 
 FILES ?= policy/src/*.rs policy/src/*/*.rs
 mutants:

@@ -135,10 +135,11 @@ PM_STATIC_ASSERT(sizeof(struct pm_manifest) == 512, "the manifest has 512 bytes"
  *         PM_PART("strategy:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are."))
  *         PM_PART("check:initd", PM_KEY("initd_dir", "path", "/etc/init.d", "Where the scripts are.")));
  * Types: text, boolean, number16, number, number64, size, duration, path, list. An empty default means that there is none.
- * PM_KEY_OF says more: the unit of a bare number ("attempts"), the values that there are ("ca|none", "1..5"), and
- * "required" where a section without the key is to be refused; each may be empty. */
+ * PM_KEY_MORE also tells what a number counts ("percent"), which values there are ("ca|none", "0..20"; pm check refuses
+ * others), and PM_REQUIRED if pm check has to miss it. Each may be "". */
+#define PM_REQUIRED "required"
 #define PM_KEY(NAME, TYPE, DEFAULT, TEXT) NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\036"
-#define PM_KEY_OF(NAME, TYPE, DEFAULT, TEXT, UNIT, ALLOWED, NEED)                                             \
+#define PM_KEY_MORE(NAME, TYPE, DEFAULT, TEXT, UNIT, ALLOWED, NEED)                                           \
     NAME "\037" TYPE "\037" DEFAULT "\037" TEXT "\037" UNIT "\037" ALLOWED "\037" NEED "\036"
 #define PM_PART(OFFER, KEYS) OFFER "\036" KEYS "\035"
 #define PM_PLUGIN_SETTINGS(PARTS)                                                                             \

@@ -153,6 +153,23 @@ pub fn unit(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The type called `name` for people, with its article; a name from a newer interface is its own description.
+#[must_use]
+pub fn in_words(name: &str) -> String {
+    match name {
+        <String as Value>::TYPE => "a text".to_owned(),
+        <bool as Value>::TYPE => "yes or no".to_owned(),
+        <u16 as Value>::TYPE => format!("a whole number up to {}", u16::MAX),
+        <u32 as Value>::TYPE => format!("a whole number up to {}", u32::MAX),
+        <u64 as Value>::TYPE => "a whole number".to_owned(),
+        <Duration as Value>::TYPE => "a duration in seconds, or with ms, s, m, h or d".to_owned(),
+        <Size as Value>::TYPE => "a size in bytes, or with K, M, G or T".to_owned(),
+        <PathBuf as Value>::TYPE => "an absolute path".to_owned(),
+        <Vec<String> as Value>::TYPE => "a list, separated by commas".to_owned(),
+        _ => name.to_owned(),
+    }
+}
+
 /// Whether `text` is a valid value of the type called `name`; a name from a newer interface accepts everything.
 ///
 /// # Errors
@@ -212,5 +229,10 @@ mod tests {
         assert!(validate("path", "relative/x").is_err());
         assert_eq!(validate("hologram", "anything"), Ok(()));
         assert_eq!(<Option<Duration> as Value>::TYPE, "duration");
+        assert_eq!(
+            (in_words("number16").as_str(), in_words("hologram").as_str()),
+            ("a whole number up to 65535", "hologram")
+        );
+        assert_eq!((unit("size"), unit("number")), (Some("bytes"), None));
     }
 }

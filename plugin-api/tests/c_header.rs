@@ -6,7 +6,7 @@
 
 use pm_plugin_api::c::{Bytes, C_SYMBOL, Host, Table, Text};
 use pm_plugin_api::manifest::{API_MINOR, INTERFACE, Manifest};
-use pm_plugin_api::settings::keys;
+use pm_plugin_api::settings::Key;
 use std::mem::offset_of;
 use std::path::Path;
 use std::process::Command;
@@ -85,7 +85,8 @@ fn the_manifest_and_the_settings_of_the_header_are_read_like_those_of_the_crate(
     let source = "#include \"pm_plugin.h\"\n#include <stdio.h>\n\
          PM_PLUGIN_MANIFEST(\"pm-plugin-x\", \"1.2.3\", \"strategy:a check:b \");\n\
          PM_PLUGIN_SETTINGS(PM_PART(\"strategy:a\", PM_KEY(\"a_limit\", \"number\", \"5\", \"How \" \"many.\")\n\
-         PM_KEY_OF(\"a_unit\", \"number\", \"\", \"Which.\", \"jobs\", \"1..5\", \"required\")) PM_PART(\"check:b\", \"\"));\n\
+         PM_KEY(\"a_unit\", \"text\", \"\", \"Which.\")\n\
+         PM_KEY_MORE(\"a_share\", \"number\", \"\", \"Some.\", \"percent\", \"1..100\", PM_REQUIRED)) PM_PART(\"check:b\", \"\"));\n\
          int main(void) {\n\
          fwrite(&pm_plugin_manifest, sizeof pm_plugin_manifest, 1, stdout);\n\
          fwrite(pm_plugin_settings, sizeof pm_plugin_settings, 1, stdout);\n\
@@ -95,11 +96,23 @@ fn the_manifest_and_the_settings_of_the_header_are_read_like_those_of_the_crate(
     let manifest = Manifest::parse(fixed, settings).unwrap();
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("x", "1.2.3"));
     assert_eq!((manifest.interface, manifest.api_minor), (INTERFACE, API_MINOR));
-    let expected = keys(
-        "a_limit\u{1f}number\u{1f}5\u{1f}How many.\u{1e}\
-         a_unit\u{1f}number\u{1f}\u{1f}Which.\u{1f}jobs\u{1f}1..5\u{1f}required\u{1e}",
-    );
-    assert!(expected[1].required && expected[1].allowed.is_some());
+    let key = |name: &str, kind: &str, default: Option<&str>, text: &str| Key {
+        name: name.into(),
+        kind: kind.into(),
+        default: default.map(str::to_owned),
+        text: text.into(),
+        unit: None,
+        allowed: None,
+        required: false,
+    };
+    let share = Key {
+        unit: Some("percent".into()),
+        allowed: Some("1..100".into()),
+        required: true,
+        ..key("a_share", "number", None, "Some.")
+    };
+    let expected =
+        [key("a_limit", "number", Some("5"), "How many."), key("a_unit", "text", None, "Which."), share];
     assert_eq!(manifest.offers[0].keys, expected);
     assert_eq!((manifest.offers[1].name.as_str(), manifest.offers[1].keys.len()), ("b", 0));
 }

@@ -9,6 +9,7 @@ mod calls;
 mod compatibility;
 mod example;
 mod in_process;
+mod reference;
 mod refusals;
 mod trust;
 mod verbs;

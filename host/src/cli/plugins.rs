@@ -6,6 +6,7 @@
 mod call;
 mod hand;
 mod new;
+mod reference;
 pub(crate) mod running;
 mod verify;
 
@@ -37,6 +38,7 @@ pub(crate) fn plugins(
         PluginsVerb::New(options) => new::new(options, terminal.out),
         PluginsVerb::Verify(options) => verify::verify(global, options, terminal.out),
         PluginsVerb::Call(options) => call::call(global, options, terminal.out),
+        PluginsVerb::Reference => reference::reference(&*registry(global)?, terminal.out),
     }
 }
 
@@ -225,17 +227,46 @@ fn part(offer: &Offer, entry: &Entry, out: &mut dyn Write) -> Result<(), Failure
         writeln!(out, "  no settings")?;
     }
     for key in &offer.keys {
-        let default = key.default.as_ref().map_or("no default".to_owned(), |text| format!("default {text}"));
-        writeln!(out, "  {}  ({}, {default})", key.name, key.kind)?;
+        writeln!(out, "  {}  ({})", key.name, facts(key))?;
         wrapped(out, &key.text, "      ", "      ")?;
     }
     Ok(())
 }
 
+/// Type, unit, allowed values and default of a key.
+fn facts(key: &Key) -> String {
+    let unit = key.unit.as_ref().map(|unit| format!("unit {unit}"));
+    let allowed = key.allowed.as_ref().map(|allowed| match allowed.split_once("..") {
+        Some(("", most)) => format!("at most {most}"),
+        Some((least, "")) => format!("at least {least}"),
+        Some((least, most)) => format!("{least} to {most}"),
+        None => format!("one of {}", allowed.replace('|', " ")),
+    });
+    let default = match (&key.default, key.required) {
+        (Some(default), _) => format!("default {default}"),
+        (None, true) => "required".to_owned(),
+        (None, false) => "no default".to_owned(),
+    };
+    [Some(key.kind.clone()), unit, allowed, Some(default)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 fn in_json(entry: &Entry, sum: Option<&String>) -> Value {
     let manifest = entry.manifest.as_ref();
-    let key =
-        |key: &Key| json!({ "name": key.name, "type": key.kind, "default": key.default, "text": key.text });
+    let key = |key: &Key| {
+        json!({
+            "name": key.name,
+            "type": key.kind,
+            "unit": key.unit,
+            "allowed": key.allowed,
+            "default": key.default,
+            "required": key.required,
+            "text": key.text,
+        })
+    };
     let offer = |offer: &Offer| {
         let settings: Vec<_> = offer.keys.iter().map(key).collect();
         let by = overriding(entry, offer);

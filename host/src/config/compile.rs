@@ -129,7 +129,8 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
     }
 
     let levels = control::levels(&sheet, &monitor, problems);
-    let context = Context { base: world.base, levels: &levels, catalogue: world.catalogue };
+    let context =
+        Context { base: world.base, levels: &levels, catalogue: world.catalogue, sections: &sections };
     let (default, processes) = processes(&sections, &context, problems);
     let zone = &world.environment.zone;
     let (maintenance, maintenance_lines) = maintenance::windows(&sections, world.base, zone, problems);

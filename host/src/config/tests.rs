@@ -46,9 +46,20 @@ fn catalogue() -> Catalogue {
         ("secret_header_file", "path", ""),
         ("webhook_timeout", "duration", "10s"),
     ];
+    let more = |mut offer: Offer, key: &str, unit: Option<&str>, allowed: Option<&str>| {
+        let key = offer.keys.iter_mut().find(|own| own.name == key).unwrap();
+        (key.unit, key.allowed) = (unit.map(str::to_owned), allowed.map(str::to_owned));
+        key.required = unit.is_none() && allowed.is_none();
+        offer
+    };
     Catalogue {
         offers: vec![
-            offer("strategy", "auto", &[("auto_fallback", "text", "not-found")]),
+            more(
+                offer("strategy", "auto", &[("auto_fallback", "text", "not-found")]),
+                "auto_fallback",
+                None,
+                Some("not-found|always"),
+            ),
             offer("strategy", "service", &[("scope", "text", "system")]),
             offer(
                 "strategy",
@@ -61,8 +72,14 @@ fn catalogue() -> Catalogue {
             offer("check", "process", &[("pid_file", "path", "")]),
             offer("check", "command", &[("health_check_command", "text", "")]),
             offer("check", "docker", &docker[..2]),
-            offer("check", "http", &http),
-            offer("check", "tcp", &tcp),
+            more(offer("check", "http", &http), "expected_status", None, Some("200|204|301")),
+            more(offer("check", "tcp", &tcp), "port", None, None),
+            more(
+                offer("check", "share", &[("share", "number", "50")]),
+                "share",
+                Some("percent"),
+                Some("1..100"),
+            ),
             offer("notifier", "webhook", &webhook),
             offer("notifier", "command", &[("notify_command", "text", "")]),
         ],

@@ -12,6 +12,7 @@ pm_plugin_api::settings! {
     pub struct AutoSettings {
         /// When `process` is tried after `service`: `not-found` (no such unit, or no systemd), or `always` (also
         /// after a failed restart).
+        #[allowed = "not-found|always"]
         pub auto_fallback: String = "not-found",
     }
 }
@@ -66,6 +67,6 @@ mod tests {
     #[test]
     fn an_unknown_fallback_is_refused_with_the_choices() {
         let error = testing::strategy::<Auto>(&[("auto_fallback", "maybe")]).err().unwrap();
-        assert_eq!(error.message, "auto_fallback: \"maybe\" is neither not-found nor always");
+        assert_eq!(error.message, "auto_fallback: \"maybe\" is none of: not-found, always");
     }
 }

@@ -25,6 +25,7 @@ pm_plugin_api::settings! {
         /// in the order of their names.
         pub label: Option<String>,
         /// The most containers that a label may mean; when there are more, none is touched.
+        #[unit = "containers"]
         pub label_limit: u32 = "10",
         /// How long a container may take to stop before it is killed, in whole seconds (rounded up).
         pub stop_timeout: Duration = "10s",

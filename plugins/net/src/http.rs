@@ -17,8 +17,6 @@ use std::time::{Duration, Instant};
 use ureq::http::header::{AUTHORIZATION, LOCATION};
 use ureq::http::{HeaderName, HeaderValue, Method, Request, Response};
 
-const MOST_REDIRECTS: u32 = 20;
-
 pm_plugin_api::settings! {
     /// Settings of the check "http".
     pub struct HttpSettings {
@@ -26,6 +24,7 @@ pm_plugin_api::settings! {
         /// authentication and never shown.
         pub url: String,
         /// GET, HEAD, OPTIONS, or POST with an empty body.
+        #[allowed = "GET|HEAD|OPTIONS|POST"]
         pub method: String = "GET",
         /// Status codes that are right: 200 or 200-299 or 200,204,301-308. A redirect whose own status is right is
         /// not followed.
@@ -39,9 +38,11 @@ pm_plugin_api::settings! {
         /// The same for headers that are secret, such as Authorization; masked wherever settings are shown.
         pub secret_header: Option<String>,
         /// How many redirects are followed, at most 20; only for GET and HEAD.
+        #[allowed = "0..20"]
         pub redirects: u32 = "5",
         /// What is demanded of the server's certificate: ca (signed by a trusted CA, for this name),
         /// ca-without-name, or none (anybody can answer in the server's place).
+        #[allowed = "ca|ca-without-name|none"]
         pub tls_verify: String = "ca",
         /// PEM file with the CAs to trust instead of those of the system.
         pub ca_file: Option<PathBuf>,
@@ -81,9 +82,6 @@ impl HealthCheck for Http {
             return Err(at("method")(
                 "an answer to HEAD has no body for body_match and body_regex".to_owned(),
             ));
-        }
-        if settings.redirects > MOST_REDIRECTS {
-            return Err(at("redirects")(format!("{} is more than {MOST_REDIRECTS}", settings.redirects)));
         }
         let mut headers: Vec<_> = credentials.map(|value| (AUTHORIZATION, value)).into_iter().collect();
         for (key, text) in [("header", &settings.header), ("secret_header", &settings.secret_header)] {

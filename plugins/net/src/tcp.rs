@@ -18,6 +18,7 @@ pm_plugin_api::settings! {
         /// Name or address to connect to.
         pub tcp_host: String = "127.0.0.1",
         /// Port to connect to.
+        #[allowed = "1.."]
         pub tcp_port: u16,
         /// How long one look may take in all; pm's own limit is never exceeded.
         pub tcp_timeout: Duration = "5s",
@@ -45,9 +46,6 @@ impl HealthCheck for Tcp {
         let host = settings.tcp_host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
             return Err(at("tcp_host")(format!("{host:?} is neither a name nor an address")));
-        }
-        if settings.tcp_port == 0 {
-            return Err(at("tcp_port")("0 is no port; write one from 1 to 65535".to_owned()));
         }
         let bytes = |text: Option<String>| parse(text.as_deref().unwrap_or_default());
         let expect = bytes(settings.tcp_expect).map_err(at("tcp_expect"))?;

@@ -322,7 +322,7 @@ fn wrong_settings_are_refused_by_key() {
     let url = ("url", "http://host/");
     for (more, begins) in [
         (vec![("url", "hostonly")], "url: "),
-        (vec![url, ("method", "get")], "method: \"get\" is none of GET"),
+        (vec![url, ("method", "get")], "method: \"get\" is none of: GET"),
         (vec![url, ("method", "HEAD"), ("body_match", "x")], "method: an answer to HEAD has no body"),
         (vec![url, ("expected_status", "ok")], "expected_status: "),
         (vec![url, ("body_regex", "(")], "body_regex: "),
@@ -332,7 +332,7 @@ fn wrong_settings_are_refused_by_key() {
             vec![("url", "http://u:p@h/"), ("header", "Authorization: x")],
             "header: Authorization is there more than once",
         ),
-        (vec![url, ("redirects", "21")], "redirects: 21 is more than 20"),
+        (vec![url, ("redirects", "21")], "redirects: \"21\" is not from 0 to 20"),
         (vec![url, ("tls_verify", "no")], "tls_verify: "),
     ] {
         let error = testing::check::<Http>(&more).err().unwrap();
@@ -341,7 +341,7 @@ fn wrong_settings_are_refused_by_key() {
     }
     for (more, begins) in [
         (vec![], "tcp_port: is required"),
-        (vec![("tcp_port", "0")], "tcp_port: 0 is no port"),
+        (vec![("tcp_port", "0")], "tcp_port: \"0\" is less than 1"),
         (vec![("tcp_port", "80"), ("tcp_host", "a/b")], "tcp_host: \"a/b\" is neither"),
         (vec![("tcp_port", "80"), ("tcp_host", "[]")], "tcp_host: \"\" is neither"),
         (vec![("tcp_port", "80"), ("tcp_send", r"\q")], "tcp_send: "),

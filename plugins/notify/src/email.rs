@@ -15,8 +15,10 @@ pm_plugin_api::settings! {
         /// The server that takes the letters: a name or an address.
         pub smtp_host: String,
         /// Its port; 587 with starttls, 465 with tls, 25 with none.
+        #[allowed = "1.."]
         pub smtp_port: Option<u16>,
         /// starttls (encrypted after the greeting), tls (from the beginning), or none (readable on the way).
+        #[allowed = "starttls|tls|none"]
         pub smtp_security: String = "starttls",
         /// Who logs in; without it nobody does.
         pub smtp_user: Option<String>,
@@ -30,6 +32,7 @@ pm_plugin_api::settings! {
         pub to: Vec<String>,
         /// What is demanded of the server's certificate: ca (signed by a trusted CA, for this name),
         /// ca-without-name, or none (anybody can answer in the server's place).
+        #[allowed = "ca|ca-without-name|none"]
         pub tls_verify: String = "ca",
         /// PEM file with the CAs to trust instead of those of the system.
         pub ca_file: Option<PathBuf>,

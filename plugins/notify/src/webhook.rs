@@ -26,6 +26,7 @@ pm_plugin_api::settings! {
         /// A file that holds the address, in place of url; read at each delivery.
         pub url_file: Option<PathBuf>,
         /// What is sent: json (every field), or slack ({"text": ...}, which Slack, Mattermost and others understand).
+        #[allowed = "json|slack"]
         pub webhook_format: String = "json",
         /// Request headers as Name: value, several separated by \n.
         pub header: Option<String>,
@@ -35,6 +36,7 @@ pm_plugin_api::settings! {
         pub secret_header_file: Option<PathBuf>,
         /// What is demanded of the server's certificate: ca (signed by a trusted CA, for this name),
         /// ca-without-name, or none (anybody can answer in the server's place).
+        #[allowed = "ca|ca-without-name|none"]
         pub tls_verify: String = "ca",
         /// PEM file with the CAs to trust instead of those of the system.
         pub ca_file: Option<PathBuf>,

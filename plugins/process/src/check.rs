@@ -19,6 +19,7 @@ pm_plugin_api::settings! {
         /// How to find the process: pid-file, executable, name (exactly the system name), or pattern (the system name is a
         /// part of the first 15 characters of the name, ^ its beginning, $ its end). Without it: by pid_file, executable
         /// or name, whichever is set.
+        #[allowed = "pid-file|executable|name|pattern"]
         pub(crate) r#match: Option<String>,
     }
 }

@@ -40,6 +40,7 @@ pm_plugin_api::settings! {
         /// unit (service, socket, timer, path, mount).
         unit: Option<String>,
         /// Whose systemd: `system`, or `user` for the user manager of the user that pm runs as.
+        #[allowed = "system|user"]
         scope: String = "system",
         /// Whether to lift the unit's start limit (StartLimitBurst=) when it refuses a start: `systemctl reset-failed`.
         reset_failed: bool = "no",
@@ -52,6 +53,7 @@ pm_plugin_api::settings! {
         /// The unit to look at, when its name is not the system name.
         unit: Option<String>,
         /// Whose systemd: `system` or `user`.
+        #[allowed = "system|user"]
         scope: String = "system",
     }
 }
@@ -199,7 +201,7 @@ mod tests {
                 &[("unit", "a b")][..],
                 "unit: the name \"a b\" has the character ' '; units have letters, digits and : - _ . \\ @",
             ),
-            (&[("scope", "root")], "scope: \"root\" is neither system nor user"),
+            (&[("scope", "root")], "scope: \"root\" is none of: system, user"),
             (&[("reset_failed", "maybe")], "reset_failed: \"maybe\" is neither yes nor no"),
             (
                 &[("unit", "poweroff.target")],

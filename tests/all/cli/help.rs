@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 29] = [
+const VERBS: [&str; 32] = [
     "run",
     "demo",
     "check",
@@ -24,6 +24,9 @@ const VERBS: [&str; 29] = [
     "history",
     "plugins list",
     "plugins info",
+    "plugins new",
+    "plugins verify",
+    "plugins call",
     "alarm add",
     "alarm raise",
     "alarm clear",

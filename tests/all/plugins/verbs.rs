@@ -98,7 +98,7 @@ fn info_tells_every_setting_with_type_default_and_text() {
         "state      ready",
         "strategy \"counts\"",
         "  label  (text, no default)\n      Tells one part from another.",
-        "  wait  (duration, default 10s)\n      Is read as a duration.",
+        "  wait  (duration, unit seconds, default 10s)\n      Is read as a duration.",
     ];
     for text in expected {
         assert!(said.out.contains(text), "{text:?} is missing in\n{}", said.out);
@@ -119,7 +119,8 @@ fn info_for_programs_tells_the_same() {
     assert_eq!(offers.as_array().unwrap().len(), 1);
     let setting = &offers[0]["settings"][1];
     let expected = serde_json::json!({
-        "name": "wait", "type": "duration", "default": "10s", "text": "Is read as a duration.",
+        "name": "wait", "type": "duration", "unit": "seconds", "allowed": null, "default": "10s", "required": false,
+        "text": "Is read as a duration.",
     });
     assert_eq!(*setting, expected);
 }

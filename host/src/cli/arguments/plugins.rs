@@ -132,9 +132,12 @@ pub enum PluginsVerb {
     /// List every library of the plugin directory, its parts, and why it is refused if it is.
     #[command(after_help = AFTER_LOOK)]
     List(FormatOptions),
-    /// Tell what a plugin, strategy or check offers: every setting with type, default and text.
+    /// Tell what a plugin, strategy or check offers: every setting with type, unit, default and text.
     #[command(after_help = AFTER_LOOK)]
     Info(InfoOptions),
+    /// Write all settings of all parts as a page in Markdown.
+    #[command(after_help = AFTER_LOOK)]
+    Reference,
     /// Let the running pm start a plugin anew, from the file that stands there now; the one in use goes on when that fails.
     #[command(after_help = AFTER_RUNNING)]
     Reload(WhichOptions),

@@ -22,6 +22,19 @@ const IDLE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_s
 const ISOLATION: [(&str, Isolation); 2] =
     [("worker", Isolation::Worker), ("in-process", Isolation::InProcess)];
 
+/// All keys of a library, for those who meet one elsewhere.
+pub(super) const KEYS: [&str; 9] = [
+    "isolation",
+    "user",
+    "check_user",
+    "no_new_privs",
+    "memory_max",
+    "idle_time",
+    "sha256",
+    "required",
+    "override",
+];
+
 /// Reads `[plugins]`: the directory, and what holds for libraries that have no section.
 pub(super) fn plugins(mut reader: Reader<'_>) -> Plugins {
     let dir = reader.path("dir");

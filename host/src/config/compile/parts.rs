@@ -3,20 +3,27 @@
 //! Without a catalogue names and keys of plugins cannot be judged; they are accepted with one warning. A key whose
 //! value its part would refuse is left out, so that the part's default stands in.
 
+use super::library::KEYS as LIBRARY_KEYS;
 use super::reader::{Reader, comment_hint, comment_look_alike, may_hold_marks};
-use crate::config::environment::{Catalogue, Kind};
+use crate::config::environment::{Catalogue, Installed, Kind};
 use crate::config::problem::{At, Problems, did_you_mean};
 use crate::config::process::{CHECK_COMMAND, Process, Setting};
 use crate::config::secret::names_a_secret;
-use crate::config::sections::DEFAULT;
+use crate::config::sections::{DEFAULT, LIBRARY, PLUGIN, Sections};
 use crate::policy::model::Verify;
 use pm_plugin_api::manifest::Offer;
-use pm_plugin_api::settings::Key;
-use pm_plugin_api::value::validate;
+use pm_plugin_api::settings::{Key, judge as valid};
+use pm_plugin_api::value::in_words;
 use std::collections::BTreeMap;
 
 /// Judges the names and the plugin keys of a process; marks it when it cannot be restarted.
-pub(in crate::config) fn judge(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
+/// `general` are the sections of plugins.
+pub(in crate::config) fn judge(
+    reader: &mut Reader<'_>,
+    process: &mut Process,
+    general: &Sections,
+    catalogue: &Catalogue,
+) {
     if catalogue.offers.is_empty() {
         let message =
             "no plugins were found, so names of strategies and checks and their keys are not checked";
@@ -28,6 +35,7 @@ pub(in crate::config) fn judge(reader: &mut Reader<'_>, process: &mut Process, c
     } else {
         names(reader, process, catalogue);
         keys(reader, process, catalogue);
+        required(reader, process, general, catalogue);
     }
     if process.strategies.is_empty() && process.restart_command().is_none() {
         let hint = "write restart_strategy = auto, or a restart_command";
@@ -146,6 +154,37 @@ fn keys(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
     }
 }
 
+/// Reports keys that a part cannot do without and that stand nowhere. Those of `[process.default]` alone are no mistake: it
+/// is completed by the processes.
+fn required(reader: &mut Reader<'_>, process: &Process, general: &Sections, catalogue: &Catalogue) {
+    if reader.section == DEFAULT {
+        return;
+    }
+    let chain = process.chain().into_iter().map(|name| (Kind::Strategy, name));
+    let check = process.check().map(|name| (Kind::Check, name));
+    for offer in chain.chain(check).filter_map(|(kind, name)| catalogue.find(kind, name)) {
+        let section = general.get(&format!("{PLUGIN}{}", offer.name));
+        for key in offer.keys.iter().filter(|key| key.required) {
+            let everywhere =
+                section.and_then(|keys| keys.texts.get(&key.name)).map(|text| text.value.as_str());
+            let set = reader.keys.texts.get(&key.name).map(|text| text.value.as_str());
+            if [set, everywhere].into_iter().flatten().all(str::is_empty) {
+                let message = format!("is required by the {} {:?}", offer.kind, offer.name);
+                let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
+                reader.problems.error(&at, message, format!("write it, {}", example(key)));
+            }
+        }
+    }
+}
+
+/// What could stand behind the `=`.
+fn example(key: &Key) -> String {
+    match &key.allowed {
+        Some(allowed) => format!("one of: {}", allowed.replace('|', ", ")),
+        None => in_words(&key.kind),
+    }
+}
+
 /// Reads `[plugin.NAME]`: settings of the parts called NAME, for all processes.
 pub(in crate::config) fn plugin_settings(
     reader: &mut Reader<'_>,
@@ -156,6 +195,7 @@ pub(in crate::config) fn plugin_settings(
     let at = At { line: Some(reader.keys.line), section: reader.section, key: None };
     if parts.is_empty() && !catalogue.offers.is_empty() {
         let hint = did_you_mean(plugin, catalogue.offers.iter().map(|offer| offer.name.as_str()));
+        let hint = hint.or_else(|| of_library(plugin, catalogue));
         let hint = hint.unwrap_or_else(|| "see: pm plugins list".to_owned());
         reader.problems.warning(
             &at,
@@ -166,7 +206,10 @@ pub(in crate::config) fn plugin_settings(
     let mut settings = BTreeMap::new();
     for (key, text) in reader.rest().filter(|(_, text)| !text.value.is_empty()) {
         let declared = declared(&parts, key);
-        if declared.is_empty() && !parts.is_empty() {
+        if declared.is_empty() && !parts.is_empty() && LIBRARY_KEYS.contains(&key.as_str()) {
+            let message = "is a key of a library, not of a strategy or check";
+            reader.warning(key, message, of_library(plugin, catalogue).unwrap_or_default());
+        } else if declared.is_empty() && !parts.is_empty() {
             reader.unknown(key, parts.iter().flat_map(|offer| &offer.keys).map(|key| key.name.as_str()));
         } else if let Err(Refusal { message, hint }) = accept(&declared, key, &text.value) {
             reader.error(key, message, hint);
@@ -175,6 +218,14 @@ pub(in crate::config) fn plugin_settings(
         settings.insert(key.clone(), Setting { value: text.value.clone(), line: text.line });
     }
     settings
+}
+
+/// Where the settings of a library stand that is called `name` or offers a part of that name.
+fn of_library(name: &str, catalogue: &Catalogue) -> Option<String> {
+    let libraries = || catalogue.libraries.iter().flatten();
+    let offers = |library: &&Installed| library.parts.iter().any(|(_, part)| part == name);
+    let library = libraries().find(|own| own.is_called(name)).or_else(|| libraries().find(offers))?;
+    Some(format!("settings of a library stand in [{LIBRARY}{}]", library.name.as_deref()?))
 }
 
 fn has(offer: &Offer, key: &str) -> bool {
@@ -192,7 +243,7 @@ struct Refusal {
 
 /// Whether the declared types take the value; one of several is enough, for two parts may share a name of a key.
 fn accept(declared: &[&Key], key: &str, value: &str) -> Result<(), Refusal> {
-    let right = |text: &str| declared.iter().any(|declared| validate(&declared.kind, text).is_ok());
+    let right = |text: &str| declared.iter().any(|declared| valid(declared, text).is_ok());
     let Some(first) = declared.first() else { return Ok(()) };
     if value.is_empty() || right(value) {
         return Ok(());
@@ -201,11 +252,13 @@ fn accept(declared: &[&Key], key: &str, value: &str) -> Result<(), Refusal> {
         Some(default) => format!("its default {default} is used until then"),
         None => "it is taken as absent until then".to_owned(),
     };
-    let message = match validate(&first.kind, value) {
+    let message = match valid(first, value) {
         Err(why) if !names_a_secret(key) => why,
         _ => format!("the value is no {}", first.kind),
     };
-    Err(Refusal { message, hint: comment_hint(value, right).unwrap_or_else(meanwhile) })
+    let words = first.allowed.iter().flat_map(|allowed| allowed.split('|'));
+    let hint = comment_hint(value, right).or_else(|| did_you_mean(value, words));
+    Err(Refusal { message, hint: hint.unwrap_or_else(meanwhile) })
 }
 
 /// What to say of a text that ends like a comment.

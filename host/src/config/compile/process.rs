@@ -20,6 +20,8 @@ pub(in crate::config) struct Context<'a> {
     pub(in crate::config) base: &'a Path,
     pub(in crate::config) levels: &'a Levels,
     pub(in crate::config) catalogue: &'a Catalogue,
+    /// All sections, for those of plugins.
+    pub(in crate::config) sections: &'a Sections,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -96,7 +98,7 @@ fn process(name: &str, strategy: Option<&str>, mut reader: Reader<'_>, context: 
     }
     evidence(&mut reader, &process);
     commands(&mut reader, &mut process);
-    parts::judge(&mut reader, &mut process, context.catalogue);
+    parts::judge(&mut reader, &mut process, context.sections, context.catalogue);
     process
 }
 
