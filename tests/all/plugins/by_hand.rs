@@ -139,95 +139,14 @@ const KEY: &str = "PM_KEY(\"x_limit\", \"number\", \"5\", \"How many.\")";
 const CREATE: &str = "return strcmp(settings.at, \"{}\") ? config(to) : 0;";
 const CALL: &str = "return unknown(to);";
 
-#[test]
-fn each_thing_that_does_not_hold_is_a_line_that_says_what_to_do() {
-    let checked = "if (strcmp(op.at, \"check\")) return unknown(to);";
-    let named =
-        format!("{checked} if (!strstr(body.at, \"pm-verify-there-is\")) return say(to, 1, \"no name\");");
-    let cases = [
-        ("strategy", KEY, CREATE, CALL, "", ""),
-        (
-            "strategy",
-            "PM_KEY(\"x_limit\", \"number\", \"5\", \"\")",
-            CREATE,
-            CALL,
-            "schema",
-            "x_limit has no text; ",
-        ),
-        (
-            "strategy",
-            "PM_KEY(\"X-L\", \"number\", \"5\", \"a\")",
-            CREATE,
-            CALL,
-            "schema",
-            "\"X-L\" cannot be a key: ",
-        ),
-        (
-            "strategy",
-            &KEY.replace("\"5\"", "\"five\""),
-            CREATE,
-            CALL,
-            "schema",
-            "the default of x_limit cannot be read: ",
-        ),
-        ("strategy", KEY, "return 0;", CALL, "bad keys", "a wrong pm_verify_no_such_key is accepted: "),
-        ("strategy", KEY, &format!("usleep(400000); {CREATE}"), CALL, "new", "takes 4"),
-        (
-            "strategy",
-            KEY,
-            CREATE,
-            "return say(to, 0, \"null\");",
-            "unknown op",
-            "is answered as if it were known; ",
-        ),
-        (
-            "strategy",
-            KEY,
-            CREATE,
-            "return say(to, 1, \"oh\");",
-            "unknown op",
-            "failed: oh; answer \"unsupported\"",
-        ),
-        (
-            "check",
-            KEY,
-            CREATE,
-            &format!("{checked} return say(to, 0, \"{{\\\"health\\\":\\\"healthy\\\"}}\");"),
-            "garbage",
-            "check answers a request that is no JSON: ",
-        ),
-        (
-            "check",
-            KEY,
-            CREATE,
-            &format!("{named} return say(to, 0, \"[1]\");"),
-            "check",
-            "its answer cannot be read: ",
-        ),
-        (
-            "check",
-            KEY,
-            CREATE,
-            &format!("{named} abort();"),
-            "check",
-            "ends the process that it runs in: a crash, ",
-        ),
-        (
-            "check",
-            KEY,
-            CREATE,
-            &format!("{named} for (;;) pause();"),
-            "check",
-            "does not give up: it had 500 ms, ",
-        ),
-    ];
-    for (kind, key, create, call, what, said) in cases {
+/// A part with something about it that does not hold: kind, key, `create`, `call`; the line of the report and its beginning.
+struct Case<'a>(&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
+
+impl Case<'_> {
+    fn holds(self) {
+        let Self(kind, key, create, call, what, said) = self;
         let plugins = Plugins::empty();
         let report = verify(&in_c(&plugins, kind, key, create, call), &[]);
-        if what.is_empty() {
-            assert_eq!(report.code, 0, "{}", report.out);
-            continue;
-        }
         assert_eq!(report.code, 4, "{what}:\n{}", report.out);
         let line = &lines(&report, what)[0];
         assert!(line.starts_with(&format!("FAIL {said}")), "{what}: {line}\n{}", report.out);
@@ -237,6 +156,42 @@ fn each_thing_that_does_not_hold_is_a_line_that_says_what_to_do() {
             report.out
         );
     }
+}
+
+#[test]
+fn settings_that_do_not_hold_are_a_line_that_says_what_to_do() {
+    let plugins = Plugins::empty();
+    let good = verify(&in_c(&plugins, "strategy", KEY, CREATE, CALL), &[]);
+    assert_eq!(good.code, 0, "{}", good.out);
+    let untold = "PM_KEY(\"x_limit\", \"number\", \"5\", \"\")";
+    Case("strategy", untold, CREATE, CALL, "schema", "x_limit has no text; ").holds();
+    let odd = "PM_KEY(\"X-L\", \"number\", \"5\", \"a\")";
+    Case("strategy", odd, CREATE, CALL, "schema", "\"X-L\" cannot be a key: ").holds();
+    let unreadable = KEY.replace("\"5\"", "\"five\"");
+    Case("strategy", &unreadable, CREATE, CALL, "schema", "the default of x_limit cannot be read: ").holds();
+    Case("strategy", KEY, "return 0;", CALL, "bad keys", "a wrong pm_verify_no_such_key is accepted: ")
+        .holds();
+    let slow = format!("usleep(400000); {CREATE}");
+    Case("strategy", KEY, &slow, CALL, "new", "takes 4").holds();
+}
+
+#[test]
+fn answers_that_do_not_hold_are_a_line_that_says_what_to_do() {
+    let checked = "if (strcmp(op.at, \"check\")) return unknown(to);";
+    let named =
+        format!("{checked} if (!strstr(body.at, \"pm-verify-there-is\")) return say(to, 1, \"no name\");");
+    let all = "return say(to, 0, \"null\");";
+    Case("strategy", KEY, CREATE, all, "unknown op", "is answered as if it were known; ").holds();
+    let sorry = "return say(to, 1, \"oh\");";
+    Case("strategy", KEY, CREATE, sorry, "unknown op", "failed: oh; answer \"unsupported\"").holds();
+    let trusting = format!("{checked} return say(to, 0, \"{{\\\"health\\\":\\\"healthy\\\"}}\");");
+    Case("check", KEY, CREATE, &trusting, "garbage", "check answers a request that is no JSON: ").holds();
+    let odd = format!("{named} return say(to, 0, \"[1]\");");
+    Case("check", KEY, CREATE, &odd, "check", "its answer cannot be read: ").holds();
+    let deadly = format!("{named} abort();");
+    Case("check", KEY, CREATE, &deadly, "check", "ends the process that it runs in: a crash, ").holds();
+    let endless = format!("{named} for (;;) pause();");
+    Case("check", KEY, CREATE, &endless, "check", "does not give up: it had 500 ms, ").holds();
 }
 
 #[test]
