@@ -29,6 +29,9 @@ const AUTO: &str = "libpm_plugin_auto.so";
 /// Offers the strategies "panics", "hangs", "counts", "logs" and the check "looks".
 const MISBEHAVE: &str = "libpm_test_plugin_misbehave.so";
 
+/// Offers a strategy and a check, "wreck-00".
+const WRECK: &str = "libpm_test_plugin_wreck_00.so";
+
 /// A plugin directory for one test.
 struct Plugins {
     folder: TempDir,

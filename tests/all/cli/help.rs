@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 32] = [
+const VERBS: [&str; 35] = [
     "run",
     "demo",
     "check",
@@ -24,6 +24,8 @@ const VERBS: [&str; 32] = [
     "history",
     "plugins list",
     "plugins info",
+    "plugins reload",
+    "plugins stop",
     "plugins new",
     "plugins verify",
     "plugins call",
@@ -36,6 +38,7 @@ const VERBS: [&str; 32] = [
     "maintenance add",
     "maintenance list",
     "maintenance remove",
+    "notify test",
     "completions",
     "man",
     "",
@@ -48,7 +51,7 @@ fn words(verb: &str) -> Vec<&str> {
 #[test]
 fn every_help_fits_tells_the_exit_codes_and_needs_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let groups = ["plugins", "alarm", "db", "maintenance"];
+    let groups = ["plugins", "alarm", "db", "maintenance", "notify"];
     for verb in VERBS.into_iter().chain(groups) {
         for option in ["--help", "-h"] {
             let asked = [words(verb), vec![option]].concat();

@@ -24,16 +24,28 @@ const MISDEEDS: [(&str, &str); 18] = [
     ("print", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     ("fork", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     // Who still waits at the socket keeps it open; who comes to it later finds it gone and leaves.
-    ("close", "restart of \"NAME\" gave no answer within 1 s|its worker died (signal 9, SIGKILL) during restart of \"NAME\""),
-    ("garbage", "its worker wrote something that is no answer (no message has the tag 116) during restart of \"NAME\""),
-    ("short", "its worker wrote something that is no answer (1 bytes are too few for a message) during restart"),
+    (
+        "close",
+        "restart of \"NAME\" gave no answer within 1 s|its worker died (signal 9, SIGKILL) during restart of \"NAME\"",
+    ),
+    (
+        "garbage",
+        "its worker wrote something that is no answer (no message has the tag 116) during restart of \"NAME\"",
+    ),
+    (
+        "short",
+        "its worker wrote something that is no answer (1 bytes are too few for a message) during restart",
+    ),
     ("large", "its answer has 1048620 bytes, more than 192 KiB"),
     ("huge", "restart of \"NAME\" gave no answer within 1 s|its answer has 10737"),
     ("deaf", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     // These two do what they are asked to all the same.
     ("twice", "Successfully handled alarm for NAME"),
     ("leak", "Successfully handled alarm for NAME"),
-    ("crash while loading", "worker of plugin \"pm-test-plugin-wreck-NN\" died (signal 6, SIGABRT) while it was loading"),
+    (
+        "crash while loading",
+        "worker of plugin \"pm-test-plugin-wreck-NN\" died (signal 6, SIGABRT) while it was loading",
+    ),
 ];
 
 fn number(place: usize) -> String {
@@ -56,8 +68,12 @@ fn library(number: &str, place: &Path) -> Vec<u8> {
 
 fn replaced(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
-    let places: Vec<_> =
-        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(at, _)| at).collect();
+    let places: Vec<_> = bytes
+        .windows(from.len())
+        .enumerate()
+        .filter(|(_, window)| *window == from)
+        .map(|(at, _)| at)
+        .collect();
     assert!(!places.is_empty());
     for at in places {
         bytes[at..at + to.len()].copy_from_slice(to);
@@ -86,10 +102,8 @@ fn world(misdeeds: &[&str], more: &str) -> World {
         )
     };
     let sections: String = misdeeds.iter().enumerate().map(section).collect();
-    let config = Sandbox::on_sqlite(&format!(
-        "[plugins]\ndir = @DIR@/plugins\n\n{sections}{more}{}",
-        super::MARKER
-    ));
+    let config =
+        Sandbox::on_sqlite(&format!("[plugins]\ndir = @DIR@/plugins\n\n{sections}{more}{}", super::MARKER));
     let sandbox = Sandbox::new(&config);
     fs::create_dir(sandbox.dir().join("plugins")).unwrap();
     install(sandbox.dir(), "libcustom.so", &fs::read(built().join("libpm_plugin_custom.so")).unwrap());

@@ -88,10 +88,18 @@ fn receiver(
         return None;
     }
     receiver.part = PartRef { settings: settings(&mut reader, world, offer), name: notifier };
-    if let (Some(offer), Some(general)) = (offer, plugins.get(&receiver.part.name)) {
-        for (key, setting) in general.iter().filter(|(key, _)| offer.keys.iter().any(|own| own.name == **key))
-        {
-            receiver.part.settings.entry(key.clone()).or_insert_with(|| setting.value.clone());
+    let Some(offer) = offer else { return Some(receiver) };
+    for key in &offer.keys {
+        let general = plugins.get(&offer.name).and_then(|section| section.get(&key.name));
+        let settings = &mut receiver.part.settings;
+        if let Some(general) = general.filter(|_| !settings.contains_key(&key.name)) {
+            settings.insert(key.name.clone(), general.value.clone());
+        }
+        // A value that was refused has been told already.
+        if key.required && !settings.contains_key(&key.name) && !reader.is_own(&key.name) {
+            let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
+            let message = format!("is required by the notifier {}", offer.name);
+            reader.problems.error(&at, message, key.text.clone());
         }
     }
     Some(receiver)

@@ -164,7 +164,8 @@ impl HealthCheck for Rights {
             let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
             line.split_whitespace().collect::<Vec<_>>().join(",")
         };
-        let mut variables: Vec<_> = std::env::vars_os().map(|(key, _)| key.to_string_lossy().into_owned()).collect();
+        let mut variables: Vec<_> =
+            std::env::vars_os().map(|(key, _)| key.to_string_lossy().into_owned()).collect();
         variables.sort();
         Ok(Health::healthy(format!(
             "uid {} groups {} capabilities {} no_new_privs {} variables {}",
