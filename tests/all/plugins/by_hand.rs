@@ -159,6 +159,28 @@ impl Case<'_> {
 }
 
 #[test]
+fn a_part_that_is_already_there_under_another_name_is_told_of() {
+    let (plugins, installed) = (Plugins::empty(), Plugins::with(&[AUTO]));
+    let file = in_c(&plugins, "strategy", KEY, CREATE, CALL);
+    let source = std::fs::read_to_string(plugins.file("x.c")).unwrap().replace("strategy:x", "strategy:auto");
+    std::fs::write(plugins.file("x.c"), source).unwrap();
+    c::library(&plugins.file("x.c"), &file);
+    let verified = |plugins: &Path| {
+        let mut pm = Command::new(sandbox::built().join("pm"));
+        pm.args(["plugins", "verify"]).arg(&file).arg("--plugins-dir").arg(plugins).env_remove("PM_CONFIG");
+        answer(&mut pm)
+    };
+    let report = verified(installed.path());
+    assert_eq!(report.code, 0, "{}", report.out);
+    let expected = format!(
+        "warn strategy \"auto\" is already provided by {}; beside it this one is refused: choose another name",
+        installed.file(AUTO).display()
+    );
+    assert_eq!(lines(&report, "names"), [expected]);
+    assert!(lines(&verified(plugins.path()), "names").is_empty(), "it is no rival of itself");
+}
+
+#[test]
 fn settings_that_do_not_hold_are_a_line_that_says_what_to_do() {
     let plugins = Plugins::empty();
     let good = verify(&in_c(&plugins, "strategy", KEY, CREATE, CALL), &[]);
