@@ -16,7 +16,7 @@ export CARGO_TERM_COLOR ?= auto
 .PHONY: run test quick check mutants fuzz bench build release reference tools
 
 release:
-	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
+	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave --exclude pm-test-plugin-wreck-00
 	@! grep -aq PM_FAILPOINT target/release/pm || { echo 'target/release/pm can be killed by tests: it must not be built with failpoints'; exit 1; }
 
 run: release
@@ -56,7 +56,7 @@ mutants:
 
 # The code is instrumented with flags that a stable compiler takes only when it is told to.
 FUZZ = $(if $(shell rustc +nightly -V 2>/dev/null),cargo +nightly fuzz,env RUSTC_BOOTSTRAP=1 cargo fuzz)
-TARGETS ?= configuration manifest names
+TARGETS ?= configuration manifest names frames
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz'; exit 1; }
 	@command -v c++ >/dev/null || { echo 'make fuzz needs a C++ compiler, for libFuzzer'; exit 1; }

@@ -21,6 +21,7 @@ mod processes;
 mod push;
 mod resources;
 mod stopping;
+mod wrecks;
 
 use pm_tests::sandbox::{PATIENCE, Sandbox};
 use rusqlite::types::ToSql;
