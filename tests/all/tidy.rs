@@ -221,7 +221,7 @@ fn is_a_test(name: &str, sources: &[(String, String)]) -> bool {
 #[test]
 fn every_row_on_robustness_names_tests_that_exist() {
     let page = std::fs::read_to_string(root().join("docs/robustness.md")).unwrap();
-    let (there, not_yet) = page.split_once("## Not there yet\n").unwrap();
+    let (there, not_yet) = page.split_once("## Not there yet\n").unwrap_or((&page, ""));
     let sources = sources();
     let mut wrong = Vec::new();
     let rows = there.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Fault"));
