@@ -26,6 +26,9 @@
 //! pm_plugin_api::export! { strategy "runit" => Runit }
 //! ```
 //!
+//! `pm plugins new NAME` makes a crate to begin with. The [`tutorial`] has a strategy, a check and a notifier, each whole;
+//! the feature `testing` is a fake host for their tests.
+//!
 //! Copy the library into pm's plugin directory by rename (`install`, or `cp` beside it and `mv`), and the section
 //! of a process can say `restart_strategy = runit`.
 //!

@@ -35,7 +35,7 @@ pub(crate) fn plugins(
         PluginsVerb::Info(options) => info(&*registry(global)?, &options.name, options.format, terminal.out),
         PluginsVerb::Reload(which) => order(global, "reload", &which.name, terminal.out),
         PluginsVerb::Stop(which) => order(global, "stop", &which.name, terminal.out),
-        PluginsVerb::New(options) => new::new(options, terminal.out),
+        PluginsVerb::New(options) => new::new(global, options, terminal.out),
         PluginsVerb::Verify(options) => verify::verify(global, options, terminal.out),
         PluginsVerb::Call(options) => call::call(global, options, terminal.out),
         PluginsVerb::Reference => reference::reference(&*registry(global)?, terminal.out),

@@ -95,7 +95,7 @@ fn answers_errors(isolation: Isolation) {
     assert_eq!(error(&Target::named("broken")), (ErrorKind::Failed, "it ended with status 3".to_owned()));
     assert_eq!(error(&Target::named("absent")).0, ErrorKind::NotFound);
     let mut slow = Target::named("slow");
-    slow.timeout_ms = 1000;
+    slow.timeout_ms = 3000;
     let message = "the script did not end in time and was killed".to_owned();
     assert_eq!(error(&slow), (ErrorKind::Timeout, message));
     // Names are data: none of these leaves the directory, and what has to be escaped is refused.

@@ -3,8 +3,8 @@
 //! Everything is judged before anything is written, and nothing that is there is written over. The crate depends on
 //! pm-plugin-api by its path, because that is published nowhere else: the one that came with this pm, or what `--api` says.
 
-use crate::cli::Failure;
-use crate::cli::arguments::{NewKind, NewOptions};
+use crate::cli::arguments::{Global, NewKind, NewOptions};
+use crate::cli::{Failure, compose};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -54,13 +54,14 @@ const NOTIFIER: Template = Template {
     section: "[notify.operators]\nnotifier = {{name}}",
 };
 
-pub(super) fn new(options: &NewOptions, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn new(global: &Global, options: &NewOptions, out: &mut dyn Write) -> Result<(), Failure> {
     let template = match options.kind {
         NewKind::Strategy => &STRATEGY,
         NewKind::Check => &CHECK,
         NewKind::Notifier => &NOTIFIER,
     };
     let name = name(&options.name).map_err(Failure::Usage)?;
+    unclaimed(global, template.kind, name)?;
     let api = api(options.api.as_deref())?;
     let words = Words::of(name, template, &api);
     let folder = if options.dir == Path::new(".") { PathBuf::from(name) } else { options.dir.join(name) };
@@ -110,6 +111,20 @@ fn name(text: &str) -> Result<&str, String> {
         return wrong("the package gets the prefix pm-plugin- by itself");
     }
     Ok(text)
+}
+
+/// Of two libraries that offer the same part only one is used, so another name is better from the start.
+fn unclaimed(global: &Global, kind: &str, name: &str) -> Result<(), Failure> {
+    for entry in compose::registry(global, None).entries() {
+        let mut offers = entry.manifest.iter().flat_map(|manifest| &manifest.offers);
+        if offers.any(|offer| offer.kind == kind && offer.name == name) {
+            let file = entry.file.display();
+            return Err(Failure::Usage(format!(
+                "there is a {kind} \"{name}\" already, in {file}; choose another name"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The folder of pm-plugin-api: as told, else of the source tree that this program was built in, else as installed.
