@@ -6,7 +6,7 @@
 //!
 //! The modules in the order of that sentence: `policy` judges (pure), `ports` are its seams to the world,
 //! `respond` carries out one job, `daemon` is the loop, and the rest are edges that never import each other:
-//! `config`, `calendar`, `store`, `journal`, `plugins`, `exec`, `evidence`, `clock`, `telemetry`. `cli` puts them together.
+//! `config`, `calendar`, `store`, `journal`, `notify`, `plugins`, `exec`, `evidence`, `clock`, `telemetry`. `cli` puts them together.
 
 pub mod calendar;
 pub mod chronicle;
@@ -21,6 +21,7 @@ pub mod exec;
 pub mod failpoint;
 pub mod intercom;
 pub mod journal;
+pub mod notify;
 pub mod plugins;
 pub mod ports;
 pub mod presence;

@@ -8,6 +8,7 @@ mod attempt;
 mod bell;
 mod exec;
 mod heard;
+mod herald;
 mod journal;
 mod lease;
 pub mod overrides;
@@ -19,6 +20,7 @@ pub use attempt::{Attempt, Effect, Publication, Published, Step, StepKind};
 pub use bell::{Bell, Ring};
 pub use exec::{Captured, CommandFailed, CommandLine, Exec, Fault};
 pub use heard::{Heard, bounded};
+pub use herald::{Happened, Herald, Notifiers};
 pub use journal::{
     Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
     Stage, Tidied, Unfinished,

@@ -3,6 +3,10 @@
 //! It is immutable; a changed file makes new specs. It holds no rule of the policy beyond [`Rules`] and no
 //! knowledge of the file format.
 
+mod receiver;
+
+pub use receiver::{EventKind, Language, Receiver};
+
 use crate::policy::backoff::Backoff;
 use crate::policy::model::{Name, Rules};
 use pm_plugin_api::settings::Texts;

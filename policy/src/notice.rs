@@ -123,3 +123,16 @@ pub enum Notice {
         id: Name,
     },
 }
+
+impl Notice {
+    /// The process whose breaker it is about.
+    #[must_use]
+    pub fn process(&self) -> Option<&Name> {
+        match self {
+            Self::BreakerOpened { name, .. }
+            | Self::BreakerHalfOpen { name }
+            | Self::BreakerClosed { name } => Some(name),
+            _ => None,
+        }
+    }
+}

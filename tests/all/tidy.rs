@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each module of the host may import from the host. `cli` may import everything.
-const IMPORTS: [(&str, &[&str]); 22] = [
+const IMPORTS: [(&str, &[&str]); 23] = [
     ("discreet", &[]),
     ("spec", &["policy"]),
     ("ports", &["policy", "spec"]),
@@ -19,6 +19,7 @@ const IMPORTS: [(&str, &[&str]); 22] = [
     ("config", &["policy", "spec", "calendar", "discreet", "config"]),
     ("store", &["policy", "ports", "discreet", "store", "clock", "write_ahead"]),
     ("journal", &["policy", "ports", "journal", "failpoint", "write_ahead"]),
+    ("notify", &["policy", "ports", "spec", "discreet", "notify"]),
     ("plugins", &["policy", "ports", "spec", "clock", "plugins"]),
     ("exec", &["policy", "ports"]),
     ("evidence", &["policy", "ports"]),
@@ -175,6 +176,12 @@ fn every_test_file_is_listed() {
         let name = inside.components().next().unwrap().as_os_str().to_string_lossy().replace(".rs", "");
         if name != "main" {
             assert!(main.contains(&format!("mod {name};")), "tests/all/main.rs does not list {name}");
+        }
+        // A file in a folder is listed by the file that is called like the folder.
+        let (folder, own) = (path.parent().unwrap(), path.file_stem().unwrap().to_string_lossy());
+        if let Ok(above) = std::fs::read_to_string(folder.with_extension("rs")) {
+            let is_listed = above.lines().any(|line| line.ends_with(&format!("mod {own};")));
+            assert!(is_listed, "{}.rs does not list {own}", folder.display());
         }
     }
 }

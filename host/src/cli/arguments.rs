@@ -3,10 +3,12 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "the help texts name sections of the INI file")]
 
 mod maintenance;
+mod notify;
 mod operator;
 mod plugins;
 
 pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb, RemoveWindowOptions};
+pub(crate) use notify::{NotifyVerb, TestNoticeOptions};
 pub(crate) use operator::{
     AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
 };
@@ -170,6 +172,9 @@ pub enum Command {
     /// Plan times in which nothing is restarted: add, list and remove maintenance windows.
     #[command(subcommand, after_help = maintenance::AFTER)]
     Maintenance(MaintenanceVerb),
+    /// See whether the receivers of notices can be told.
+    #[command(subcommand)]
+    Notify(NotifyVerb),
     /// Print completions for a shell.
     #[command(after_help = AFTER_SHELL)]
     Completions(CompletionsOptions),

@@ -9,12 +9,13 @@ use crate::cli::libraries::{self, catalogue};
 use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
 use crate::config::{self, Config, Environment, Loaded};
+use crate::notify::Office;
 use crate::plugins::Registry;
 use crate::policy::model::{Configured, Intake, Name, Window};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
 use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Retention, Windows};
-use crate::spec::Spec;
+use crate::spec::{Receiver, Spec};
 use crate::store::{self, Access, Address};
 use crate::telemetry::{LogSettings, Telemetry};
 use pm_plugin_api::manifest::Offer;
@@ -40,6 +41,8 @@ pub(crate) struct Current {
     pub(crate) clock: Arc<SystemClock>,
     /// Whoever only observes writes neither into the log file nor into the database.
     intake: Intake,
+    /// Who tells people.
+    office: Arc<Office>,
     agenda: Agenda,
     seen: Option<Print>,
     /// What the plugins offer, as of the last look at them; a burst of a thousand names asks a thousand times.
@@ -48,19 +51,18 @@ pub(crate) struct Current {
 
 impl Current {
     pub(crate) fn new(
-        config: Config,
+        (config, environment, intake): (Config, Environment, Intake),
         registry: Arc<Registry>,
-        environment: Environment,
         telemetry: Telemetry,
         clock: Arc<SystemClock>,
         windows: Arc<dyn Windows>,
-        intake: Intake,
+        office: Arc<Office>,
     ) -> Self {
         let (agenda, problems) = Agenda::new(config.maintenance.clone(), windows);
         say_windows(&problems);
         let seen = print(&config.file);
         let offers = registry.offers();
-        Self { config, registry, environment, telemetry, clock, intake, agenda, seen, offers }
+        Self { config, registry, environment, telemetry, clock, intake, office, agenda, seen, offers }
     }
 
     fn load(&mut self) -> Loaded {
@@ -109,6 +111,7 @@ impl Current {
         }
         let store = self.other_store(&newer);
         self.telemetry.reload(log_settings(&newer, self.intake));
+        self.office.configure(told(&newer, self.intake));
         for (key, same) in [
             ("[monitor] state_dir", newer.monitor.state_dir == self.config.monitor.state_dir),
             ("[plugins] or [library.NAME]", libraries::same(&newer.plugins, &self.config.plugins)),
@@ -199,6 +202,11 @@ impl Catalog for Current {
 pub(crate) fn address(config: &Config, intake: Intake) -> Address {
     let access = if intake == Intake::Observing { Access::ReadOnly } else { Access::Full };
     addresses::with_access(&config.database, config.host_id, access)
+}
+
+/// Who is told. Whoever only observes tells nobody: the pm that acts does.
+pub(crate) fn told(config: &Config, intake: Intake) -> &[Receiver] {
+    if intake == Intake::Observing { &[] } else { &config.notify }
 }
 
 /// What is logged, and where.

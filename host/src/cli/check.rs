@@ -7,6 +7,7 @@ use crate::cli::{Failure, Terminal, addresses, compose, json};
 use crate::config::{Config, Criticality, Dialect, Loaded, Process, effective};
 use crate::policy::model::Name;
 use crate::policy::relations::{Related, Relations};
+use crate::spec::EventKind;
 
 pub(crate) fn check(
     global: &Global,
@@ -79,6 +80,25 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
     let rows = related(config);
     if !rows.is_empty() {
         writeln!(out, "{}", table(&["PROCESS", "CRITICALITY", "GROUP", "WAVE", "DEPENDS ON"], rows))?;
+    }
+    let receivers = config.notify.iter().map(|receiver| {
+        let of = if receiver.events.len() == EventKind::CHOICE.len() {
+            "all".to_owned()
+        } else {
+            receiver.events.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ")
+        };
+        let language = receiver.language.word().to_owned();
+        vec![
+            receiver.name.clone(),
+            receiver.part.name.clone(),
+            language,
+            receiver.min_severity.word().to_owned(),
+            of,
+        ]
+    });
+    if receivers.len() > 0 {
+        let header = ["RECEIVER", "NOTIFIER", "LANGUAGE", "FROM", "EVENTS"];
+        writeln!(out, "{}", table(&header, receivers))?;
     }
     let windows = config.maintenance.iter().map(|window| {
         vec![window.id.to_string(), words::covers(&window.scopes), words::planned(&window.when)]

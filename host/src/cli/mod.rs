@@ -21,6 +21,7 @@ mod json;
 mod libraries;
 mod logs;
 mod maintenance;
+mod notify;
 mod operator;
 mod overrides;
 mod plan;
@@ -109,6 +110,7 @@ fn dispatch(parsed: Arguments, terminal: &mut Terminal<'_>) -> Result<(), Failur
         Command::Alarm(verb) => alarm::alarm(&global, &verb, terminal),
         Command::Db(verb) => db::db(&global, &verb, terminal),
         Command::Maintenance(verb) => maintenance::maintenance(&global, &verb, terminal),
+        Command::Notify(verb) => notify::notify(&global, &verb, terminal),
         Command::Completions(options) => shell::completions(&options, terminal),
         Command::Man => shell::man(terminal),
     }

@@ -4,7 +4,7 @@ use crate::chronicle::Statistics;
 use crate::cli::Failure;
 use crate::cli::addresses;
 use crate::cli::arguments::{Global, RunOptions};
-use crate::cli::catalog::{Current, address, knobs, log_settings};
+use crate::cli::catalog::{Current, address, knobs, log_settings, told};
 use crate::cli::compose::{self, Read};
 use crate::cli::plugins::running::answering;
 use crate::clock::{Stop, SystemClock};
@@ -15,6 +15,7 @@ use crate::evidence::Processes;
 use crate::exec::SystemExec;
 use crate::intercom;
 use crate::journal::{self, FileJournal};
+use crate::notify::Office;
 use crate::plugins::{self, Registry};
 use crate::policy::model::Intake;
 use crate::ports::{Clock, Presence, Speaker};
@@ -51,6 +52,9 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let journal = Arc::new(journal(&config, options, &clock)?);
     let store = store::open(address(&config, intake), clock.clone());
     let (plugins, state_dir) = (Arc::clone(&registry), config.monitor.state_dir.clone());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let office = Arc::new(Office::new(registry.clone(), clock.clone(), &host));
+    office.configure(told(&config, intake));
     let parts = Parts {
         clock: clock.clone(),
         journal: journal.clone(),
@@ -62,16 +66,26 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         witness: Arc::new(Processes::new(clock.clone())),
         presence: presence(&config, options, &console),
         intake,
-        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        herald: office.clone(),
+        host,
         speaker: (!options.observe).then(|| speaker(&config, &clock)),
         knobs: knobs(&config),
-        catalog: Box::new(Current::new(config, registry, environment, telemetry, clock, journal, intake)),
+        catalog: Box::new(Current::new(
+            (config, environment, intake),
+            registry,
+            telemetry,
+            clock,
+            journal,
+            office.clone(),
+        )),
         halt: Box::new(move || stop.request()),
     };
     let (daemon, events) = daemon::start(parts, store).map_err(|error| Failure::failed(&error))?;
     attend(&plugins, options, &state_dir, events.clone());
     listen(events)?;
-    daemon.run().map_err(|error| Failure::failed(&error))
+    let ran = daemon.run().map_err(|error| Failure::failed(&error));
+    office.close();
+    ran
 }
 
 /// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not

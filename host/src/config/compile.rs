@@ -12,12 +12,14 @@ mod globals;
 mod library;
 mod logging;
 mod maintenance;
+mod notify;
 mod option_file;
 mod parts;
 mod password;
 mod process;
 pub(in crate::config) mod reader;
 mod relations;
+mod withheld;
 
 use self::parts::plugin_settings;
 use self::password::Source;
@@ -32,15 +34,15 @@ use super::model::{Config, Dialect, Plugins};
 use super::problem::{At, Problems, nearest};
 use super::process::{Setting, declared};
 use super::sections::{
-    CRITICALITY, DEFAULT, GROUP, Keys, LIBRARY, MAINTENANCE, PLUGIN, PROCESS, Sections, unify,
+    CRITICALITY, DEFAULT, GROUP, Keys, LIBRARY, MAINTENANCE, NOTIFY, PLUGIN, PROCESS, Sections, unify,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const GLOBAL: [&str; 8] =
-    ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins"];
+const GLOBAL: [&str; 9] =
+    ["database", "monitor", "logging", "host", "history", "self_recovery", "predictive", "plugins", "notify"];
 /// Sections that go on with a name.
-const NAMED: [&str; 6] = [PROCESS, PLUGIN, LIBRARY, GROUP, CRITICALITY, MAINTENANCE];
+const NAMED: [&str; 7] = [PROCESS, PLUGIN, LIBRARY, GROUP, CRITICALITY, MAINTENANCE, NOTIFY];
 /// Settings of the predictive branch: known, so that its files pass, and without effect.
 const PREDICTIVE: [&str; 6] = [
     "enabled",
@@ -139,6 +141,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         sections: plugin_sections(world, &sections, problems),
         ..plugins
     };
+    let notify = notify::receivers(world, &sections, &plugins, problems);
     let groups = control::groups(&sheet, problems);
     relations::judge(&declared(default.as_ref(), &processes), &groups, &sections, problems);
     Some(Config {
@@ -152,6 +155,7 @@ fn compile(world: &World<'_>, document: &Document, problems: &mut Problems) -> O
         history,
         self_recovery,
         plugins,
+        notify,
         default,
         processes,
         levels: Levels::from(|level| levels.of(level).clone().settled()),

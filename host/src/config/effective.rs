@@ -9,6 +9,7 @@
 //!                "libraries": { "NAME": { "isolation": "worker", "user": null, … } },
 //!                "sections": { "NAME": { "KEY": "TEXT" } } },
 //!   "criticality": { "critical": { … }, … }, "groups": { "NAME": { … } },
+//!   "notify": [ { "name": "ops", "notifier": "webhook", "events": [ "restart_failed", … ], … } ],
 //!   "default": null, "processes": [ { "name": "web", "group": null, "depends_on": [ "db" ], … } ],
 //!   "maintenance": [ { "name": "patches", "line": 40, "all": false, "processes": [ "web" ], "groups": [],
 //!                      "from_ms": null, "until_ms": null, "cron": "0 22 * * 6", "duration": 7200, … } ],
@@ -31,6 +32,7 @@ use super::secret::{MASK, masked, names_a_secret};
 use crate::policy::model::{Name, Verify};
 use crate::policy::relations::{Related, Relations};
 use crate::policy::window::{Definition, Scope, When};
+use crate::spec::Receiver;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -64,6 +66,7 @@ fn config(config: &Config) -> Value {
             "precheck_command": recovery.precheck_command.as_deref().map(masked),
         })),
         "plugins": plugins(&config.plugins),
+        "notify": config.notify.iter().map(receiver).collect::<Vec<_>>(),
         "default": config.default.as_ref().map(|default| {
             let mut shown = process(default, &related);
             shown["system_name"] = json!(default.system_name);
@@ -257,6 +260,29 @@ fn process(process: &Process, related: &Related) -> Value {
         all.extend(numbers);
     }
     shown
+}
+
+fn receiver(receiver: &Receiver) -> Value {
+    let shown = |(key, value): (&String, &String)| {
+        // The path of a webhook is its key.
+        let value = if names_a_secret(key) || key == "url" { MASK.to_owned() } else { masked(value) };
+        (key.clone(), value)
+    };
+    json!({
+        "name": receiver.name,
+        "notifier": receiver.part.name,
+        "events": receiver.events.iter().map(|kind| kind.word()).collect::<Vec<_>>(),
+        "min_severity": receiver.min_severity.word(),
+        "processes": receiver.processes.iter().map(Name::as_str).collect::<Vec<_>>(),
+        "groups": receiver.groups.iter().map(Name::as_str).collect::<Vec<_>>(),
+        "language": receiver.language.word(),
+        "rate_limit": receiver.rate.size,
+        "rate_refill": seconds(receiver.rate.refill),
+        "deduplicate": seconds(receiver.deduplicate),
+        "retry_for": seconds(receiver.retry_for),
+        "notify_timeout": seconds(receiver.timeout),
+        "settings": receiver.part.settings.iter().map(shown).collect::<BTreeMap<_, _>>(),
+    })
 }
 
 fn maintenance(window: &Definition, config: &Config) -> Value {

@@ -130,7 +130,7 @@ fn read_from_disk(path: &Path, limit: usize) -> io::Result<Given> {
     Ok(Given { bytes, mode: about.permissions().mode() & 0o7777 })
 }
 
-/// The strategies and checks that are installed, as the plugin loader found them.
+/// The strategies, checks and notifiers that are installed, as the plugin loader found them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
     /// What the usable libraries offer. When it is empty, names and keys of plugins cannot be judged: they are
@@ -182,18 +182,22 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// The two kinds of parts.
+/// The kinds of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Strategy,
     Check,
+    Notifier,
 }
 
 impl Kind {
+    pub(super) const ALL: [Self; 3] = [Self::Strategy, Self::Check, Self::Notifier];
+
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Strategy => "strategy",
             Self::Check => "check",
+            Self::Notifier => "notifier",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::process::{self, Process, Setting};
 use crate::policy::model::Name;
 use crate::policy::relations::Declared;
 use crate::policy::window::Definition;
+use crate::spec::Receiver;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Texts;
 use std::borrow::Cow;
@@ -40,6 +41,8 @@ pub struct Config {
     pub self_recovery: Option<SelfRecovery>,
     /// `[plugins]`, `[plugin.NAME]` and `[library.NAME]`.
     pub plugins: Plugins,
+    /// `[notify.NAME]`, in the order of their names: those that were understood.
+    pub notify: Vec<Receiver>,
     /// `[process.default]`; its `name` is `default`. Present exactly in [`Dialect::WithDefault`].
     pub default: Option<Process>,
     /// `[process.NAME]` by NAME, with the fallback to `[process.default]` already applied.

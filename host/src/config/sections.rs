@@ -40,6 +40,8 @@ pub(super) const MAINTENANCE: &str = "maintenance.";
 
 /// What the section of a group begins with.
 pub(super) const GROUP: &str = "group.";
+/// What the section of somebody who is told begins with.
+pub(super) const NOTIFY: &str = "notify.";
 /// What the section of a level of criticality begins with.
 pub(super) const CRITICALITY: &str = "criticality.";
 

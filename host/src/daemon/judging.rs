@@ -13,7 +13,7 @@ use crate::policy::model::{
 use crate::policy::settle::settle;
 use crate::policy::state::State;
 use crate::policy::time::Now;
-use crate::ports::{Answer, Asked, Decision, Effect, Record};
+use crate::ports::{Answer, Asked, Decision, Effect, Happened, Record};
 use crate::respond::{Claim, Report};
 use crate::spec::Spec;
 use crate::wording;
@@ -78,6 +78,7 @@ impl Daemon {
                 _ if wording::is_good_news(notice) => info!("{text}"),
                 _ => warn!("{text}"),
             }
+            self.tell(Happened::Concluded { notice: notice.clone(), group: self.group_of(notice.process()) });
             let judged = match notice {
                 Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
                 Notice::Relapsed { name, .. } => self.parts.journal.judged(name, Effect::Relapsed),
@@ -217,6 +218,10 @@ impl Daemon {
         }
     }
 
+    fn group_of(&self, name: Option<&Name>) -> Option<Name> {
+        self.book.arrangement.related.group_of(name?).cloned()
+    }
+
     fn say_outcome(&self, Job { name, cause, .. }: &Job, Report { id, outcome }: &Report) {
         match outcome.end {
             // That it is healthy has been said, and its alarm stands: whether it is believed is not decided yet.
@@ -224,6 +229,12 @@ impl Daemon {
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
                 error!("{}", wording::not_handled(name, &outcome.detail));
+                self.tell(Happened::RestartFailed {
+                    name: name.clone(),
+                    group: self.group_of(Some(name)),
+                    attempts: outcome.attempts,
+                    why: outcome.detail.clone(),
+                });
             }
             End::HandedOver | End::Unhealthy => {}
             End::Cancelled if id.is_none() => info!("{}", wording::not_begun(name, &outcome.detail)),

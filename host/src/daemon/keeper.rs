@@ -15,7 +15,7 @@ use crate::failpoint::{self, Point};
 use crate::policy::model::{Alarm, Clear, RowId, Table};
 use crate::policy::relations::Relations;
 use crate::policy::time::{Now, Ticks};
-use crate::ports::{AlarmStore, Clock, Journal, Knobs, StoreError};
+use crate::ports::{AlarmStore, Clock, Herald, Journal, Knobs, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,6 +64,7 @@ pub(super) struct Keeper {
     pub(super) store: Box<dyn AlarmStore>,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) herald: Arc<dyn Herald>,
     pub(super) events: Sender<Event>,
     pub(super) interval: Duration,
     /// From so many alarms on the rows are counted; 0: never.
@@ -115,6 +116,7 @@ impl Keeper {
             store,
             journal: Arc::clone(&parts.journal),
             clock: Arc::clone(&parts.clock),
+            herald: Arc::clone(&parts.herald),
             events,
             interval: parts.knobs.interval,
             many,

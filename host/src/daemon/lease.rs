@@ -8,7 +8,7 @@
 use super::event::Event;
 use super::keeper::Keeper;
 use crate::policy::time::Ticks;
-use crate::ports::{Host, Lease, Speaker};
+use crate::ports::{Happened, Host, Lease, Speaker};
 use crate::wording;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -126,6 +126,7 @@ impl Keeper {
             Ok(hosts) => {
                 for Host { host, name, heard, .. } in hosts {
                     warn!("{}", wording::silent_host(&host, &name, heard));
+                    self.herald.tell(Happened::HostSilent { host, machine: name, silent: heard });
                 }
             }
             Err(error) => debug!("{error}"),

@@ -29,8 +29,8 @@ use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::Ticks;
 use crate::ports::{
-    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, HostMemory, Journal, JournalError, Knobs, Presence,
-    Refresh, Refreshed, Speaker, Strategies, Witness,
+    AlarmStore, Alive, Catalog, Chronicle, Clock, Exec, Happened, Herald, HostMemory, Journal, JournalError,
+    Knobs, Presence, Refresh, Refreshed, Speaker, Strategies, Witness,
 };
 use crate::respond::{Claim, Report, World, respond};
 use crate::spec::Spec;
@@ -66,6 +66,8 @@ pub struct Parts {
     pub chronicle: Arc<dyn Chronicle>,
     /// Who looks at processes.
     pub witness: Arc<dyn Witness>,
+    /// Who tells people.
+    pub herald: Arc<dyn Herald>,
     /// The configuration.
     pub catalog: Box<dyn Catalog>,
     /// Signs of life.
@@ -210,6 +212,7 @@ impl Daemon {
                 self.arrange();
             }
             Event::Link(state) => {
+                self.tell_link(&state);
                 let answers = if state.is_ok() { Answers::Yes } else { Answers::No };
                 self.publisher.tell(Word::Link(answers));
                 self.book.linked(state);
@@ -245,6 +248,22 @@ impl Daemon {
         if self.book.alarms.is_empty() && before > self.book.polled_at {
             self.book.polled_at = before;
             self.decide();
+        }
+    }
+
+    /// Tells people that the database is away, or back.
+    fn tell_link(&self, state: &Result<(), String>) {
+        match (state, &self.book.database) {
+            (Err(why), _) => self.tell(Happened::DatabaseLost { why: why.clone() }),
+            (Ok(()), Err(_)) => self.tell(Happened::DatabaseBack),
+            (Ok(()), Ok(())) => {}
+        }
+    }
+
+    /// Tells people, unless another pm speaks for this host and tells them the same.
+    fn tell(&self, happened: Happened) {
+        if self.speaks {
+            self.parts.herald.tell(happened);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod orders;
 mod related;
+mod told;
 
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
@@ -67,6 +68,8 @@ struct Outside {
     changed: bool,
     /// How often the loop has read the overrides.
     looked: u32,
+    /// What people were told.
+    told: Vec<crate::ports::Happened>,
     /// Whether the journal cannot be written at the moment.
     full: bool,
 }
@@ -133,6 +136,7 @@ impl Double {
             exec: Arc::new(self.clone()),
             chronicle: Arc::new(crate::chronicle::Statistics::default()),
             witness: Arc::new(self.clone()),
+            herald: Arc::new(self.clone()),
             catalog: Box::new(self.clone()),
             presence: Box::new(Signs(said)),
             knobs: Knobs {

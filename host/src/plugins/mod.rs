@@ -15,6 +15,7 @@ mod in_process;
 mod instances;
 mod load;
 mod log;
+mod notify;
 mod parts;
 mod pin;
 mod pool;

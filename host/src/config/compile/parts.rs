@@ -17,11 +17,11 @@ use pm_plugin_api::value::in_words;
 use std::collections::BTreeMap;
 
 /// Judges the names and the plugin keys of a process; marks it when it cannot be restarted.
-/// `general` are the sections of plugins.
+/// `sections` are all, for those of plugins.
 pub(in crate::config) fn judge(
     reader: &mut Reader<'_>,
     process: &mut Process,
-    general: &Sections,
+    sections: &Sections,
     catalogue: &Catalogue,
 ) {
     if catalogue.offers.is_empty() {
@@ -35,7 +35,7 @@ pub(in crate::config) fn judge(
     } else {
         names(reader, process, catalogue);
         keys(reader, process, catalogue);
-        required(reader, process, general, catalogue);
+        complete(reader, process, sections, catalogue);
     }
     if process.strategies.is_empty() && process.restart_command().is_none() {
         let hint = "write restart_strategy = auto, or a restart_command";
@@ -70,16 +70,23 @@ fn names(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) 
 }
 
 /// Message and hint for a name that no part has.
-fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
-    let other = if kind == Kind::Strategy { Kind::Check } else { Kind::Strategy };
-    let (word, other_word) = (kind.word(), other.word());
+pub(super) fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
+    let word = kind.word();
     let names: Vec<&str> = catalogue.of(kind).map(|offer| offer.name.as_str()).collect();
     let list = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    if catalogue.find(other, name).is_some() {
-        let key = if other == Kind::Check { "health_check" } else { "restart_strategy" };
+    let other = |other: &Kind| *other != kind && catalogue.find(*other, name).is_some();
+    if let Some(other) = Kind::ALL.into_iter().find(other) {
+        let key = match other {
+            Kind::Strategy => "restart_strategy",
+            Kind::Check => "health_check",
+            Kind::Notifier => "notifier",
+        };
         return (
-            format!("{name:?} is a {other_word}, not a {word}"),
-            format!("write {key} = {name}; the kind {word} has: {list}"),
+            format!("{name:?} is a {}, not a {word}", other.word()),
+            match kind {
+                Kind::Notifier => format!("write one of: {list}"),
+                _ => format!("write {key} = {name}; the kind {word} has: {list}"),
+            },
         );
     }
     let refused = catalogue
@@ -96,7 +103,7 @@ fn no_such(kind: Kind, name: &str, catalogue: &Catalogue) -> (String, String) {
     (format!("no {word} {name:?}; there are: {list}"), hint)
 }
 
-/// The parts whose keys may stand in the section; those of all processes in `[process.default]`.
+/// The parts whose keys may stand in the section; all strategies and checks in `[process.default]`.
 fn used<'c>(section: &str, process: &Process, catalogue: &'c Catalogue) -> Vec<&'c Offer> {
     if section == DEFAULT {
         return catalogue.of(Kind::Strategy).chain(catalogue.of(Kind::Check)).collect();
@@ -113,16 +120,26 @@ fn used<'c>(section: &str, process: &Process, catalogue: &'c Catalogue) -> Vec<&
     strategies.chain(check).collect()
 }
 
+/// Reports a value that the declared types of its key do not take, or that looks like a mistake; answers whether it can
+/// be used.
+pub(super) fn is_good(reader: &mut Reader<'_>, declared: &[&Key], key: &str, value: &str) -> bool {
+    if let Err(Refusal { message, hint }) = accept(declared, key, value) {
+        reader.error(key, message, hint);
+        return false;
+    }
+    if let Some(message) = comment_in(declared, key, value) {
+        reader.warning(key, message, "put the comment on a line of its own");
+    }
+    true
+}
+
 fn keys(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
     let used = used(reader.section, process, catalogue);
     for (key, text) in reader.rest() {
         let declared = declared(&used, key);
         if !declared.is_empty() {
-            if let Err(Refusal { message, hint }) = accept(&declared, key, &text.value) {
-                reader.error(key, message, hint);
+            if !is_good(reader, &declared, key, &text.value) {
                 process.settings.remove(key);
-            } else if let Some(message) = comment_in(&declared, key, &text.value) {
-                reader.warning(key, message, "put the comment on a line of its own");
             }
         } else if text.section == reader.section {
             let owners: Vec<&Offer> = catalogue.offers.iter().filter(|offer| has(offer, key)).collect();
@@ -137,25 +154,29 @@ fn keys(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
     }
 }
 
-/// Reports keys that a part cannot do without and that stand nowhere. Those of `[process.default]` alone are no mistake: it
-/// is completed by the processes.
-fn required(reader: &mut Reader<'_>, process: &Process, general: &Sections, catalogue: &Catalogue) {
+/// Reports what the parts of a process cannot do without. What `[process.default]` alone lacks is no mistake: it is
+/// completed by the processes.
+fn complete(reader: &mut Reader<'_>, process: &Process, sections: &Sections, catalogue: &Catalogue) {
     if reader.section == DEFAULT {
         return;
     }
     let chain = process.chain().into_iter().map(|name| (Kind::Strategy, name));
     let check = process.check().map(|name| (Kind::Check, name));
     for offer in chain.chain(check).filter_map(|(kind, name)| catalogue.find(kind, name)) {
-        let section = general.get(&format!("{PLUGIN}{}", offer.name));
-        for key in offer.keys.iter().filter(|key| key.required) {
-            let everywhere =
-                section.and_then(|keys| keys.texts.get(&key.name)).map(|text| text.value.as_str());
-            let set = reader.keys.texts.get(&key.name).map(|text| text.value.as_str());
-            if [set, everywhere].into_iter().flatten().all(str::is_empty) {
-                let message = format!("is required by the {} {:?}", offer.kind, offer.name);
-                let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
-                reader.problems.error(&at, message, format!("write it, {}", example(key)));
-            }
+        required(reader, offer, sections);
+    }
+}
+
+/// Reports keys that a part cannot do without and that stand neither here nor in `[plugin.PART]`.
+pub(super) fn required(reader: &mut Reader<'_>, offer: &Offer, sections: &Sections) {
+    let general = sections.get(&format!("{PLUGIN}{}", offer.name));
+    for key in offer.keys.iter().filter(|key| key.required) {
+        let texts = [Some(reader.keys), general].into_iter().flatten();
+        let mut texts = texts.filter_map(|keys| keys.texts.get(&key.name));
+        if texts.all(|text| text.value.is_empty()) {
+            let message = format!("is required by the {} {:?}", offer.kind, offer.name);
+            let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
+            reader.problems.error(&at, message, format!("write it, {}", example(key)));
         }
     }
 }
@@ -182,7 +203,7 @@ pub(in crate::config) fn plugin_settings(
         let hint = hint.unwrap_or_else(|| "see: pm plugins list".to_owned());
         reader.problems.warning(
             &at,
-            format!("no strategy or check {plugin:?}; the section is ignored"),
+            format!("no strategy, check or notifier {plugin:?}; the section is ignored"),
             hint,
         );
     }
@@ -215,7 +236,7 @@ fn has(offer: &Offer, key: &str) -> bool {
     offer.keys.iter().any(|declared| declared.name == key)
 }
 
-fn declared<'c>(parts: &[&'c Offer], key: &str) -> Vec<&'c Key> {
+pub(super) fn declared<'c>(parts: &[&'c Offer], key: &str) -> Vec<&'c Key> {
     parts.iter().flat_map(|offer| &offer.keys).filter(|declared| declared.name == key).collect()
 }
 
