@@ -43,9 +43,11 @@ pub fn listen(state_dir: &Path, answering: Answering) -> io::Result<()> {
     std::thread::Builder::new().name("pm-intercom".to_owned()).spawn(move || {
         for caller in listener.incoming().flatten() {
             let (answering, busy) = (Arc::clone(&answering), Arc::clone(&busy));
-            if !is_ours(&caller) || busy.fetch_add(1, Ordering::AcqRel) >= MOST {
+            // Only this thread adds to it.
+            if !is_ours(&caller) || busy.load(Ordering::Acquire) >= MOST {
                 continue;
             }
+            busy.fetch_add(1, Ordering::AcqRel);
             let started = std::thread::Builder::new().name("pm-answer".to_owned()).spawn({
                 let busy = Arc::clone(&busy);
                 move || {
