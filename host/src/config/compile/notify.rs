@@ -82,7 +82,7 @@ fn receiver(
         return None;
     };
     let offer = world.catalogue.find(Kind::Notifier, &notifier);
-    if offer.is_none() && !world.catalogue.offers.is_empty() {
+    if offer.is_none() && !world.catalogue.is_blank() {
         let (message, hint) = no_such(Kind::Notifier, &notifier, world.catalogue);
         reader.error("notifier", message, hint);
         return None;

@@ -24,7 +24,7 @@ pub(in crate::config) fn judge(
     sections: &Sections,
     catalogue: &Catalogue,
 ) {
-    if catalogue.offers.is_empty() {
+    if catalogue.is_blank() {
         let message =
             "no plugins were found, so names of strategies and checks and their keys are not checked";
         reader.problems.warning(
@@ -197,7 +197,7 @@ pub(in crate::config) fn plugin_settings(
 ) -> BTreeMap<String, Setting> {
     let parts: Vec<&Offer> = catalogue.offers.iter().filter(|offer| offer.name == plugin).collect();
     let at = At { line: Some(reader.keys.line), section: reader.section, key: None };
-    if parts.is_empty() && !catalogue.offers.is_empty() {
+    if parts.is_empty() && !catalogue.is_blank() {
         let hint = did_you_mean(plugin, catalogue.offers.iter().map(|offer| offer.name.as_str()));
         let hint = hint.or_else(|| of_library(plugin, catalogue));
         let hint = hint.unwrap_or_else(|| "see: pm plugins list".to_owned());
