@@ -16,7 +16,7 @@ export CARGO_TERM_COLOR ?= auto
 .PHONY: run test quick check mutants fuzz bench build release reference tools
 
 release:
-	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave
+	cargo build --release --workspace --exclude pm-tests --exclude pm-test-plugin-misbehave --exclude pm-test-plugin-wreck-00
 	@! grep -aq PM_FAILPOINT target/release/pm || { echo 'target/release/pm can be killed by tests: it must not be built with failpoints'; exit 1; }
 
 run: release

@@ -22,6 +22,7 @@ mod processes;
 mod push;
 mod resources;
 mod stopping;
+mod wrecks;
 
 use pm_tests::sandbox::{PATIENCE, Sandbox};
 use rusqlite::types::ToSql;

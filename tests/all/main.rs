@@ -10,6 +10,7 @@ mod docker;
 mod engine;
 mod inputs;
 mod mariadb;
+mod notify;
 mod plugins;
 mod postgres;
 mod store_contract;

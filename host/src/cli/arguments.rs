@@ -8,7 +8,7 @@ mod operator;
 mod plugins;
 
 pub(crate) use maintenance::{AddWindowOptions, MaintenanceVerb, RemoveWindowOptions};
-pub(crate) use notify::{NotifyVerb, TestNoticeOptions};
+pub(crate) use notify::{AFTER as AFTER_NOTIFY, NotifyVerb, TestNoticeOptions};
 pub(crate) use operator::{
     AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
 };
@@ -173,7 +173,7 @@ pub enum Command {
     #[command(subcommand, after_help = maintenance::AFTER)]
     Maintenance(MaintenanceVerb),
     /// See whether the receivers of notices can be told.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = AFTER_NOTIFY)]
     Notify(NotifyVerb),
     /// Print completions for a shell.
     #[command(after_help = AFTER_SHELL)]

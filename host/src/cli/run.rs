@@ -18,7 +18,7 @@ use crate::journal::{self, FileJournal};
 use crate::notify::Office;
 use crate::plugins::{self, Registry};
 use crate::policy::model::Intake;
-use crate::ports::{Clock, Presence, Speaker};
+use crate::ports::{Clock, Happened, Herald as _, Presence, Speaker};
 use crate::presence::{Heartbeat, Notify, Signs, StateLock};
 use crate::store;
 use crate::telemetry::{self, Audience};
@@ -55,6 +55,10 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let office = Arc::new(Office::new(registry.clone(), clock.clone(), &host));
     office.configure(told(&config, intake));
+    let desk = Arc::clone(&office);
+    registry.alarm(move |plugin, why| {
+        desk.tell(Happened::PluginFailing { plugin: plugin.to_owned(), why: why.to_owned() });
+    });
     let parts = Parts {
         clock: clock.clone(),
         journal: journal.clone(),

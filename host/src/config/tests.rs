@@ -25,7 +25,7 @@ fn offer(kind: &str, name: &str, keys: &[(&str, &str, &str)]) -> Offer {
         text: "Text.".to_owned(),
         unit: None,
         allowed: None,
-        required: false,
+        required: *name == "notify_command",
     });
     Offer { kind: kind.to_owned(), name: name.to_owned(), keys: keys.collect() }
 }

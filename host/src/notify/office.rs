@@ -198,7 +198,7 @@ impl Work {
                 Step::Rest => self.shared.bell.wait(desk).unwrap_or_else(PoisonError::into_inner),
                 Step::Leave(lost) => {
                     if lost > 0 {
-                        warn!("{}: {lost} notices were not delivered and are lost", self.name());
+                        warn!("{}: not delivered and lost: {lost}", self.name());
                     }
                     return;
                 }

@@ -140,16 +140,15 @@ impl Registry {
             .collect()
     }
 
-    /// Looks again when something has changed in the directory, or a file that was refused has changed; otherwise
-    /// costs one or two system calls. Answers whether there is something new to tell since it was last asked.
+    /// Looks again when something has changed in the directory or a file of it; otherwise costs a system call for each
+    /// of them. Answers whether there is something new to tell since it was last asked.
     pub fn rescan_if_changed(&self) -> bool {
         let suspicious = {
             let contents = self.contents();
-            let mut refused = contents.slots.iter().filter(|slot| slot.refusal().is_some());
-            // The reason why a directory is refused may lie above it.
+            // The reason why a directory is refused may lie above it; a file that is overwritten does not change it.
             contents.refusal.is_some()
                 || print_of(&self.directory) != contents.print
-                || refused.any(|slot| print_of(&slot.file) != slot.print)
+                || contents.slots.iter().any(|slot| slot.is_stale(print_of(&slot.file)))
         };
         if suspicious {
             self.rescan();
@@ -235,9 +234,7 @@ impl Registry {
             let slot = match (known.remove(&file), examined) {
                 (Some(slot), Ok(new)) if slot.is_loaded() && slot.is_of(&new.print) => slot.at_home(),
                 (Some(slot), Ok(new)) if slot.is_loaded() => self.beside(slot, new, newcomers),
-                (Some(slot), Err(rejected)) if slot.is_loaded() => {
-                    slot.outlived(OnDisk::Refused(rejected.reason))
-                }
+                (Some(slot), Err(rejected)) if slot.is_loaded() => slot.keep_in_use(*rejected),
                 // One that is being loaded at this moment has to stay the same.
                 (Some(slot), Ok(new)) if slot.print == Some(new.print) => slot,
                 (_, Ok(new)) => self.usable(file, new),
@@ -262,13 +259,14 @@ impl Registry {
         let replaceable = self.shelf.rules().of(&new.manifest.name).isolation == Isolation::Worker
             && slot.backend().is_some_and(|backend| backend.report().worker.is_some());
         let version = new.manifest.version.clone();
-        if replaceable && slot.tried == Some(new.print) {
+        if slot.tried == Some(new.print) {
             return slot;
         }
+        let tried = Some(new.print);
         if replaceable && let Some(old) = slot.backend().map(Arc::clone) {
             newcomers.push(Newcomer::new(&slot, old, new, |new| self.backend_for(slot.file.clone(), new)));
         }
-        slot.outlived(OnDisk::Version(version))
+        Slot { tried, ..slot.outlived(OnDisk::Version(version)) }
     }
 }
 

@@ -3,11 +3,13 @@
 use super::backend::{Backend, Report, Standing};
 use super::claim::Part;
 use super::directory::Print;
+use super::examine::Rejected;
 use super::refusal::{DirectoryRefusal, Reason, Refusal};
 use pm_plugin_api::manifest::Manifest;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tracing::warn;
 
 /// What was found at the last scan.
 #[derive(Default)]
@@ -23,7 +25,7 @@ pub(super) struct Contents {
 pub(super) struct Slot {
     pub(super) file: PathBuf,
     pub(super) print: Option<Print>,
-    /// What was tried in its place and is worse, so that it is not tried again.
+    /// What stands in its place and was looked at: it is being tried, or is worse, and is not tried again.
     pub(super) tried: Option<Print>,
     pub(super) manifest: Option<Manifest>,
     pub(super) is: Is,
@@ -113,10 +115,29 @@ impl Slot {
         self.print.is_some_and(|its| its.same_content(print))
     }
 
+    /// The slot of a loaded library, now that what stands under its name cannot be used.
+    pub(super) fn keep_in_use(self, rejected: Rejected) -> Self {
+        let Rejected { print, reason, .. } = rejected;
+        if self.tried != print {
+            let refusal = Refusal { file: self.file.clone(), reason: reason.clone() };
+            warn!("{refusal}. The one that is in use stays");
+        }
+        Self { tried: print, ..self.outlived(OnDisk::Refused(reason)) }
+    }
+
+    /// Whether a look at its file, which is like this now, could tell something new.
+    pub(super) fn is_stale(&self, now: Option<Print>) -> bool {
+        match &self.is {
+            Is::Outlived(_, OnDisk::Gone) => now.is_some(),
+            Is::Outlived(..) => now != self.tried,
+            Is::Refused(_) | Is::Usable(_) => now != self.print,
+        }
+    }
+
     /// The slot of a loaded library whose own file stands under its name again.
     pub(super) fn at_home(self) -> Self {
         match self.is {
-            Is::Outlived(backend, _) => Self { is: Is::Usable(backend), ..self },
+            Is::Outlived(backend, _) => Self { is: Is::Usable(backend), tried: None, ..self },
             is => Self { is, ..self },
         }
     }

@@ -37,7 +37,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 /// What can be asked a second time when the first answer was lost, because it changes nothing.
 const HARMLESS: [&str; 3] = ["check", "identity", "evidence"];
@@ -268,6 +268,10 @@ impl Own {
         let trouble = health.died(now);
         let wait = health.wait(now);
         drop(health);
+        if self.served.get().is_none() {
+            // Whoever had it loaded is told; nothing of it was in use.
+            return debug!(target: "plugin", plugin, "its worker {how} while it was loading");
+        }
         let next = if wait.is_zero() {
             "it is replaced".to_owned()
         } else {

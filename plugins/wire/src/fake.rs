@@ -30,7 +30,12 @@ pub struct Server {
 impl Server {
     /// Gives every connection to `serve` as it is.
     pub fn raw(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::raw_on(0, serve)
+    }
+
+    /// The same on a port that is known before.
+    pub fn raw_on(port: u16, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = Arc::new(serve);
         std::thread::spawn(move || {

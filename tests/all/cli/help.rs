@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 29] = [
+const VERBS: [&str; 30] = [
     "run",
     "demo",
     "check",
@@ -33,6 +33,7 @@ const VERBS: [&str; 29] = [
     "maintenance add",
     "maintenance list",
     "maintenance remove",
+    "notify test",
     "completions",
     "man",
     "",
@@ -45,7 +46,7 @@ fn words(verb: &str) -> Vec<&str> {
 #[test]
 fn every_help_fits_tells_the_exit_codes_and_needs_no_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let groups = ["plugins", "alarm", "db", "maintenance"];
+    let groups = ["plugins", "alarm", "db", "maintenance", "notify"];
     for verb in VERBS.into_iter().chain(groups) {
         for option in ["--help", "-h"] {
             let asked = [words(verb), vec![option]].concat();

@@ -19,20 +19,20 @@ fn a_call_that_hangs_costs_its_own_time_and_the_worker_is_replaced() {
     let registry = plugins.scan_as(Isolation::Worker);
     let release = plugins.file("release");
     let mut target = Target::named("web");
-    target.timeout_ms = 50;
+    target.timeout_ms = 500;
     let hanging = part("hangs", &[("until", release.to_str().unwrap())]);
-    for _ in 0..6 {
+    for _ in 0..3 {
         let (kind, text) = kind_and_text(registry.restart(&hanging, &target));
         assert_eq!(kind, ErrorKind::Timeout);
         assert_eq!(
             text,
-            "plugin \"pm-test-plugin-misbehave\": restart of \"web\" gave no answer within 50 ms; its worker was replaced"
+            "plugin \"pm-test-plugin-misbehave\": restart of \"web\" gave no answer within 500 ms; its worker was replaced"
         );
         // Another worker each time, and no crash.
         assert_eq!(restart(&registry, "counts", &[]), Ok(Outcome::ran("part 1, call 1")));
     }
     let report = report(&registry, "pm-test-plugin-misbehave");
-    assert_eq!((report.crashes, report.failed, report.calls), (0, 6, 12));
+    assert_eq!((report.crashes, report.failed, report.calls), (0, 3, 6));
 }
 
 #[test]

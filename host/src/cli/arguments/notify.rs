@@ -3,6 +3,8 @@
 use super::Format;
 use clap::{Args, Subcommand};
 
+pub(crate) const AFTER: &str = "\
+Exit codes: 0 fine, 1 not everybody could be told, 2 wrong usage or configuration.";
 const AFTER_TEST: &str = "\
 Goes out at once, with one try, beside queues and limits, and in the language of each receiver. The daemon need not run.
 

@@ -88,13 +88,13 @@ fn receiver(
         return None;
     }
     receiver.part = PartRef { settings: settings(&mut reader, world, sections, offer), name: notifier };
-    if let Some(offer) = offer {
-        required(&mut reader, offer, sections);
-    }
-    if let (Some(offer), Some(general)) = (offer, plugins.get(&receiver.part.name)) {
-        for (key, setting) in general.iter().filter(|(key, _)| offer.keys.iter().any(|own| own.name == **key))
-        {
-            receiver.part.settings.entry(key.clone()).or_insert_with(|| setting.value.clone());
+    let Some(offer) = offer else { return Some(receiver) };
+    required(&mut reader, offer, sections);
+    for key in &offer.keys {
+        let general = plugins.get(&offer.name).and_then(|section| section.get(&key.name));
+        let settings = &mut receiver.part.settings;
+        if let Some(general) = general.filter(|_| !settings.contains_key(&key.name)) {
+            settings.insert(key.name.clone(), general.value.clone());
         }
     }
     Some(receiver)

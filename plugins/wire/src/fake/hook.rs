@@ -24,9 +24,14 @@ pub struct Hook {
 impl Hook {
     /// Answers the n-th request (from 0) with the status that `status` says.
     pub fn start(status: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Self {
+        Self::on(0, status)
+    }
+
+    /// The same on a port that is known before.
+    pub fn on(port: u16, status: impl Fn(usize) -> u16 + Send + Sync + 'static) -> Self {
         let kept = Kept::default();
         let seen = Arc::clone(&kept);
-        let server = Server::raw(move |stream| {
+        let server = Server::raw_on(port, move |stream| {
             let mut reader = BufReader::new(stream);
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") {
