@@ -16,6 +16,8 @@ enum Fate {
     Stays,
     /// It is looked at as if it had just been put there.
     Anew,
+    /// It is in use, and what stands in its place is judged once more.
+    TriedAgain,
     /// It is in use where it cannot be replaced.
     Waits,
 }
@@ -30,8 +32,12 @@ impl Registry {
         }
         let (waiting, retired) = self.shelf.change(|mut contents| {
             let (mut waiting, mut retired) = (Vec::new(), Vec::<Arc<dyn Backend>>::new());
-            contents.slots.retain(|slot| match fate(slot, &before, &rules) {
+            contents.slots.retain_mut(|slot| match fate(slot, &before, &rules) {
                 Fate::Stays => true,
+                Fate::TriedAgain => {
+                    slot.tried = None;
+                    true
+                }
                 Fate::Waits => {
                     waiting.extend(slot.manifest.as_ref().map(|manifest| manifest.name.clone()));
                     true
@@ -61,8 +67,7 @@ fn fate(slot: &Slot, before: &Rules, after: &Rules) -> Fate {
     match slot.state() {
         _ if same && before.only_pinned == after.only_pinned => Fate::Stays,
         State::Loaded | State::Outlived(_) if in_process => Fate::Waits,
-        // The file that stands there now is judged by the new rule, and takes over when it is good.
-        State::Outlived(_) => Fate::Stays,
+        State::Outlived(_) => Fate::TriedAgain,
         State::Ready | State::Loaded | State::Refused(_) => Fate::Anew,
     }
 }
