@@ -56,7 +56,7 @@ mutants:
 
 # The code is instrumented with flags that a stable compiler takes only when it is told to.
 FUZZ = $(if $(shell rustc +nightly -V 2>/dev/null),cargo +nightly fuzz,env RUSTC_BOOTSTRAP=1 cargo fuzz)
-TARGETS ?= configuration manifest names
+TARGETS ?= configuration manifest names frames
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked || { echo 'make fuzz needs cargo-fuzz: cargo install cargo-fuzz'; exit 1; }
 	@command -v c++ >/dev/null || { echo 'make fuzz needs a C++ compiler, for libFuzzer'; exit 1; }

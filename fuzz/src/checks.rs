@@ -3,10 +3,12 @@
 
 use pm_host::config::environment::Given;
 use pm_host::config::{Catalogue, Environment, Files, Loaded, effective, load, look_up};
+use pm_host::plugins::wire::{Message, decode, encode};
 use pm_plugin_api::command::{PercentS, shell_word, substitute};
 use pm_plugin_api::manifest::{Manifest, Offer};
 use pm_plugin_api::settings::Key;
 use pm_plugin_api::value::validate;
+use pm_plugin_api::{Error, Evidence, Health, Outcome};
 use pm_policy::name::{Name, is_printable, printable};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -142,4 +144,19 @@ fn unquoted(word: &str) -> Option<String> {
     let inside = word.strip_prefix('\'')?.strip_suffix('\'')?;
     let parts: Vec<&str> = inside.split(r"'\''").collect();
     parts.iter().all(|part| !part.contains('\'')).then(|| parts.join("'"))
+}
+
+/// Any packet as a message between pm and a worker: it is one or it is not, and what it says is read or refused.
+pub(crate) fn frames(bytes: &[u8]) {
+    let Ok((number, message)) = decode(bytes) else { return };
+    if let Some(again) = encode(number, &message) {
+        assert_eq!(decode(&again), Ok((number, message.clone())), "what is understood can be said again");
+    }
+    if let Message::Answer(body) | Message::Failed(body) = message {
+        let _ = serde_json::from_slice::<Outcome>(body);
+        let _ = serde_json::from_slice::<Health>(body);
+        let _ = serde_json::from_slice::<Evidence>(body);
+        let _ = serde_json::from_slice::<Option<String>>(body);
+        let _ = serde_json::from_slice::<Error>(body);
+    }
 }

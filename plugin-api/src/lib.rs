@@ -53,6 +53,7 @@ mod part;
 pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tutorial;
 mod types;
 pub mod value;
 

@@ -34,9 +34,8 @@ use crate::error::Result;
 use crate::export::{CheckPart, NotifierPart, Part, StrategyPart, guarded};
 use crate::notice::Notice;
 use crate::part::{HealthCheck, Notifier, Strategy};
-use crate::settings::{Settings, Texts, keys};
+use crate::settings::{Settings, Texts, judge, keys};
 use crate::types::{Evidence, Health, Outcome, Request, Target};
-use crate::value::validate;
 
 /// A part as pm sees it.
 pub struct Tested(Box<dyn Part>);
@@ -96,7 +95,7 @@ pub fn flaws<S: Settings>() -> Vec<String> {
         if key.text.is_empty() {
             flaws.push(format!("{} has no text", key.name));
         }
-        if let Some(Err(why)) = key.default.as_ref().map(|default| validate(&key.kind, default)) {
+        if let Some(Err(why)) = key.default.as_ref().map(|default| judge(&key, default)) {
             flaws.push(format!("the default of {} cannot be read: {why}", key.name));
         }
     }

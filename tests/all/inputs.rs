@@ -26,4 +26,5 @@ fn inputs_that_once_mattered_are_survived() {
     survived("fixtures/config/invalid", checks::configuration);
     survived("../fuzz/inputs/manifest", checks::manifest);
     survived("../fuzz/inputs/names", checks::names);
+    survived("../fuzz/inputs/frames", checks::frames);
 }

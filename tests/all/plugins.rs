@@ -3,8 +3,10 @@
 //! The libraries are the ones that lie beside the test program; every test works on copies in a folder of its own,
 //! because a library that was loaded once stays in the process under its file.
 
+mod by_hand;
 mod c_door;
 mod calls;
+mod compatibility;
 mod example;
 mod in_process;
 mod reference;
@@ -26,6 +28,9 @@ use tempfile::TempDir;
 const AUTO: &str = "libpm_plugin_auto.so";
 /// Offers the strategies "panics", "hangs", "counts", "logs" and the check "looks".
 const MISBEHAVE: &str = "libpm_test_plugin_misbehave.so";
+
+/// Offers a strategy and a check, "wreck-00".
+const WRECK: &str = "libpm_test_plugin_wreck_00.so";
 
 /// A plugin directory for one test.
 struct Plugins {
@@ -132,5 +137,11 @@ fn until(what: &str, mut is: impl FnMut() -> bool) {
     while !is() {
         assert!(began.elapsed() < std::time::Duration::from_secs(30), "waited for: {what}");
         std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+fn lines_fit(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "longer than 80 columns: {line}");
     }
 }

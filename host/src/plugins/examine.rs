@@ -23,6 +23,14 @@ pub(super) struct Examined {
     pub(super) manifest: Manifest,
 }
 
+impl Examined {
+    /// Whether it only looks at things, and can be loaded by whoever does that: checks need not run as root.
+    pub(super) fn needs_no_rights(&self) -> bool {
+        let readable = fstat(&self.file).is_ok_and(|stat| stat.st_mode & 0o004 != 0);
+        readable && self.manifest.offers.iter().all(|offer| offer.kind == super::CHECK)
+    }
+}
+
 /// A library that may not.
 #[derive(Debug)]
 pub(super) struct Rejected {

@@ -13,7 +13,7 @@ use super::pin;
 use super::pool::Pool;
 use super::refusal::{DirectoryRefusal, Refusal};
 use super::replace::Newcomer;
-use super::rules::{Isolation, Rules};
+use super::rules::{Isolation, NOBODY, Rules};
 use super::shelf::Shelf;
 use super::slots::{Contents, Entry, Is, OnDisk, Slot};
 use super::trust::Us;
@@ -273,7 +273,10 @@ impl Registry {
 impl Registry {
     /// What runs a library, by its rule.
     pub(super) fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
-        let rule = self.shelf.rules().of(&new.manifest.name).clone();
+        let mut rule = self.shelf.rules().of(&new.manifest.name).clone();
+        if rule.user.is_none() && self.us.uid == 0 && new.needs_no_rights() {
+            (rule.user, rule.no_new_privs) = (Some(NOBODY.to_owned()), true);
+        }
         match rule.isolation {
             Isolation::Worker => Arc::new(Worker::new(file, new, rule, self.shared.clone())),
             Isolation::InProcess => Arc::new(InProcess::new(file, new, &self.pool)),

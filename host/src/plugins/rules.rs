@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Who runs what needs no rights: the user without any, by number, because not every host has the name.
+pub(super) const NOBODY: &str = "65534";
+
 /// Where a library runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Isolation {

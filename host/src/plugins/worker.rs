@@ -21,7 +21,7 @@ use super::in_process::in_words;
 use super::log;
 use super::pin;
 use super::refusal::{Maker, Reason, Refusal};
-use super::rules::Rule;
+use super::rules::{NOBODY, Rule};
 use super::tally::{Answered, Tally};
 use super::wire::{Asked, LARGEST};
 use crate::clock::{Stopwatch, SystemClock};
@@ -168,7 +168,7 @@ impl Worker {
         if let Some(confinement) = role.confinement.get() {
             return Ok(confinement);
         }
-        let user = role.user.as_deref().map(User::named).transpose().map_err(|error| error.to_string())?;
+        let user = role.user.as_deref().map(account).transpose().map_err(|error| error.to_string())?;
         let no_new_privs = self.rule.no_new_privs;
         Ok(role.confinement.get_or_init(|| Confinement { user, no_new_privs }))
     }
@@ -244,6 +244,17 @@ impl Worker {
                 self.own.maker.name, call.op, call.subject
             ),
         ))
+    }
+}
+
+/// The rights of an account. Of a number that no account has, just that number.
+fn account(text: &str) -> std::io::Result<User> {
+    let bare = |uid| User { uid, gid: uid, groups: vec![uid], account: None };
+    match text.parse() {
+        // A lookup starts programs, and there is nothing to find out about nobody.
+        Ok(uid) if text == NOBODY => Ok(bare(uid)),
+        Ok(uid) => User::named(text).or_else(|_| Ok(bare(uid))),
+        Err(_) => User::named(text),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
 /// Every command that does something.
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 35] = [
     "run",
     "demo",
     "check",
@@ -24,6 +24,11 @@ const VERBS: [&str; 30] = [
     "history",
     "plugins list",
     "plugins info",
+    "plugins reload",
+    "plugins stop",
+    "plugins new",
+    "plugins verify",
+    "plugins call",
     "alarm add",
     "alarm raise",
     "alarm clear",

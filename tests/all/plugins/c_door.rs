@@ -1,7 +1,7 @@
 //! The door of C: the plugin that the interface comes with, built with the system's compiler, and tables that are wrong.
 
 use super::{Plugins, part, refusal, restart};
-use pm_host::plugins::{Operation, Registry, Rule};
+use pm_host::plugins::{Isolation, Operation, Registry};
 use pm_host::ports::{Heard, Strategies as _};
 use pm_plugin_api::{Error, ErrorKind, Health, Outcome, Target};
 use pm_tests::c;
@@ -51,9 +51,15 @@ fn asked(
 
 #[test]
 fn a_plugin_in_c_restarts_and_checks_by_name() {
+    for isolation in [Isolation::InProcess, Isolation::Worker] {
+        restarts_and_checks(isolation);
+    }
+}
+
+fn restarts_and_checks(isolation: Isolation) {
     let plugins = with_initd();
     script(&plugins, "web", "test \"$1\" = restart");
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let settings = dir(&plugins);
     let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
     assert_eq!(restart(&registry, "initd", &settings), Ok(Outcome::restarted("init script")));
@@ -69,10 +75,16 @@ fn a_plugin_in_c_restarts_and_checks_by_name() {
 
 #[test]
 fn a_plugin_in_c_answers_errors_of_the_kinds_that_pm_knows() {
+    for isolation in [Isolation::InProcess, Isolation::Worker] {
+        answers_errors(isolation);
+    }
+}
+
+fn answers_errors(isolation: Isolation) {
     let plugins = with_initd();
     script(&plugins, "broken", "exit 3");
     script(&plugins, "slow", "sleep 600");
-    let registry = plugins.scan();
+    let registry = plugins.scan_as(isolation);
     let settings = dir(&plugins);
     let settings = settings.each_ref().map(|(key, value)| (*key, value.as_str()));
     let initd = part("initd", &settings);
@@ -147,11 +159,11 @@ fn the_program_uses_a_plugin_in_c_as_any_other() {
 }
 
 /// A library with this body of `call` and this table.
-fn with_table(call: &str, table: &str) -> (Plugins, Registry) {
+fn with_table(call: &str, table: &str) -> Plugins {
     let plugins = Plugins::empty();
     let source = plugins.file("x.c");
     let text = format!(
-        "#include \"pm_plugin.h\"\n#include <string.h>\nPM_PLUGIN_MANIFEST(\"x\", \"1\", \"strategy:x \");\n\
+        "#include \"pm_plugin.h\"\n#include <stdlib.h>\n#include <string.h>\nPM_PLUGIN_MANIFEST(\"x\", \"1\", \"strategy:x \");\n\
          #define UNUSED __attribute__((unused))\n\
          UNUSED static void attach(const struct pm_host_v1 *host) {{ host->log(PM_INFO, \"x\", \"here\"); }}\n\
          UNUSED static int create(struct pm_text kind UNUSED, struct pm_text name UNUSED, struct pm_text settings UNUSED,\n\
@@ -164,8 +176,7 @@ fn with_table(call: &str, table: &str) -> (Plugins, Registry) {
     );
     std::fs::write(&source, text).unwrap();
     c::library(&source, &plugins.file("x.so"));
-    let registry = Registry::of_file(&plugins.file("x.so"), super::rules(Rule::default()));
-    (plugins, registry)
+    plugins
 }
 
 const WHOLE: &str = "const struct pm_plugin_v1 pm_plugin_c_v1 = {sizeof pm_plugin_c_v1, attach, create, call, drop, done_with};";
@@ -173,7 +184,8 @@ const WHOLE: &str = "const struct pm_plugin_v1 pm_plugin_c_v1 = {sizeof pm_plugi
 #[test]
 fn a_table_that_cannot_be_used_is_refused_with_the_reason() {
     let said = |table: &str| {
-        let (plugins, registry) = with_table("return 0;", table);
+        let plugins = with_table("return 0;", table);
+        let registry = plugins.scan();
         let error = restart(&registry, "x", &[]).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
         refusal(&plugins, &registry)
@@ -195,7 +207,8 @@ fn a_table_that_cannot_be_used_is_refused_with_the_reason() {
 #[test]
 fn answers_of_c_that_are_no_json_are_errors_and_a_plain_text_is_one_for_people() {
     let said = |body: &str| {
-        let (_plugins, registry) = with_table(body, WHOLE);
+        let plugins = with_table(body, WHOLE);
+        let registry = plugins.scan();
         let error = restart(&registry, "x", &[]).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Failed, "{error}");
         error.message
@@ -210,4 +223,19 @@ fn answers_of_c_that_are_no_json_are_errors_and_a_plain_text_is_one_for_people()
     );
     let wild = said(&format!("{text} to->length = (size_t)1 << 60; return 0;"));
     assert_eq!(wild, "it answered 1152921504606846976 bytes; at most 16777216 are taken");
+}
+
+#[test]
+fn a_crash_in_c_ends_its_worker_and_is_an_error_that_names_the_signal() {
+    for (crash, signal) in [("*(volatile char *)0 = 1;", "SIGSEGV"), ("abort();", "SIGABRT")] {
+        let body = format!("if (strcmp(op.at, \"restart\") == 0) {{ {crash} }} return 9;");
+        let plugins = with_table(&body, WHOLE);
+        let registry = plugins.scan_as(Isolation::Worker);
+        let error = restart(&registry, "x", &[]).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Interrupted, "{error}");
+        assert!(error.message.contains(signal), "{error}");
+        // The next worker answers.
+        let error = registry.identity(&part("x", &[]), &Target::named("web")).unwrap_err();
+        assert_eq!(error.message, "failed and said nothing of it");
+    }
 }

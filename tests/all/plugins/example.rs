@@ -38,7 +38,7 @@ fn target() -> PathBuf {
 
 fn try_cargo(folder: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO"))
-        .args([words, &["--offline", "--quiet"]].concat())
+        .args([&["--offline", "--quiet"], words].concat())
         .current_dir(folder)
         .env("CARGO_TARGET_DIR", target())
         // Settings of the build that runs this test must not leak into a reader's build.

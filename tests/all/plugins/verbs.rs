@@ -1,6 +1,6 @@
 //! `pm plugins list` and `pm plugins info` as the operator sees them, called as a function with writers.
 
-use super::{AUTO, MISBEHAVE, Plugins};
+use super::{AUTO, MISBEHAVE, Plugins, lines_fit};
 use serde_json::Value;
 use std::ffi::OsString;
 
@@ -21,12 +21,6 @@ fn pm(plugins: &Plugins, words: &str) -> Said {
 
 fn json(said: &Said) -> Value {
     serde_json::from_str(&said.out).unwrap()
-}
-
-fn lines_fit(text: &str) {
-    for line in text.lines() {
-        assert!(line.chars().count() <= 80, "longer than 80 columns: {line}");
-    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub(super) struct Asked {
     /// What the part said meanwhile, as lines.
     pub(super) heard: String,
     pub(super) took: Duration,
+    /// Whether the process that the library runs in has died of it.
+    pub(super) died: bool,
 }
 
 impl Hand {
@@ -64,8 +66,20 @@ impl Hand {
     pub(super) fn ask(&self, kind: &str, part: &PartRef, operation: Operation<'_>) -> Asked {
         let heard = Heard::default();
         let operation = Operation { heard: Some(&heard), ..operation };
+        let before = self.deaths();
         let (answer, took) = self.timed(|| self.registry.call(kind, part, operation));
-        Asked { answer, heard: heard.text(), took }
+        Asked { answer, heard: heard.text(), took, died: self.deaths() > before }
+    }
+
+    /// How often the process that the library runs in has died. A call that changes nothing is repeated then, so that its
+    /// answer alone does not tell.
+    pub(super) fn deaths(&self) -> u64 {
+        self.registry
+            .entries()
+            .into_iter()
+            .filter_map(|entry| entry.report)
+            .map(|report| report.crashes)
+            .sum()
     }
 }
 

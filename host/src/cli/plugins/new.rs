@@ -63,7 +63,7 @@ pub(super) fn new(options: &NewOptions, out: &mut dyn Write) -> Result<(), Failu
     let name = name(&options.name).map_err(Failure::Usage)?;
     let api = api(options.api.as_deref())?;
     let words = Words::of(name, template, &api);
-    let folder = options.dir.join(name);
+    let folder = if options.dir == Path::new(".") { PathBuf::from(name) } else { options.dir.join(name) };
     write_crate(&folder, template, &words).map_err(|error| {
         let place = folder.display();
         Failure::Failed(match error.kind() {

@@ -32,6 +32,10 @@ pub(super) fn verify(global: &Global, options: &VerifyOptions, out: &mut dyn Wri
         for offer in &manifest.offers {
             report.section(&format!("{} \"{}\"", offer.kind, offer.name));
             Examiner { hand: &hand, offer, options }.examine(&mut report);
+            if hand.deaths() > 0 {
+                report.warn("the rest", "is not looked at; put that right first");
+                break;
+            }
         }
     }
     match options.format {

@@ -16,7 +16,7 @@ use pm_plugin_api::Error;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use rustix::process::{Signal, kill_process};
+use rustix::process::{DumpableBehavior, Signal, kill_process, set_dumpable_behavior};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities, set_no_new_privs,
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -104,6 +104,9 @@ fn confine(words: &[String]) -> Result<(), String> {
             set_thread_groups(&groups).map_err(|error| failed("take the groups of its user", error))?;
             set_thread_res_gid(gid, gid, gid).map_err(|error| failed("take the group of its user", error))?;
             set_thread_res_uid(uid, uid, uid).map_err(|error| failed("become its user", error))?;
+            // Who changes his user may not look at himself in /proc, where the library's descriptor is.
+            set_dumpable_behavior(DumpableBehavior::Dumpable)
+                .map_err(|error| failed("see its own descriptors", error))?;
         } else if word == "no_new_privs" {
             let failed = |what: &str, error: Errno| format!("could not {what}: {error}");
             set_no_new_privs(true).map_err(|error| failed("give up gaining privileges", error))?;

@@ -11,8 +11,7 @@ use crate::cli::plugins::hand::{Asked, Hand, about};
 use crate::plugins::Operation;
 use crate::spec::PartRef;
 use pm_plugin_api::manifest::Offer;
-use pm_plugin_api::settings::{Key, Texts};
-use pm_plugin_api::value::validate;
+use pm_plugin_api::settings::{Key, Texts, judge};
 use pm_plugin_api::{Error, ErrorKind, Evidence, Health, Outcome};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -33,7 +32,9 @@ pub(super) struct Examiner<'a> {
     pub(super) options: &'a VerifyOptions,
 }
 
-impl Examiner<'_> {
+type Step<'a> = fn(&Examiner<'a>, &Texts, &mut Report);
+
+impl<'a> Examiner<'a> {
     /// Looks at everything.
     pub(super) fn examine(&self, report: &mut Report) {
         if let Some(flaw) = self.offer.keys.iter().find_map(flaw) {
@@ -43,20 +44,31 @@ impl Examiner<'_> {
         }
         self.wrong_settings(report);
         let Some(settings) = self.made(report) else { return };
-        self.unknown_operation(&settings, report);
-        self.garbage(&settings, report);
+        for step in self.steps() {
+            // What would be said of a library that has just ended its process would be about that.
+            if self.hand.deaths() == 0 {
+                step(self, &settings, report);
+            }
+        }
+    }
+
+    /// What is looked at once there is a part.
+    fn steps(&self) -> Vec<Step<'a>> {
+        let mut steps: Vec<Step<'a>> = vec![Self::unknown_operation, Self::garbage];
         match self.offer.kind.as_str() {
             "strategy" => {
-                self.look::<Option<String>>("identity", &settings, report);
-                self.look::<Evidence>("evidence", &settings, report);
-                if self.options.restart {
-                    self.look::<Outcome>("restart", &settings, report);
-                }
+                steps
+                    .push(|part, settings, report| part.look::<Option<String>>("identity", settings, report));
+                steps.push(|part, settings, report| part.look::<Evidence>("evidence", settings, report));
             }
-            "check" => self.look::<Health>("check", &settings, report),
+            "check" => steps.push(|part, settings, report| part.look::<Health>("check", settings, report)),
             _ => {}
         }
-        self.deadline(&settings, report);
+        if self.offer.kind == "strategy" && self.options.restart {
+            steps.push(|part, settings, report| part.look::<Outcome>("restart", settings, report));
+        }
+        steps.push(Self::deadline);
+        steps
     }
 
     fn ask(&self, settings: &Texts, op: &str, body: &[u8], timeout: Duration) -> Asked {
@@ -67,15 +79,18 @@ impl Examiner<'_> {
     /// What the operator mistypes has to be said to him.
     fn wrong_settings(&self, report: &mut Report) {
         let mut wrong = vec![("pm_verify_no_such_key".to_owned(), "1".to_owned())];
-        let typed = self.offer.keys.iter().filter(|key| validate(&key.kind, "\u{1}").is_err());
+        let typed = self.offer.keys.iter().filter(|key| judge(key, "\u{1}").is_err());
         wrong.extend(typed.map(|key| (key.name.clone(), "\u{1}".to_owned())));
         let count = wrong.len();
         for (key, value) in wrong {
             let mut settings = self.given();
             settings.insert(key.clone(), value);
-            match self.ask(&settings, UNKNOWN, b"{}", PATIENCE).answer {
+            let asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
+            if let Some(why) = silent(&asked) {
+                return report.fail("bad keys", &why);
+            }
+            match asked.answer {
                 Err(error) if error.kind == ErrorKind::Config => {}
-                Err(error) if silent(&error) => return report.fail("bad keys", &said(&error)),
                 _ => {
                     let advice =
                         "answer create with an error of the kind config; settings! does it by itself";
@@ -90,10 +105,12 @@ impl Examiner<'_> {
     fn made(&self, report: &mut Report) -> Option<Texts> {
         let given = self.given();
         let mut settings = given.clone();
+        let required = self.offer.keys.iter().filter(|key| key.required && !given.contains_key(&key.name));
+        settings.extend(required.map(|key| (key.name.clone(), invented(key))));
         let mut asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
-        // Which keys are required is known to the part alone; it asks for one after the other.
+        // Libraries of an earlier level do not say which keys are required, and some want one of several.
         while let Some(key) = self.wanted(&asked, &settings) {
-            settings.insert(key.name.clone(), invented(key).to_owned());
+            settings.insert(key.name.clone(), invented(key));
             asked = self.ask(&settings, UNKNOWN, b"{}", PATIENCE);
         }
         let invented: Vec<_> =
@@ -102,14 +119,14 @@ impl Examiner<'_> {
             [] => String::new(),
             keys => format!(" with made-up values for {}", keys.join(", ")),
         };
+        if let Some(why) = broken(&asked) {
+            report.fail("new", &why);
+            return None;
+        }
         match &asked.answer {
             Err(error) if error.kind == ErrorKind::Config => {
                 let advice = "give it what it needs, as in: pm plugins verify FILE key=value";
                 report.warn("new", &format!("cannot be made{with}: {}; {advice}", error.message));
-                return None;
-            }
-            Err(error) if broken(error) => {
-                report.fail("new", &said(error));
                 return None;
             }
             _ if asked.took > QUICK => {
@@ -134,7 +151,11 @@ impl Examiner<'_> {
     }
 
     fn unknown_operation(&self, settings: &Texts, report: &mut Report) {
-        match self.ask(settings, UNKNOWN, b"{}", PATIENCE).answer {
+        let asked = self.ask(settings, UNKNOWN, b"{}", PATIENCE);
+        if let Some(why) = broken(&asked) {
+            return report.fail("unknown op", &why);
+        }
+        match asked.answer {
             Err(error) if error.kind == ErrorKind::Unsupported => {
                 report.ok("unknown op", "is answered \"unsupported\", so that a later pm can ask for more");
             }
@@ -147,14 +168,13 @@ impl Examiner<'_> {
     fn garbage(&self, settings: &Texts, report: &mut Report) {
         let Some(op) = self.harmless() else { return };
         for body in [&b""[..], b"{\"target\":", b"\xff\xfe\x01", b"nonsense"] {
-            match self.ask(settings, op, body, PATIENCE).answer {
-                Err(error) if silent(&error) => return report.fail("garbage", &said(&error)),
-                Err(_) => {}
-                Ok(_) => {
-                    let body = String::from_utf8_lossy(body);
-                    return report
-                        .fail("garbage", &format!("{op} answers a request that is no JSON: {body:?}"));
-                }
+            let asked = self.ask(settings, op, body, PATIENCE);
+            if let Some(why) = silent(&asked) {
+                return report.fail("garbage", &why);
+            }
+            if asked.answer.is_ok() {
+                let body = String::from_utf8_lossy(body);
+                return report.fail("garbage", &format!("{op} answers a request that is no JSON: {body:?}"));
             }
         }
         report.ok("garbage", "a request that is no JSON is answered with an error");
@@ -165,12 +185,14 @@ impl Examiner<'_> {
         let body = about(&self.offer.kind, NOBODY, LIMIT).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), LIMIT + SLACK);
         let took = in_words(asked.took);
+        if let Some(why) = broken(&asked) {
+            return report.fail(op, &why);
+        }
         match &asked.answer {
             Err(error) if error.kind == ErrorKind::Timeout && asked.took >= LIMIT + SLACK => {
                 let limit = in_words(LIMIT);
                 report.fail(op, &format!("does not give up: it had {limit}, and was cut off after {took}"));
             }
-            Err(error) if broken(error) => report.fail(op, &said(error)),
             Err(error) if error.kind == ErrorKind::Unsupported => report.ok(op, "is not offered"),
             Err(error) => report.ok(op, &format!("of nobody is an error in {took}: {}", said(error))),
             Ok(answer) => match serde_json::from_slice::<T>(answer) {
@@ -188,8 +210,8 @@ impl Examiner<'_> {
         let op = self.harmless().unwrap_or(UNKNOWN);
         let body = about(&self.offer.kind, NOBODY, Duration::from_millis(1)).to_string();
         let asked = self.ask(settings, op, body.as_bytes(), Duration::from_millis(1));
-        match &asked.answer {
-            Err(error) if broken(error) => report.fail("deadline", &said(error)),
+        match broken(&asked) {
+            Some(why) => report.fail("deadline", &why),
             _ if asked.took > SLACK => {
                 report.fail("deadline", &format!("a call with 1 ms was over after {}", in_words(asked.took)));
             }
@@ -213,14 +235,19 @@ impl Examiner<'_> {
     }
 }
 
-/// No answer that a part may give.
-fn broken(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::Panicked | ErrorKind::Interrupted)
+/// What no part may do, in words: panic, or end the process that it runs in.
+fn broken(asked: &Asked) -> Option<String> {
+    match &asked.answer {
+        Err(error) if matches!(error.kind, ErrorKind::Panicked | ErrorKind::Interrupted) => Some(said(error)),
+        _ if asked.died => Some("ends the process that it runs in: a crash, an abort or an exit".to_owned()),
+        _ => None,
+    }
 }
 
-/// Nor this one, where nothing has to be waited for.
-fn silent(error: &Error) -> bool {
-    broken(error) || error.kind == ErrorKind::Timeout
+/// Nor to be silent, where nothing has to be waited for.
+fn silent(asked: &Asked) -> Option<String> {
+    let late = |error: &Error| (error.kind == ErrorKind::Timeout).then(|| said(error));
+    broken(asked).or_else(|| asked.answer.as_ref().err().and_then(late))
 }
 
 fn said(error: &Error) -> String {
@@ -247,18 +274,22 @@ fn flaw(key: &Key) -> Option<String> {
             "{name} has no text; write a doc comment, operators read it in pm plugins info"
         ));
     }
-    let why = key.default.as_ref().and_then(|default| validate(&key.kind, default).err())?;
+    let why = key.default.as_ref().and_then(|default| judge(key, default).err())?;
     Some(format!("the default of {name} cannot be read: {why}"))
 }
 
-/// A value of that type with which nothing real can be reached.
-fn invented(key: &Key) -> &'static str {
-    match key.kind.as_str() {
+/// A value that is allowed, with which nothing real can be reached.
+fn invented(key: &Key) -> String {
+    let plain = match key.kind.as_str() {
         "boolean" => "no",
-        "number16" | "number" | "number64" => "1",
+        "number16" | "number" | "number64" | "size" => "1",
         "duration" => "1s",
         "path" => "/nonexistent/pm-verify",
         _ if key.name.ends_with("url") => "http://127.0.0.1:1/",
         _ => "pm-verify",
-    }
+    };
+    let allowed = key.allowed.as_deref().unwrap_or_default();
+    let choices = [plain].into_iter().chain(allowed.split('|')).chain(allowed.split(".."));
+    let good = choices.into_iter().find(|choice| judge(key, choice).is_ok());
+    good.unwrap_or(plain).to_owned()
 }
