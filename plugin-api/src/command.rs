@@ -1,12 +1,14 @@
 //! Runs one command to its end: own process group, `/dev/null` as input, a time limit, bounded output.
 //!
 //! [`run`] always comes back: it waits for the *child*, never for the end of its output, so a grandchild that
-//! keeps the pipe open delays nothing; what hangs gets SIGTERM and then SIGKILL, the whole group of it. What a
-//! successful command leaves behind in the background is left alone, and can go on writing.
+//! keeps the pipe open delays nothing; what hangs gets SIGTERM and then SIGKILL, the whole group of it and whoever
+//! else still descends from it. What a successful command leaves behind in the background is left alone, and can go
+//! on writing.
 //!
 //! It stays on the `posix_spawn` path of std (no `pre_exec`), which is safe and cheap in a large threaded process.
 
 mod environment;
+mod family;
 mod kept;
 mod lingering;
 mod running;
@@ -14,6 +16,8 @@ mod shell;
 mod words;
 
 pub use environment::{environment, prepare};
+#[doc(hidden)]
+pub use family::Family;
 pub use kept::{last_line, lines, printable};
 pub use shell::{find_program, shell, simple};
 pub use words::{PercentS, shell_word, substitute};
@@ -25,6 +29,7 @@ use std::fmt;
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// The bounds of one command.
@@ -138,7 +143,9 @@ impl Finished {
 /// Input, output, error output and process group of `command` are set here. The group is killed only when the
 /// time is over: a command that succeeded, or failed, by itself may have left programs running on purpose. What
 /// they still write is read and thrown away, from the second second on by a `cat` of their own, because they may
-/// outlive us. A program that leaves the group (`setsid`) is out of reach of the time limit.
+/// outlive us. The time limit also reaches a program that has left the group (`setsid`), as long as its parent lives.
+///
+/// Where pm is protected from the kernel's choice of what to kill without memory, the command is not.
 ///
 /// # Errors
 /// When the command cannot be started; the text names the program and the reason, and the kind is that of the reason
@@ -151,9 +158,25 @@ pub fn run(command: &mut Command, limits: &Limits) -> io::Result<Finished> {
     // The command keeps its write ends until they are replaced; with them there would never be an end of file.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let child = spawned.map_err(|error| not_started(command, &error))?;
+    unprotect(child.id());
 
     let (end, output, dropped) = Running::new(child, reader, limits.output).finish(began, limits)?;
     Ok(Finished { end, output, dropped, took: began.elapsed() })
+}
+
+/// Takes from a process that was started the protection against the kernel's choice of what to kill when there is no
+/// memory left, which it has inherited; only pm is meant to have it.
+#[doc(hidden)]
+pub fn unprotect(pid: u32) {
+    static PROTECTED: OnceLock<bool> = OnceLock::new();
+    let protected = || {
+        let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        own.trim().parse::<i32>().is_ok_and(|score| score < 0)
+    };
+    if *PROTECTED.get_or_init(protected) {
+        // It has ended already, or the kernel has no such thing.
+        let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "0");
+    }
 }
 
 /// A pipe that is read without waiting, and both its write ends.

@@ -174,6 +174,19 @@ fn the_last_words_of_a_helper_are_caught() {
 }
 
 #[test]
+fn who_leaves_the_group_is_reached_by_the_time_limit_unless_he_has_left_for_good() {
+    let runs = |pid: &str| std::path::Path::new("/proc").join(pid).join("exe").read_link().is_ok();
+    let finished = bash("setsid sleep 1000 & echo $!; wait", &limits(300));
+    assert!(matches!(finished.end, End::TimedOut { .. }), "{finished:?}");
+    assert!(!runs(finished.output.trim()), "{finished:?}");
+    // Whose parent has ended means to stay: that is how a program goes into the background.
+    let finished = bash("(setsid sleep 1000 > /dev/null 2>&1 & echo $!); sleep 1000", &limits(300));
+    let pid = finished.output.trim();
+    assert!(runs(pid), "{finished:?}");
+    Command::new("/bin/kill").arg(pid).status().unwrap();
+}
+
+#[test]
 fn who_ignores_sigterm_gets_sigkill_with_the_whole_group() {
     let began = Instant::now();
     let finished = bash("trap '' TERM; sleep 60 & echo $! $$; while :; do sleep 60; done", &limits(200));

@@ -15,6 +15,7 @@ mod fleet;
 mod floor;
 mod idle;
 mod journal;
+mod plugins;
 mod poll;
 mod push;
 mod reaction;
@@ -40,6 +41,7 @@ fn main() {
         Some("hear-log") => push::hear_log(&arguments[2], &arguments[3]),
         Some("hear-file") => push::hear_file(&arguments[2], &arguments[3]),
         Some("hear-notice") => push::hear_notice(&arguments[2], &arguments[3]),
+        Some("echo") => plugins::echo(),
         Some("units") => service::rounds(arguments[2].as_ref()),
         only => {
             let wanted = |name: &str| only.is_none_or(|only| only == name);
@@ -50,7 +52,10 @@ fn main() {
             if wanted("journal") {
                 figures.extend(journal::measure());
             }
-            if matches!(only, Some("decide" | "journal")) {
+            if wanted("plugins") {
+                figures.extend(plugins::measure());
+            }
+            if matches!(only, Some("decide" | "journal" | "plugins")) {
                 return show(&figures);
             }
             let world = world::World::new();

@@ -4,7 +4,7 @@
 
 use crate::{Figure, compared, median};
 use futures_core::Stream as _;
-use pm_host::plugins::{Registry, Rules};
+use pm_host::plugins::Registry;
 use pm_host::ports::Strategies as _;
 use pm_host::spec::PartRef;
 use pm_plugin_api::Target;
@@ -60,7 +60,7 @@ pub(crate) fn measure() -> Vec<Figure> {
 pub(crate) fn rounds(plugins: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut bare = runtime.block_on(Bare::connect());
-    let registry = Registry::scan(plugins, Rules::default());
+    let registry = Registry::scan(plugins, crate::plugins::rules(plugins));
     let part =
         PartRef { name: "service".to_owned(), settings: [("unit".to_owned(), UNIT.to_owned())].into() };
     let target = Target::named("bench");

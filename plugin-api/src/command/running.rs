@@ -3,6 +3,7 @@
 //! The child is reaped last of all. As long as it is not, its number and that of its group belong to nobody else, so
 //! that a signal can never reach a stranger.
 
+use super::family::Family;
 use super::kept::Kept;
 use super::{End, Leftovers, Limits, lingering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -154,11 +155,15 @@ impl Running {
         }
     }
 
-    /// SIGTERM to the group, a grace, SIGKILL to what is left of it, and the child reaped.
+    /// SIGTERM to the group and its family, a grace, SIGKILL to what is left of them, and the child reaped.
     fn kill(&mut self, limits: &Limits) -> io::Result<End> {
+        // Whoever has left the group is reached as long as his parent lives; looked up before that is over.
+        let family = Family::of(self.pid);
         self.signal(Signal::TERM);
+        family.signal(Signal::TERM);
         self.wait_until(Instant::now() + limits.kill_after.min(LONGEST), Awaited::ExitAndSilence);
         self.signal(Signal::KILL);
+        family.signal(Signal::KILL);
         if self.wait_until(Instant::now() + DYING, Awaited::Exit) == Waited::Done {
             self.child.wait()?;
         } else {

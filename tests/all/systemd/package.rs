@@ -150,6 +150,23 @@ fn it_reports_itself_ready_and_reloads_without_dying() {
 }
 
 #[test]
+fn the_kernel_takes_others_first_and_what_pm_starts_is_one_of_them() {
+    let score = |file: &str| format!("sleep 0.1; cat /proc/self/oom_score_adj > /var/tmp/{file}");
+    let process = format!(
+        "[process.a]\nrestart_strategy = custom\nrestart_command = {}\npre_restart_command = {}\n",
+        score("restart"),
+        score("before")
+    );
+    let Some(pm) = Installed::new(&format!("{EMBEDDED}{process}")) else { return };
+    pm.start();
+    raise(&pm, &["a"]);
+    until("the alarm to be cleared", || pm.cleared("a"));
+    let read = |path: &str| std::fs::read_to_string(pm.machine.outside(path)).unwrap().trim().to_owned();
+    assert_eq!(pm.property("OOMScoreAdjust"), "-500");
+    assert_eq!((read("/var/tmp/before"), read("/var/tmp/restart")), ("0".to_owned(), "0".to_owned()));
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used_is_not_started_again_and_again() {
     let Some(pm) = Installed::new("[database]\nengine = oracle\n") else { return };
     let done = pm.machine.run(&["systemctl", "start", "pm.service"]);

@@ -13,6 +13,7 @@ use crate::plugins::parts::Parts;
 use crate::plugins::refusal::Maker;
 use crate::plugins::wire::{self, Asked, LARGEST, Loaded, Message, encode};
 use pm_plugin_api::Error;
+use pm_plugin_api::command::unprotect;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -47,6 +48,8 @@ pub fn serve(arguments: &[String]) -> String {
     let [name, version, confinement @ ..] = arguments else {
         return "the worker was not told which plugin it is for".to_owned();
     };
+    // What it starts must not outlive everything else when there is no memory left, as pm itself is meant to.
+    unprotect(std::process::id());
     let maker = Maker { name: name.clone(), version: version.clone() };
     let loaded = match confine(confinement) {
         Ok(()) => load::load(library, &maker).map_err(Loaded::refused),
