@@ -97,7 +97,7 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         ]
     });
     if receivers.len() > 0 {
-        let header = ["RECEIVER", "NOTIFIER", "LANGUAGE", "FROM", "EVENTS"];
+        let header = ["RECEIVER", "NOTIFIER", "LANGUAGE", "AT LEAST", "EVENTS"];
         writeln!(out, "{}", table(&header, receivers))?;
     }
     let windows = config.maintenance.iter().map(|window| {

@@ -10,6 +10,7 @@ mod finding;
 mod libraries;
 mod living;
 mod machine;
+mod notices;
 mod settings;
 mod starts;
 mod unit;
@@ -73,6 +74,7 @@ fn on_this_host(loaded: Option<&Loaded>, context: Option<&Context>) -> Vec<Findi
     }
     findings.extend(unit::examine(config, daemon));
     findings.extend(files::examine(loaded, config));
+    findings.extend(config.map_or_else(Vec::new, notices::examine));
     findings.extend(config.map_or_else(Vec::new, machine::space));
     findings.push(machine::pidfd());
     findings.push(machine::zone());

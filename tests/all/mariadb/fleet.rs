@@ -88,8 +88,10 @@ fn a_copy_of_a_machine_observes_and_a_paused_one_that_wakes_up_late_changes_noth
 #[test]
 fn a_host_that_falls_silent_is_told_of_once_in_the_whole_fleet() {
     let Some((base, user)) = fleet() else { return };
-    let mut machines: Vec<_> =
-        (1..4).map(|id| Machine::new(&base, &user, id, &custom("web", "restart_command = true"))).collect();
+    let page = "notify_command = echo \"$PM_EVENT $PM_NAME\" >> @DIR@/told";
+    let sections =
+        format!("{}[notify.page]\nnotifier = command\n{page}\n", custom("web", "restart_command = true"));
+    let mut machines: Vec<_> = (1..4).map(|id| Machine::new(&base, &user, id, &sections)).collect();
     machines[0].pm.ok(&["db", "migrate"]);
     for machine in &mut machines {
         machine.pm.start();
@@ -102,6 +104,9 @@ fn a_host_that_falls_silent_is_told_of_once_in_the_whole_fleet() {
     let later = "SELECT COUNT(*) FROM pm_host a JOIN pm_host c ON c.host = '3' WHERE a.heartbeat_at > c.heartbeat_at + 5000";
     machines[0].pm.until("more looks", |_| base.number(later) == 2);
     assert_eq!((told(), machines[2].said("has been silent")), (1, 0));
+    let people = || machines[..2].iter().map(|machine| machine.pm.read("told")).collect::<String>();
+    machines[0].pm.until("people to be told", |_| people() == "host_silent 3\n");
+    machines[2].pm.until("it to tell that it is alone", |pm| pm.read("told").contains("database_lost"));
     let told = machines[0].pm.ok(&["hosts"]);
     assert!(told.contains("silent") && told.lines().count() >= 4, "{told}");
 }

@@ -99,3 +99,22 @@ fn a_thread_with_nothing_to_send_sleeps() {
     sandbox.until("twenty polls", |_| polls() > before + 20);
     assert_eq!(slept(pid, "pm-notify"), at_rest);
 }
+
+#[test]
+fn a_strategy_whose_library_crashes_again_and_again_is_told_of() {
+    let hook = Hook::willing();
+    let names: Vec<String> = (0..4).map(|number| format!("p{number}")).collect();
+    let section = |name: &String| {
+        format!(
+            "[process.{name}]\nrestart_strategy = wreck-00\nhow = abort\nmax_attempts = 1\nevidence = no\n\n"
+        )
+    };
+    let sections: String = names.iter().map(section).collect();
+    let chat = webhook("chat", hook.port, "events = driver_paused\n");
+    let mut sandbox = Sandbox::sqlite(&(sections + &chat));
+    sandbox.start();
+    raise(&sandbox, &names);
+    let posted = hook.until("the strategy", |posted| is_there(posted, "driver_paused", "wreck-00"));
+    let detail = body(&posted[0])["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("No process is blamed"), "{detail}");
+}
