@@ -12,6 +12,7 @@ mod database;
 mod evidence;
 mod failpoints;
 mod hostile;
+mod libraries;
 mod log;
 mod overrides;
 mod parallel;

@@ -177,6 +177,12 @@ fn every_test_file_is_listed() {
         if name != "main" {
             assert!(main.contains(&format!("mod {name};")), "tests/all/main.rs does not list {name}");
         }
+        // A file in a folder is listed by the file that is called like the folder.
+        let (folder, own) = (path.parent().unwrap(), path.file_stem().unwrap().to_string_lossy());
+        if let Ok(above) = std::fs::read_to_string(folder.with_extension("rs")) {
+            let is_listed = above.lines().any(|line| line.ends_with(&format!("mod {own};")));
+            assert!(is_listed, "{}.rs does not list {own}", folder.display());
+        }
     }
 }
 
@@ -207,7 +213,8 @@ fn a_release_has_no_failpoints() {
     }
 }
 
-/// Whether a function of that name is a test: marked as one, or in the list that makes one of it for each engine.
+/// Whether a function of that name is a test: marked as one, or in a list that makes tests of it, for each engine or for
+/// both places where a plugin runs.
 fn is_a_test(name: &str, sources: &[(String, String)]) -> bool {
     sources.iter().any(|(_, text)| {
         let marked = text.match_indices(&format!("fn {name}(")).any(|(at, _)| {

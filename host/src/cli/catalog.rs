@@ -8,9 +8,9 @@ use crate::cli::arrange::arrangement;
 use crate::cli::libraries::{self, catalogue};
 use crate::cli::{addresses, logs};
 use crate::clock::SystemClock;
-use crate::config::{self, Config, Environment, Loaded};
+use crate::config::{self, Catalogue, Config, Environment, Loaded};
 use crate::notify::Office;
-use crate::plugins::Registry;
+use crate::plugins::{Registry, Rules};
 use crate::policy::model::{Configured, Intake, Name, Window};
 use crate::policy::relations::Relations;
 use crate::policy::time::Wall;
@@ -66,9 +66,13 @@ impl Current {
     }
 
     fn load(&mut self) -> Loaded {
+        self.load_against(&Arc::clone(&self.registry))
+    }
+
+    fn load_against(&mut self, registry: &Registry) -> Loaded {
         self.seen = print(&self.config.file);
         self.offers = self.registry.offers();
-        config::load(&self.config.file, &self.environment, &catalogue(&self.registry))
+        config::load(&self.config.file, &self.environment, &catalogue(registry))
     }
 
     fn processes(&mut self, plugins_changed: bool) -> Refreshed {
@@ -97,15 +101,30 @@ impl Current {
         Refreshed::Processes
     }
 
+    /// Other rules for the libraries than those in force, if the file has them.
+    fn other_rules(&self) -> Option<Rules> {
+        let first = config::load(&self.config.file, &self.environment, &Catalogue::default());
+        let config = first.config.as_ref().filter(|_| first.usable())?;
+        Some(libraries::rules(&config.plugins))
+            .filter(|rules| *rules != libraries::rules(&self.config.plugins))
+    }
+
     fn everything(&mut self) -> Refreshed {
         self.registry.rescan();
         self.environment =
             Environment { files: self.environment.files.clone(), ..Environment::of_this_process() };
-        let loaded = self.load();
+        let rules = self.other_rules();
+        // Judged against the libraries as these rules would leave them: a new sum may be what makes one usable, or the
+        // opposite. What is in use is not touched before the whole file is known to be good.
+        let trial = rules.clone().map(|rules| Registry::scan(self.registry.directory(), rules));
+        let loaded = self.load_against(trial.as_ref().unwrap_or(&Arc::clone(&self.registry)));
         let Some(newer) = loaded.config.clone().filter(|_| loaded.usable()) else {
             self.refuse(&loaded);
             return Refreshed::Unchanged;
         };
+        if let Some(rules) = rules {
+            self.obey(rules);
+        }
         for warning in loaded.warnings() {
             warn!("{warning}");
         }
@@ -114,7 +133,6 @@ impl Current {
         self.office.configure(told(&newer, self.intake));
         for (key, same) in [
             ("[monitor] state_dir", newer.monitor.state_dir == self.config.monitor.state_dir),
-            ("[plugins] or [library.NAME]", libraries::same(&newer.plugins, &self.config.plugins)),
             ("[plugins] dir", newer.plugins.dir == self.config.plugins.dir),
             ("[self_recovery] heartbeat_file", newer.self_recovery == self.config.self_recovery),
         ] {
@@ -126,6 +144,18 @@ impl Current {
         say_windows(&self.agenda.configure(self.config.maintenance.clone()));
         info!("Configuration read again from {}; all of it is in effect", self.config.file.display());
         Refreshed::Everything(knobs(&self.config), store)
+    }
+
+    fn obey(&mut self, rules: Rules) {
+        for name in self.registry.obey(rules) {
+            warn!(
+                "[library.{name}] was changed; that takes effect with the next start of pm, because it runs in pm's own process"
+            );
+        }
+        for refusal in self.registry.refused() {
+            warn!("{refusal}");
+        }
+        self.offers = self.registry.offers();
     }
 
     /// Another store when the database is another one.

@@ -32,11 +32,6 @@ fn rule(library: &Library) -> Rule {
     }
 }
 
-/// Whether two readings of the file want the same of the libraries.
-pub(crate) fn same(one: &config::Plugins, other: &config::Plugins) -> bool {
-    rules(one) == rules(other)
-}
-
 /// What the registry knows, as the configuration wants it.
 pub(crate) fn catalogue(registry: &Registry) -> Catalogue {
     let refused = registry

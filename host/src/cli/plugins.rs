@@ -240,7 +240,7 @@ fn facts(key: &Key) -> String {
         Some(("", most)) => format!("at most {most}"),
         Some((least, "")) => format!("at least {least}"),
         Some((least, most)) => format!("{least} to {most}"),
-        None => format!("one of {}", allowed.replace('|', " ")),
+        None => allowed.replace('|', " or "),
     });
     let default = match (&key.default, key.required) {
         (Some(default), _) => format!("default {default}"),

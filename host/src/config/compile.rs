@@ -19,6 +19,7 @@ mod password;
 mod process;
 pub(in crate::config) mod reader;
 mod relations;
+mod withheld;
 
 use self::parts::plugin_settings;
 use self::password::Source;

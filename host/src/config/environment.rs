@@ -133,8 +133,8 @@ fn read_from_disk(path: &Path, limit: usize) -> io::Result<Given> {
 /// The strategies, checks and notifiers that are installed, as the plugin loader found them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    /// What the usable libraries offer. When it is empty, names and keys of plugins cannot be judged: they are
-    /// accepted with one warning.
+    /// What the usable libraries offer. When it is empty because there are no libraries, names and keys of plugins cannot
+    /// be judged: they are accepted with one warning.
     pub offers: Vec<Offer>,
     /// Libraries that were found and refused.
     pub refused: Vec<Refused>,
@@ -203,6 +203,11 @@ impl Kind {
 }
 
 impl Catalogue {
+    /// Whether nothing is known of any library, so that nothing can be judged.
+    pub(super) fn is_blank(&self) -> bool {
+        self.offers.is_empty() && self.libraries.iter().flatten().next().is_none()
+    }
+
     /// A part by kind and name.
     pub(super) fn find(&self, kind: Kind, name: &str) -> Option<&Offer> {
         self.of(kind).find(|offer| offer.name == name)

@@ -40,18 +40,18 @@ fn catalogue() -> Catalogue {
         ("restart_command", "text", ""),
     ];
     let tcp = [("host", "text", "127.0.0.1"), ("port", "number16", ""), ("pin_password", "number", "")];
-    let webhook = [
-        ("url", "text", ""),
-        ("secret_header", "text", ""),
-        ("secret_header_file", "path", ""),
-        ("webhook_timeout", "duration", "10s"),
-    ];
     let more = |mut offer: Offer, key: &str, unit: Option<&str>, allowed: Option<&str>| {
         let key = offer.keys.iter_mut().find(|own| own.name == key).unwrap();
         (key.unit, key.allowed) = (unit.map(str::to_owned), allowed.map(str::to_owned));
         key.required = unit.is_none() && allowed.is_none();
         offer
     };
+    let webhook = [
+        ("url", "text", ""),
+        ("secret_header", "text", ""),
+        ("secret_header_file", "path", ""),
+        ("webhook_timeout", "duration", "10s"),
+    ];
     Catalogue {
         offers: vec![
             more(
@@ -81,7 +81,12 @@ fn catalogue() -> Catalogue {
                 Some("1..100"),
             ),
             offer("notifier", "webhook", &webhook),
-            offer("notifier", "command", &[("notify_command", "text", "")]),
+            more(
+                offer("notifier", "command", &[("notify_command", "text", "")]),
+                "notify_command",
+                None,
+                None,
+            ),
         ],
         refused: vec![Refused {
             file: "/usr/lib/pm/plugins/libpm_lxc.so".into(),
@@ -360,6 +365,30 @@ fn commands_see_the_variables_of_the_predecessor_without_the_password() {
         assert_eq!(variables.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert!(!variables.contains_key("DB_PASS") && !variables.values().any(|value| value.contains("hunter2")));
+}
+
+#[test]
+fn nothing_of_the_database_reaches_the_settings_of_a_part_or_what_it_is_told_of_a_process() {
+    // The check "tcp" has a key "host" of its own, and so has the section of the database.
+    let text = format!(
+        "{}[process.default]\nhealth_check=tcp\nport=80\n[process.web]\nrestart_strategy=docker\n\
+         [plugin.docker]\nstop_timeout=3\n[notify.chat]\nnotifier=webhook\nurl=https://h/x\n\
+         secret_header=${{PM_DATABASE_PASSWORD}}\n",
+        SERVER.replace("user=pm", "user=pm\npassword=hunter2")
+    );
+    let file = Path::new("/etc/pm.ini");
+    let mut environment = world(file, text.as_bytes(), 0o600, 0);
+    environment.variables.insert("PM_DATABASE_PASSWORD".to_owned(), "hunter2".to_owned());
+    let config = load(file, &environment, &catalogue()).config.unwrap();
+    for name in ["web", "any other"] {
+        let (_, spec) = look_up(&config, &catalogue().offers, &Name::new(name));
+        let spec = spec.unwrap();
+        let all = format!("{spec:?}");
+        assert!(!all.contains("hunter2") && all.contains("stop_timeout"), "{name}: {all}");
+        assert_eq!(spec.check.unwrap().settings.keys().map(String::as_str).collect::<Vec<_>>(), ["port"]);
+    }
+    let receiver = &config.notify[0];
+    assert_eq!(receiver.part.settings.keys().map(String::as_str).collect::<Vec<_>>(), ["url"]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod instances;
 mod load;
 mod log;
 mod notify;
+mod obey;
 mod parts;
 mod pin;
 mod pool;

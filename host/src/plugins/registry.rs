@@ -32,7 +32,6 @@ pub struct Registry {
     directory: PathBuf,
     /// The only file that is looked at, when it is about one.
     only: Option<OsString>,
-    pub(super) rules: Arc<Rules>,
     us: Us,
     pool: Arc<Pool>,
     shared: Shared,
@@ -61,9 +60,8 @@ impl Registry {
             clock: Arc::new(SystemClock::new(Stop::new())),
             alarmed: Arc::default(),
         };
-        let rules = Arc::new(rules);
-        let (pool, shelf, told) = (Arc::default(), Arc::default(), AtomicU64::default());
-        let registry = Self { directory, only, rules, us: Us::now(), pool, shared, shelf, told };
+        let (pool, shelf, told) = (Arc::default(), Arc::new(Shelf::new(rules)), AtomicU64::default());
+        let registry = Self { directory, only, us: Us::now(), pool, shared, shelf, told };
         registry.rescan();
         registry.told.store(registry.shelf.version(), Ordering::Release);
         registry
@@ -164,7 +162,7 @@ impl Registry {
     pub fn rescan(&self) {
         let newcomers = self.look();
         if !newcomers.is_empty() {
-            Newcomer::try_beside(newcomers, &self.shelf, &self.rules);
+            Newcomer::try_beside(newcomers, &self.shelf);
         }
     }
 
@@ -200,7 +198,7 @@ impl Registry {
             };
             let gone = known.into_values().filter(Slot::is_loaded);
             slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
-            let parts = claimed(&mut slots, &self.rules);
+            let parts = claimed(&mut slots, &self.shelf.rules());
             (Contents { print, refusal, slots, parts }, newcomers)
         })
     }
@@ -223,7 +221,7 @@ impl Registry {
             let as_before =
                 |new: &Examined| known.get(&file).is_some_and(|slot| slot.print == Some(new.print));
             let examined = examine(&directory, &name, self.us)
-                .and_then(|new| if as_before(&new) { Ok(new) } else { pin::hold(new, &self.rules) });
+                .and_then(|new| if as_before(&new) { Ok(new) } else { pin::hold(new, &self.shelf.rules()) });
             let print = match &examined {
                 Ok(Examined { print, .. }) => Some(*print),
                 Err(rejected) => rejected.print,
@@ -258,7 +256,7 @@ impl Registry {
 
     /// The slot of a library in use, now that `new` stands under its name.
     fn beside(&self, slot: Slot, new: Examined, newcomers: &mut Vec<Newcomer>) -> Slot {
-        let replaceable = self.rules.of(&new.manifest.name).isolation == Isolation::Worker
+        let replaceable = self.shelf.rules().of(&new.manifest.name).isolation == Isolation::Worker
             && slot.backend().is_some_and(|backend| backend.report().worker.is_some());
         let version = new.manifest.version.clone();
         if slot.tried == Some(new.print) {
@@ -275,7 +273,7 @@ impl Registry {
 impl Registry {
     /// What runs a library, by its rule.
     pub(super) fn backend_for(&self, file: PathBuf, new: Examined) -> Arc<dyn Backend> {
-        let mut rule = self.rules.of(&new.manifest.name).clone();
+        let mut rule = self.shelf.rules().of(&new.manifest.name).clone();
         if rule.user.is_none() && self.us.uid == 0 && new.needs_no_rights() {
             (rule.user, rule.no_new_privs) = (Some(NOBODY.to_owned()), true);
         }

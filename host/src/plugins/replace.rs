@@ -12,7 +12,6 @@ use super::in_process::in_words;
 use super::pin;
 use super::refusal::{Reason, Refusal};
 use super::registry::Registry;
-use super::rules::Rules;
 use super::shelf::Shelf;
 use super::slots::{Contents, Is, OnDisk, Slot};
 use crate::clock::Stopwatch;
@@ -55,12 +54,12 @@ impl Newcomer {
     }
 
     /// Tries them on a thread of its own: one that hangs must not keep the caller waiting.
-    pub(super) fn try_beside(newcomers: Vec<Self>, shelf: &Arc<Shelf>, rules: &Arc<Rules>) {
-        let (shelf, rules) = (Arc::clone(shelf), Arc::clone(rules));
+    pub(super) fn try_beside(newcomers: Vec<Self>, shelf: &Arc<Shelf>) {
+        let shelf = Arc::clone(shelf);
         let beside = std::thread::Builder::new().name("pm-replace".to_owned()).spawn(move || {
             for newcomer in newcomers {
                 let name = newcomer.manifest.name.clone();
-                match newcomer.take_over(&shelf, &rules) {
+                match newcomer.take_over(&shelf) {
                     Ok(done) => info!("plugin \"{name}\" {done}"),
                     Err(why) => warn!("{why}. The one that is in use stays"),
                 }
@@ -74,7 +73,7 @@ impl Newcomer {
     }
 
     /// Loads the new one and lets it take over. What was done, or why the old one stays.
-    pub(super) fn take_over(self, shelf: &Shelf, rules: &Rules) -> Result<String, String> {
+    pub(super) fn take_over(self, shelf: &Shelf) -> Result<String, String> {
         let watch = Stopwatch::start();
         let loaded = self.new.load(PATIENCE).map_err(|error| error.message);
         let took = watch.elapsed();
@@ -105,7 +104,7 @@ impl Newcomer {
                     slot.tried = None;
                 }
             }
-            contents.parts = claimed(&mut contents.slots, rules);
+            contents.parts = claimed(&mut contents.slots, &shelf.rules());
             (contents, true)
         });
         match told {
@@ -143,7 +142,7 @@ impl Registry {
         let directory =
             Directory::open(self.directory(), self.us()).map_err(|refusal| refusal.to_string())?;
         let examined = examine(&directory, &file_name, self.us())
-            .and_then(|examined| pin::hold(examined, &self.rules))
+            .and_then(|examined| pin::hold(examined, &self.shelf.rules()))
             .map_err(|rejected| Refusal { file: slot_file.clone(), reason: rejected.reason }.to_string())?;
         let newcomer = {
             let contents = self.contents();
@@ -151,7 +150,7 @@ impl Registry {
             let slot = slot.ok_or_else(|| format!("plugin {} is gone", slot_file.display()))?;
             Newcomer::new(slot, old, examined, |new| self.backend_for(slot_file.clone(), new))
         };
-        newcomer.take_over(&self.shelf, &self.rules)
+        newcomer.take_over(&self.shelf)
     }
 
     /// Ends the worker of a library when it has answered what it was asked; the next call starts another.

@@ -1,18 +1,38 @@
 //! Where the libraries stand: shared by everybody who looks one up, changed by few, with a number for its state.
 
+use super::rules::Rules;
 use super::slots::{Contents, Slot, State};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-/// The libraries, and how often what can be told of them has changed.
-#[derive(Default)]
+/// The libraries, the rules that hold for them, and how often what can be told of them has changed.
 pub(super) struct Shelf {
     contents: RwLock<Contents>,
+    rules: RwLock<Arc<Rules>>,
     version: AtomicU64,
 }
 
 impl Shelf {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            contents: RwLock::default(),
+            rules: RwLock::new(Arc::new(rules)),
+            version: AtomicU64::default(),
+        }
+    }
+
+    /// The rules as they are now.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other rules in place of the present ones, which are answered.
+    pub(super) fn obey(&self, rules: Rules) -> Arc<Rules> {
+        let mut own = self.rules.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut own, Arc::new(rules))
+    }
+
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Contents> {
         self.contents.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -92,7 +92,11 @@ fn plugins_are_listed_and_explained_and_a_refused_one_is_status_4() {
         fits(&told, 100);
         assert!(told.contains("state      ready"), "{told}");
     }
-    assert!(sandbox.ok(&["plugins", "info", "process"]).contains("stop_timeout  (duration, default 10s)"));
+    assert!(
+        sandbox
+            .ok(&["plugins", "info", "process"])
+            .contains("stop_timeout  (duration, unit seconds, default 10s)")
+    );
     let unknown = sandbox.pm(&["plugins", "info", "proces"]);
     assert!(unknown.code == 4 && unknown.err.contains("did you mean \"process\"?"), "{unknown:?}");
     // A library that is none.

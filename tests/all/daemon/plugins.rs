@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 const MISBEHAVE: &str = "libpm_test_plugin_misbehave.so";
 
 /// A daemon with a plugin directory of its own that holds `custom`.
-fn world(sections: &str) -> World {
+pub(super) fn world_with_plugins(sections: &str) -> World {
     let config =
         Sandbox::on_sqlite(&format!("[plugins]\ndir = @DIR@/plugins\n\n{sections}{}", super::MARKER));
     let sandbox = Sandbox::new(&config);
@@ -29,7 +29,7 @@ fn install(folder: &std::path::Path, library: &str) {
 
 #[test]
 fn a_strategy_that_is_dropped_in_works_by_name_without_a_restart() {
-    let mut world = world("[process.late]\nrestart_strategy = counts\n\n");
+    let mut world = world_with_plugins("[process.late]\nrestart_strategy = counts\n\n");
     world.start();
     let late = world.alarm("late");
     world.until_log("WARNING] - Not acting on late (ID: 1): its configuration cannot be used:");
@@ -49,7 +49,7 @@ fn a_strategy_that_is_dropped_in_works_by_name_without_a_restart() {
 
 #[test]
 fn a_broken_library_is_one_line_and_stops_nobody() {
-    let mut world = world("[process.web]\nrestart_strategy = elsewhere\n\n");
+    let mut world = world_with_plugins("[process.web]\nrestart_strategy = elsewhere\n\n");
     fs::write(world.dir().join("plugins/libelsewhere.so"), "no library").unwrap();
     world.start();
     world.round();
@@ -69,7 +69,8 @@ fn a_broken_library_is_one_line_and_stops_nobody() {
 
 #[test]
 fn a_plugin_that_panics_costs_its_own_restart_and_no_breaker() {
-    let mut world = world("[process.bad]\nrestart_strategy = panics\nmax_restart_failures = 1\n\n");
+    let mut world =
+        world_with_plugins("[process.bad]\nrestart_strategy = panics\nmax_restart_failures = 1\n\n");
     install(world.dir(), MISBEHAVE);
     world.start();
     let id = world.alarm("bad");
@@ -81,7 +82,7 @@ fn a_plugin_that_panics_costs_its_own_restart_and_no_breaker() {
 
 #[test]
 fn a_plugin_in_pms_own_process_that_ends_it_is_survived_like_a_kill() {
-    let mut world = world(
+    let mut world = world_with_plugins(
         "[library.pm-test-plugin-misbehave]\nisolation = in-process\n\n\
          [process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\n\n\
          [process.web]\nrestart_strategy = custom\nrestart_command = echo x >> @DIR@/ran\n\n",
@@ -101,7 +102,7 @@ fn a_plugin_in_pms_own_process_that_ends_it_is_survived_like_a_kill() {
 
 #[test]
 fn a_plugin_that_ends_its_worker_costs_its_own_restart_and_nothing_else() {
-    let mut world = world(
+    let mut world = world_with_plugins(
         "[process.bad]\nrestart_strategy = panics\nplace = abort @DIR@/once\ncircuit_reset_time = 1\n\n\
          [process.web]\nrestart_strategy = custom\nrestart_command = echo x >> @DIR@/ran\n\n",
     );

@@ -1,7 +1,7 @@
 //! What the operator holds libraries to: pinned content, who overrides whom, what has to be there; and links.
 
-use super::{AUTO, MISBEHAVE, Plugins, built, refusal, restart, short};
-use pm_host::plugins::{OnDisk, Rule, Rules, State};
+use super::{AUTO, MISBEHAVE, Plugins, build_directory, built, refusal, restart, short, until};
+use pm_host::plugins::{Isolation, OnDisk, Rule, Rules, State};
 use pm_plugin_api::ErrorKind;
 use pm_tests::sandbox::Sandbox;
 use sha2::{Digest as _, Sha256};
@@ -127,6 +127,49 @@ fn an_overriding_library_that_is_dropped_in_takes_over_from_one_in_use() {
     assert_eq!(states, [State::Loaded, State::Loaded]);
     // And gives it back.
     std::fs::remove_file(plugins.file("z.so")).unwrap();
+    assert!(restart(&registry, "auto", &[]).is_ok());
+}
+
+#[test]
+fn other_rules_hold_at_once_for_a_library_in_a_worker() {
+    let plugins = Plugins::with(&[AUTO, MISBEHAVE]);
+    let registry = plugins.scan_by(Rules::default());
+    restart(&registry, "auto", &[]).unwrap();
+    restart(&registry, "counts", &[]).unwrap();
+    let rules = |sum: &str| Rules { program: build_directory().join("pm"), ..pinned(sum) };
+    let pid = |name: &str| {
+        let entries = registry.entries();
+        let entry = entries.iter().find(|entry| entry.file == plugins.file(name)).unwrap();
+        entry.report.as_ref().and_then(|report| report.pids.first().copied())
+    };
+    let (own, other) = (pid(AUTO).unwrap(), pid(MISBEHAVE).unwrap());
+    assert!(registry.obey(rules(OTHER_SUM)).is_empty());
+    assert!(restart(&registry, "auto", &[]).unwrap_err().message.contains("has the SHA-256 sum"));
+    until("the worker has left", || !std::path::Path::new(&format!("/proc/{own}")).exists());
+    assert_eq!(pid(MISBEHAVE), Some(other), "nobody else is concerned");
+    assert!(registry.obey(rules(&sum(&built(AUTO)))).is_empty());
+    assert!(restart(&registry, "auto", &[]).is_ok());
+    // An override as well, and back.
+    plugins.put("z.so", &twin("twin"));
+    registry.rescan();
+    assert_eq!(registry.refused().len(), 1);
+    let mut with = rules(&sum(&built(AUTO)));
+    with.libraries.insert("twin".to_owned(), overriding());
+    registry.obey(with);
+    assert!(registry.refused().is_empty() && restart(&registry, "auto", &[]).is_ok());
+    assert!(pid("z.so").is_some());
+    registry.obey(rules(&sum(&built(AUTO))));
+    assert_eq!(registry.refused().len(), 1);
+}
+
+#[test]
+fn a_library_in_this_process_keeps_its_rule_until_the_next_start() {
+    let plugins = Plugins::with(&[AUTO]);
+    let in_process = |rule: Rule| Rule { isolation: Isolation::InProcess, ..rule };
+    let registry = plugins.scan_by(rules(&[("auto", in_process(Rule::default()))]));
+    restart(&registry, "auto", &[]).unwrap();
+    let pin = Rule { sha256: Some(OTHER_SUM.to_owned()), ..Rule::default() };
+    assert_eq!(registry.obey(rules(&[("auto", in_process(pin))])), ["auto"]);
     assert!(restart(&registry, "auto", &[]).is_ok());
 }
 

@@ -148,7 +148,9 @@ fn user(reader: &mut Reader<'_>, key: &'static str, world: &World<'_>) -> Option
         return Some(name);
     }
     let users = &world.environment.users;
-    match users.named(&name) {
+    // A number need not have an account.
+    let number = || name.parse::<u32>().ok().filter(|uid| *uid != u32::MAX);
+    match users.named(&name).or_else(|error| number().ok_or(error)) {
         Err(error) => {
             let hint = "create the account or name another one; until then its worker does not start";
             reader.error(key, error.to_string(), hint);

@@ -4,9 +4,9 @@
 //! variable, and notifiers read the files of keys that end in `_file` themselves.
 
 use super::commands::variable_reference;
-use super::parts::{declared, is_good, no_such};
+use super::parts::{declared, is_good, no_such, required};
 use super::reader::Reader;
-use super::{PluginSections, World};
+use super::{PluginSections, World, withheld};
 use crate::config::environment::{Environment, Kind};
 use crate::config::model::Plugins;
 use crate::config::problem::{At, Problems, did_you_mean};
@@ -82,24 +82,19 @@ fn receiver(
         return None;
     };
     let offer = world.catalogue.find(Kind::Notifier, &notifier);
-    if offer.is_none() && !world.catalogue.offers.is_empty() {
+    if offer.is_none() && !world.catalogue.is_blank() {
         let (message, hint) = no_such(Kind::Notifier, &notifier, world.catalogue);
         reader.error("notifier", message, hint);
         return None;
     }
-    receiver.part = PartRef { settings: settings(&mut reader, world, offer), name: notifier };
+    receiver.part = PartRef { settings: settings(&mut reader, world, sections, offer), name: notifier };
     let Some(offer) = offer else { return Some(receiver) };
+    required(&mut reader, offer, sections);
     for key in &offer.keys {
         let general = plugins.get(&offer.name).and_then(|section| section.get(&key.name));
         let settings = &mut receiver.part.settings;
         if let Some(general) = general.filter(|_| !settings.contains_key(&key.name)) {
             settings.insert(key.name.clone(), general.value.clone());
-        }
-        // A value that was refused has been told already.
-        if key.required && !settings.contains_key(&key.name) && !reader.is_own(&key.name) {
-            let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
-            let message = format!("is required by the notifier {}", offer.name);
-            reader.problems.error(&at, message, key.text.clone());
         }
     }
     Some(receiver)
@@ -169,7 +164,7 @@ fn processes(reader: &mut Reader<'_>, sections: &Sections) -> BTreeSet<Name> {
 }
 
 /// What is left for the notifier.
-fn settings(reader: &mut Reader<'_>, world: &World<'_>, offer: Option<&Offer>) -> Texts {
+fn settings(reader: &mut Reader<'_>, world: &World<'_>, sections: &Sections, offer: Option<&Offer>) -> Texts {
     let mut settings = Texts::new();
     for (key, text) in reader.rest() {
         let keys = offer.map_or_else(Vec::new, |offer| declared(&[offer], key));
@@ -179,6 +174,9 @@ fn settings(reader: &mut Reader<'_>, world: &World<'_>, offer: Option<&Offer>) -
                 let known = offer.into_iter().flat_map(|offer| &offer.keys).map(|key| key.name.as_str());
                 reader.unknown(key, known);
             }
+            continue;
+        }
+        if withheld::refused(reader, sections, world.environment, key, &text.value) {
             continue;
         }
         let Some(value) = resolved(reader, world, key, &text.value) else { continue };

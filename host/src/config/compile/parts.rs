@@ -17,14 +17,14 @@ use pm_plugin_api::value::in_words;
 use std::collections::BTreeMap;
 
 /// Judges the names and the plugin keys of a process; marks it when it cannot be restarted.
-/// `general` are the sections of plugins.
+/// `sections` are all, for those of plugins.
 pub(in crate::config) fn judge(
     reader: &mut Reader<'_>,
     process: &mut Process,
-    general: &Sections,
+    sections: &Sections,
     catalogue: &Catalogue,
 ) {
-    if catalogue.offers.is_empty() {
+    if catalogue.is_blank() {
         let message =
             "no plugins were found, so names of strategies and checks and their keys are not checked";
         reader.problems.warning(
@@ -35,7 +35,7 @@ pub(in crate::config) fn judge(
     } else {
         names(reader, process, catalogue);
         keys(reader, process, catalogue);
-        required(reader, process, general, catalogue);
+        complete(reader, process, sections, catalogue);
     }
     if process.strategies.is_empty() && process.restart_command().is_none() {
         let hint = "write restart_strategy = auto, or a restart_command";
@@ -154,25 +154,29 @@ fn keys(reader: &mut Reader<'_>, process: &mut Process, catalogue: &Catalogue) {
     }
 }
 
-/// Reports keys that a part cannot do without and that stand nowhere. Those of `[process.default]` alone are no mistake: it
-/// is completed by the processes.
-fn required(reader: &mut Reader<'_>, process: &Process, general: &Sections, catalogue: &Catalogue) {
+/// Reports what the parts of a process cannot do without. What `[process.default]` alone lacks is no mistake: it is
+/// completed by the processes.
+fn complete(reader: &mut Reader<'_>, process: &Process, sections: &Sections, catalogue: &Catalogue) {
     if reader.section == DEFAULT {
         return;
     }
     let chain = process.chain().into_iter().map(|name| (Kind::Strategy, name));
     let check = process.check().map(|name| (Kind::Check, name));
     for offer in chain.chain(check).filter_map(|(kind, name)| catalogue.find(kind, name)) {
-        let section = general.get(&format!("{PLUGIN}{}", offer.name));
-        for key in offer.keys.iter().filter(|key| key.required) {
-            let everywhere =
-                section.and_then(|keys| keys.texts.get(&key.name)).map(|text| text.value.as_str());
-            let set = reader.keys.texts.get(&key.name).map(|text| text.value.as_str());
-            if [set, everywhere].into_iter().flatten().all(str::is_empty) {
-                let message = format!("is required by the {} {:?}", offer.kind, offer.name);
-                let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
-                reader.problems.error(&at, message, format!("write it, {}", example(key)));
-            }
+        required(reader, offer, sections);
+    }
+}
+
+/// Reports keys that a part cannot do without and that stand neither here nor in `[plugin.PART]`.
+pub(super) fn required(reader: &mut Reader<'_>, offer: &Offer, sections: &Sections) {
+    let general = sections.get(&format!("{PLUGIN}{}", offer.name));
+    for key in offer.keys.iter().filter(|key| key.required) {
+        let texts = [Some(reader.keys), general].into_iter().flatten();
+        let mut texts = texts.filter_map(|keys| keys.texts.get(&key.name));
+        if texts.all(|text| text.value.is_empty()) {
+            let message = format!("is required by the {} {:?}", offer.kind, offer.name);
+            let at = At { line: Some(reader.keys.line), section: reader.section, key: Some(&key.name) };
+            reader.problems.error(&at, message, format!("write it, {}", example(key)));
         }
     }
 }
@@ -193,7 +197,7 @@ pub(in crate::config) fn plugin_settings(
 ) -> BTreeMap<String, Setting> {
     let parts: Vec<&Offer> = catalogue.offers.iter().filter(|offer| offer.name == plugin).collect();
     let at = At { line: Some(reader.keys.line), section: reader.section, key: None };
-    if parts.is_empty() && !catalogue.offers.is_empty() {
+    if parts.is_empty() && !catalogue.is_blank() {
         let hint = did_you_mean(plugin, catalogue.offers.iter().map(|offer| offer.name.as_str()));
         let hint = hint.or_else(|| of_library(plugin, catalogue));
         let hint = hint.unwrap_or_else(|| "see: pm plugins list".to_owned());

@@ -13,9 +13,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 /// The credential that `LoadCredential=database_password:…` of a unit provides.
-const CREDENTIAL: &str = "database_password";
+pub(super) const CREDENTIAL: &str = "database_password";
 /// The variable that holds the password.
-const VARIABLE: &str = "PM_DATABASE_PASSWORD";
+pub(super) const VARIABLE: &str = "PM_DATABASE_PASSWORD";
 /// No password is longer.
 const LARGEST: usize = 64 * 1024;
 /// Passwords of the published samples.
