@@ -101,7 +101,9 @@ fn memory(registry: &Registry, echo: &Echo) -> Figure {
     let (private, rss) = of(pids[0]);
     let (floor, floor_rss) = of(echo.child.id());
     Figure {
-        what: "memory of a worker, its own (resident, most of it shared); floor: the child of the socket pair".to_owned(),
+        what:
+            "memory of a worker, its own (resident, most of it shared); floor: the child of the socket pair"
+                .to_owned(),
         pm: format!("{private:.1} MB ({rss:.1})"),
         floor: format!("{floor:.1} MB ({floor_rss:.1})"),
         ratio: format!("{:.2}", private / floor),

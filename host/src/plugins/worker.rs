@@ -11,6 +11,7 @@ mod link;
 mod reader;
 mod serve;
 mod start;
+mod tries;
 
 pub use serve::serve;
 pub use start::VERB;
@@ -19,29 +20,23 @@ use super::CHECK;
 use super::backend::{Backend, Call, Report, Standing};
 use super::examine::{Examined, unchanged};
 use super::in_process::in_words;
-use super::log;
 use super::pin;
 use super::refusal::{Maker, Reason, Refusal};
 use super::rules::{NOBODY, Rule};
 use super::tally::{Answered, Tally};
-use super::wire::{Asked, LARGEST};
 use crate::clock::{Stopwatch, SystemClock};
 use crate::ports::Clock as _;
 use health::{Health, MANY, Trouble};
-use link::{Death, Fate, Link, Phase};
+use link::{Death, Link, Phase};
 use pm_plugin_api::detach::User;
 use pm_plugin_api::{Error, ErrorKind};
 use reader::Watch;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use start::{Confinement, Started};
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tracing::{debug, error, warn};
-
-/// What can be asked a second time when the first answer was lost, because it changes nothing.
-const HARMLESS: [&str; 3] = ["check", "identity", "evidence"];
 
 /// Is told when the workers of a plugin keep dying: the plugin, and what happened last.
 pub(super) type Alarmed = Arc<dyn Fn(&str, &str) + Send + Sync>;
@@ -180,57 +175,6 @@ impl Worker {
         let refusal = Refusal { file: self.file.clone(), reason: reason.clone() };
         *locked(&self.own.refused) = Some(reason);
         Error::unavailable(refusal.to_string())
-    }
-
-    /// One try of a call; none when it can be made again on another worker.
-    fn try_once(&self, call: &Call<'_>, watch: Stopwatch) -> Result<Option<Vec<u8>>, Error> {
-        let plugin = &self.own.maker.name;
-        let Call { op, subject, timeout, .. } = call;
-        let link = self.link(self.role(call.kind))?;
-        match link.ready(timeout.saturating_sub(watch.elapsed())) {
-            None => {
-                return Err(Error::timeout(format!(
-                    "plugin \"{plugin}\": its worker was not ready for {op} of \"{subject}\" within {}",
-                    in_words(*timeout)
-                )));
-            }
-            Some(Phase::Dead(Death::Refused(reason))) => return Err(self.refuse(reason)),
-            Some(Phase::Dead(Death::Ended { how, last_words })) if self.own.served.get().is_none() => {
-                let said = if last_words.is_empty() { last_words } else { format!(": {last_words}") };
-                return Err(Error::unavailable(format!(
-                    "worker of plugin \"{plugin}\" {how} while it was loading{said}"
-                )));
-            }
-            Some(Phase::Dead(_) | Phase::Draining) => return Ok(None),
-            Some(Phase::Ready | Phase::Starting) => {
-                let _ = self.own.served.set(());
-            }
-        }
-        let asked = Asked {
-            kind: Cow::Borrowed(call.kind),
-            name: Cow::Borrowed(call.name),
-            op: Cow::Borrowed(op),
-            settings: Cow::Borrowed(call.settings),
-            level: log::listened(),
-        };
-        match link.call(asked, call.body, call.heard, *timeout, || watch.elapsed()) {
-            Fate::Answered(answer) => answer.map(Some),
-            Fate::NotSent => Ok(None),
-            Fate::TooLarge => Err(Error::config(format!(
-                "plugin \"{plugin}\": {op} of \"{subject}\" was not asked: its settings and variables are more than \
-                 {} KiB",
-                LARGEST / 1024
-            ))),
-            Fate::Late => Err(Error::timeout(format!(
-                "plugin \"{plugin}\": {op} of \"{subject}\" gave no answer within {}; its worker was replaced",
-                in_words(*timeout)
-            ))),
-            Fate::Died(_) if HARMLESS.contains(op) => Ok(None),
-            Fate::Died(death) => Err(Error::new(
-                ErrorKind::Interrupted,
-                format!("plugin \"{plugin}\": its worker {} during {op} of \"{subject}\"", in_short(&death)),
-            )),
-        }
     }
 
     fn call_within(&self, call: &Call<'_>, watch: Stopwatch) -> Result<Vec<u8>, Error> {
