@@ -47,7 +47,7 @@ fn check_judges_the_keys_of_the_shipped_notifiers_and_shows_who_is_told() {
     let check = sandbox.pm(&["check"]);
     assert_eq!(check.code, 2, "{check:?}");
     let out = check.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(out.contains("[notify.mail] to: is required by the notifier email"), "{out}");
+    assert!(out.contains("[notify.mail] to: is required by the notifier \"email\""), "{out}");
     assert!(out.contains("[notify.mail] smtp_prot: unknown key; did you mean \"smtp_port\"?"), "{out}");
     assert!(out.contains("chat webhook en info restart_failed, breaker_opened"), "{out}");
     assert!(!out.contains("hunter2"), "{out}");
