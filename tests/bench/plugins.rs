@@ -101,14 +101,14 @@ fn memory(registry: &Registry, echo: &Echo) -> Figure {
     let (private, rss) = of(pids[0]);
     let (floor, floor_rss) = of(echo.child.id());
     Figure {
-        what: "memory of a worker, private (resident); floor: the child of the socket pair".to_owned(),
+        what: "memory of a worker, its own (resident, most of it shared); floor: the child of the socket pair".to_owned(),
         pm: format!("{private:.1} MB ({rss:.1})"),
         floor: format!("{floor:.1} MB ({floor_rss:.1})"),
         ratio: format!("{:.2}", private / floor),
     }
 }
 
-/// Private and resident megabytes of a process.
+/// Megabytes that are a process's alone because it has written them, and all that it uses.
 fn of(pid: u32) -> (f64, f64) {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let sum = |keys: &[&str]| -> f64 {
@@ -118,7 +118,7 @@ fn of(pid: u32) -> (f64, f64) {
         };
         keys.iter().map(|key| kilobytes(of(key))).sum::<f64>() / 1e3
     };
-    (sum(&["Private_Clean", "Private_Dirty"]), sum(&["Rss"]))
+    (sum(&["Private_Dirty"]), sum(&["Rss"]))
 }
 
 /// What is left of the workers when there is nothing to do.

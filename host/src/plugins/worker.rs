@@ -4,6 +4,7 @@
 //! time of his call. A call that was cut off is repeated only when repeating cannot do harm; a restart that was cut off
 //! is `interrupted`, and whoever ordered it decides. Where checks run as somebody else, they have a worker of their own.
 
+mod ear;
 mod family;
 mod health;
 mod link;
@@ -149,7 +150,9 @@ impl Worker {
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| {
             no_worker(format!("pidfd_open: {error}; pm needs Linux 5.4 or newer for workers"))
         })?;
-        let link = Arc::new(Link::new(socket, pid, pidfd));
+        let link =
+            Link::new(socket, pid, pidfd, &maker.name).map_err(|error| no_worker(error.to_string()))?;
+        let link = Arc::new(link);
         let (its_link, own, shared) = (Arc::clone(&link), Arc::clone(&self.own), self.shared.clone());
         let watch = Watch {
             maker: maker.clone(),

@@ -3,8 +3,12 @@
 //! Any number of threads call at the same time over one socket. Nobody waits longer than his call may take, neither for
 //! the answer nor for room in the socket: a worker that was stopped reads nothing. A call that gets no answer in time
 //! makes the worker *drain*: it gets no new calls, those that it has may still be answered, and then it is killed. Each
-//! of them ends within its own time, so draining ends as well. The thread that reads is in `reader.rs`.
+//! of them ends within its own time, so draining ends as well.
+//!
+//! Who listens at the socket is one at a time: the worker's reader (`reader.rs`) when nothing happens, and while calls
+//! follow each other the caller himself (`ear.rs`), which saves each of them the way through another thread.
 
+use super::ear::{Ear, Listener, Role};
 use super::family;
 use crate::plugins::refusal::Reason;
 use crate::plugins::wire::{Asked, LARGEST, Message, encode};
@@ -15,6 +19,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use rustix::process::Pid;
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -60,23 +65,29 @@ pub(super) struct Link {
     pub(super) socket: OwnedFd,
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
-    state: Mutex<State>,
+    /// The name of the plugin, for what it says.
+    pub(super) plugin: Arc<str>,
+    pub(super) ear: Ear,
+    pub(super) state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
-    phase: Phase,
+pub(super) struct State {
+    pub(super) phase: Phase,
     last: u64,
-    waiting: HashMap<u64, Arc<Waiting>>,
+    pub(super) waiting: HashMap<u64, Arc<Waiting>>,
     /// Calls and answers since the reader last asked.
     stirred: bool,
+    /// It was asked whether it is there, and has said nothing since.
+    pub(super) asked: bool,
+    pub(super) listener: Listener,
 }
 
 /// A caller who waits.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    end: Mutex<Option<Fate>>,
+    pub(super) end: Mutex<Option<Fate>>,
     ended: Condvar,
     /// What the library says meanwhile belongs into this.
     pub(super) span: Span,
@@ -91,9 +102,18 @@ impl Waiting {
 }
 
 impl Link {
-    pub(super) fn new(socket: OwnedFd, pid: Pid, pidfd: OwnedFd) -> Self {
-        let state = State { phase: Phase::Starting, last: 0, waiting: HashMap::new(), stirred: true };
-        Self { socket, pid, pidfd, state: Mutex::new(state), changed: Condvar::new() }
+    pub(super) fn new(socket: OwnedFd, pid: Pid, pidfd: OwnedFd, plugin: &str) -> io::Result<Self> {
+        let state = State {
+            phase: Phase::Starting,
+            last: 0,
+            waiting: HashMap::new(),
+            stirred: true,
+            asked: false,
+            listener: Listener::Reader,
+        };
+        let ear = Ear::new(&socket)?;
+        let (state, changed) = (Mutex::new(state), Condvar::new());
+        Ok(Self { socket, pid, pidfd, plugin: plugin.into(), ear, state, changed })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -129,27 +149,25 @@ impl Link {
             span: Span::current(),
             heard: heard.cloned(),
         });
-        let number = {
-            let mut state = locked(&self.state);
-            if state.phase != Phase::Ready {
-                return Fate::NotSent;
+        let Some((number, role)) = self.enlist(&waiting) else { return Fate::NotSent };
+        let left = || timeout.saturating_sub(watch());
+        let sent = encode(number, &Message::Call(asked, body)).map(|packet| self.send(&packet, left));
+        if role == Role::Listens {
+            if sent == Some(Sent::Yes) {
+                self.listen(&waiting, left);
             }
-            state.last += 1;
-            state.stirred = true;
-            let number = state.last;
-            state.waiting.insert(number, Arc::clone(&waiting));
-            number
-        };
-        let Some(packet) = encode(number, &Message::Call(asked, body)) else {
-            locked(&self.state).waiting.remove(&number);
-            return Fate::TooLarge;
-        };
-        match self.send(&packet, || timeout.saturating_sub(watch())) {
-            Sent::Yes => {}
-            Sent::Late => return self.give_up(number, &waiting),
-            Sent::No => {
+            self.stop_listening(number);
+        }
+        match sent {
+            Some(Sent::Yes) => {}
+            Some(Sent::Late) => return self.give_up(number, &waiting),
+            Some(Sent::No) => {
                 locked(&self.state).waiting.remove(&number);
                 return Fate::NotSent;
+            }
+            None => {
+                locked(&self.state).waiting.remove(&number);
+                return Fate::TooLarge;
             }
         }
         let unanswered = |end: &mut Option<Fate>| end.is_none();
@@ -163,6 +181,19 @@ impl Link {
                 self.give_up(number, &waiting)
             }
         }
+    }
+
+    /// Puts a call on the list, with a number; none when the worker takes no calls.
+    fn enlist(&self, waiting: &Arc<Waiting>) -> Option<(u64, Role)> {
+        let mut state = locked(&self.state);
+        if state.phase != Phase::Ready {
+            return None;
+        }
+        state.last += 1;
+        state.stirred = true;
+        let number = state.last;
+        state.waiting.insert(number, Arc::clone(waiting));
+        Some((number, state.take_the_ear()))
     }
 
     /// The caller leaves; the worker has to, too.
@@ -210,7 +241,7 @@ impl Link {
     /// The reader: an answer. False when nobody waits for it, because it is late or was never asked for.
     pub(super) fn answered(&self, number: u64, answer: Result<Vec<u8>, Error>) -> bool {
         let mut state = locked(&self.state);
-        state.stirred = true;
+        (state.stirred, state.asked) = (true, false);
         let Some(waiting) = state.waiting.remove(&number) else { return false };
         waiting.end(Fate::Answered(answer));
         if state.phase == Phase::Draining {
@@ -282,6 +313,6 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

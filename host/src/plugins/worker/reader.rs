@@ -4,25 +4,29 @@
 //! the worker's memory, asks a silent one whether it is there, and sends home one that has nothing to do. At the end it
 //! reaps the process: that may take for ever when it hangs in the kernel, and must never keep a caller waiting.
 
+use super::ear::Listener;
 use super::family;
-use super::link::{Death, Link, Phase, timespec};
+use super::link::{Death, Link, Phase, locked, timespec};
 use crate::clock::Stopwatch;
-use crate::plugins::log;
 use crate::plugins::refusal::Maker;
 use crate::plugins::rules::Rule;
-use crate::plugins::wire::{self, LARGEST, Loaded, Message, encode};
+use crate::plugins::wire::{LARGEST, Loaded, Message, encode};
 use crate::policy::model::printable;
 use pm_plugin_api::command::signal_name;
-use pm_plugin_api::{Error, ErrorKind};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use std::io::{PipeReader, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long callers may listen by themselves after the last call, before the reader does again.
+const REST: Duration = Duration::from_millis(50);
+/// How long a caller may take to hear the last words of a worker that has ended.
+const LAST_CALLER: Duration = Duration::from_millis(200);
 /// How often a worker is looked after.
 const LOOK: Duration = Duration::from_secs(5);
 /// How long it may take to load its library.
@@ -44,8 +48,7 @@ pub(super) struct Watch {
 
 /// The life of a reader.
 pub(super) fn read(link: &Arc<Link>, mut child: Child, stderr: PipeReader, watch: Watch) {
-    let mut reader =
-        Reader { link, watch: &watch, stderr: Some(stderr), words: Vec::new(), quiet: 0, asked: false };
+    let mut reader = Reader { link, watch: &watch, stderr: Some(stderr), words: Vec::new(), quiet: 0 };
     let why = reader.serve();
     let meant = link.phase() == Phase::Draining && why.is_none();
     let status = own_end(link, &mut child);
@@ -67,9 +70,20 @@ pub(super) fn read(link: &Arc<Link>, mut child: Child, stderr: PipeReader, watch
     let _ = child.wait();
 }
 
-enum How {
+#[derive(Debug)]
+pub(super) enum How {
     Refused(Loaded),
     Ended(String),
+}
+
+/// What woke a reader.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent, and each is one descriptor")]
+struct Happened {
+    end: bool,
+    socket: bool,
+    stderr: bool,
+    nothing: bool,
 }
 
 struct Reader<'a> {
@@ -80,15 +94,13 @@ struct Reader<'a> {
     words: Vec<u8>,
     /// Looks since it last had anything to do.
     quiet: u32,
-    /// It was asked whether it is there.
-    asked: bool,
 }
 
 impl Reader<'_> {
     /// Until it ends; why it had to, when it was put to an end.
     fn serve(&mut self) -> Option<How> {
         let mut buffer = vec![0; LARGEST];
-        let mut since = Stopwatch::start();
+        let (mut since, mut ended) = (Stopwatch::start(), false);
         loop {
             let pause = LOOK.saturating_sub(since.elapsed());
             if pause.is_zero() {
@@ -98,66 +110,68 @@ impl Reader<'_> {
                 since = Stopwatch::start();
                 continue;
             }
-            let mut fds = vec![
-                PollFd::new(&self.link.socket, PollFlags::IN),
-                PollFd::new(&self.link.pidfd, PollFlags::IN),
-            ];
-            fds.extend(self.stderr.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
-            if poll(&mut fds, Some(&timespec(pause))).is_err() {
-                continue;
+            let listener = self.link.listener();
+            let pause = match listener {
+                _ if ended => LAST_CALLER,
+                Listener::Nobody { .. } => pause.min(REST),
+                Listener::Reader | Listener::Caller => pause,
+            };
+            let Some(happened) = self.wait(listener, ended, pause) else { continue };
+            if let Some(how) = self.link.trouble() {
+                return Some(how);
             }
-            let happened: Vec<_> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            if happened.get(2) == Some(&true) {
+            if happened.stderr {
                 self.listen_once();
             }
-            if happened[0] {
+            if happened.socket {
                 match recv(&self.link.socket, &mut buffer[..], RecvFlags::DONTWAIT) {
                     Ok((0, _)) => return None,
                     Ok((length, _)) => {
-                        if let Some(how) = self.take(&buffer[..length]) {
+                        if let Some(how) = self.link.take(&buffer[..length]) {
                             return Some(how);
                         }
+                        self.link.let_go();
                         continue;
                     }
                     Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(_) => return None,
                 }
             }
-            if happened[1] {
+            // A caller who still listens hears what was said before, and then lets go.
+            if happened.end && listener != Listener::Caller
+                || ended && (happened.nothing || listener == Listener::Reader)
+            {
                 return None;
             }
+            ended |= happened.end;
+            if happened.nothing {
+                self.link.rest();
+            }
         }
     }
 
-    fn take(&mut self, packet: &[u8]) -> Option<How> {
-        let (number, message) = match wire::decode(packet) {
-            Ok(message) => message,
-            Err(error) => return Some(How::Ended(format!("wrote something that is no answer ({error})"))),
-        };
-        self.asked = false;
-        match message {
-            Message::Hello(Loaded::Ready) => self.link.greeted(),
-            Message::Hello(refused) => return Some(How::Refused(refused)),
-            Message::Answer(body) => self.answer(number, Ok(body.to_vec())),
-            Message::Failed(body) => self.answer(number, Err(read_error(body))),
-            Message::Said { level, module, text } => {
-                let waiting = self.link.waiting(number);
-                let (span, heard) = waiting.map_or((None, None), |w| (Some(w.span.clone()), w.heard.clone()));
-                let say = || log::repeat(&self.watch.maker.name, heard.as_ref(), level, module, text);
-                span.map_or_else(say, |span| span.in_scope(say));
-            }
-            Message::Pong => {}
-            Message::Call(..) | Message::Ping => {
-                return Some(How::Ended("wrote something that is no answer (a request)".to_owned()));
-            }
+    /// Sleeps until something happens; none when that was interrupted.
+    fn wait(&self, listener: Listener, ended: bool, pause: Duration) -> Option<Happened> {
+        let watch = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let nothing = || self.link.ear.bell.as_fd();
+        // The bell stands in for what need not be watched: the indices stay the same.
+        let mut fds = [
+            watch(self.link.ear.bell.as_fd()),
+            watch(if ended { nothing() } else { self.link.pidfd.as_fd() }),
+            watch(if listener == Listener::Reader { self.link.socket.as_fd() } else { nothing() }),
+            watch(self.stderr.as_ref().map_or_else(nothing, |pipe| pipe.as_fd())),
+        ];
+        poll(&mut fds, Some(&timespec(pause))).ok()?;
+        let ready = |index: usize| !fds[index].revents().is_empty();
+        if ready(0) {
+            self.link.ear.answered();
         }
-        None
-    }
-
-    fn answer(&self, number: u64, answer: Result<Vec<u8>, Error>) {
-        if !self.link.answered(number, answer) {
-            tracing::debug!(target: "plugin", plugin = %self.watch.maker.name, number, "an answer that nobody waits for");
-        }
+        Some(Happened {
+            end: !ended && ready(1),
+            socket: listener == Listener::Reader && ready(2),
+            stderr: self.stderr.is_some() && ready(3),
+            nothing: !(0..fds.len()).any(ready),
+        })
     }
 
     /// Looks after the worker; why it has to end, if it has to.
@@ -165,7 +179,7 @@ impl Reader<'_> {
         if self.link.phase() == Phase::Starting {
             return Some(How::Ended(format!("said nothing within {} s", HELLO.as_secs())));
         }
-        if self.asked {
+        if locked(&self.link.state).asked {
             return Some(How::Ended("did not answer when it was asked whether it is there".to_owned()));
         }
         let Rule { memory_max, idle_time, .. } = self.watch.rule;
@@ -182,7 +196,7 @@ impl Reader<'_> {
         if self.quiet > 0 && LOOK * self.quiet >= idle_time && self.link.retire_if_idle() {
             tracing::debug!(target: "plugin", plugin = %self.watch.maker.name, "its worker had nothing to do and was ended");
         } else if self.quiet > 0 && self.quiet.is_multiple_of(SILENT_LOOKS) {
-            self.asked = true;
+            locked(&self.link.state).asked = true;
             if let Some(ping) = encode(0, &Message::Ping) {
                 let _ = self.link.send(&ping, || Duration::ZERO);
             }
@@ -240,10 +254,4 @@ fn last_words(words: &[u8]) -> String {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(3)..];
     printable(&last.join(" | ")).to_string()
-}
-
-fn read_error(body: &[u8]) -> Error {
-    serde_json::from_slice(body).unwrap_or_else(|_| {
-        Error::new(ErrorKind::Failed, "failed with an error that this pm cannot read; rebuild the plugin")
-    })
 }
