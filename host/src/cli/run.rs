@@ -30,7 +30,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 use tracing::{debug, info, warn};
+
+/// How long a library that is required may take to load.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let Read { loaded, registry, environment } = compose::read(global)?;
@@ -49,6 +53,13 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
         Some(lock.map_err(|error| Failure::Failed(chain(&error)))?)
     };
     introduce(&config, &loaded, &registry);
+    let broken = registry.load_required(PATIENCE);
+    if !broken.is_empty() {
+        return Err(Failure::Plugin(format!(
+            "a library is required and cannot be loaded\n{}",
+            broken.join("\n")
+        )));
+    }
     let journal = Arc::new(journal(&config, options, &clock)?);
     let store = store::open(address(&config, intake), clock.clone());
     let (plugins, state_dir) = (Arc::clone(&registry), config.monitor.state_dir.clone());

@@ -140,6 +140,27 @@ impl Registry {
             .collect()
     }
 
+    /// Loads the libraries that pm must not run without. Answers why which of them cannot be.
+    pub fn load_required(&self, timeout: Duration) -> Vec<String> {
+        let rules = self.shelf.rules();
+        let is_required =
+            |slot: &&Slot| slot.manifest.as_ref().is_some_and(|manifest| rules.of(&manifest.name).required);
+        let backends: Vec<_> = {
+            let contents = self.contents();
+            let required = contents.slots.iter().filter(is_required);
+            required.filter_map(|slot| Some((slot.file.clone(), Arc::clone(slot.backend()?)))).collect()
+        };
+        let broken = |(file, backend): (PathBuf, Arc<dyn Backend>)| match (
+            backend.load(timeout),
+            backend.standing(),
+        ) {
+            (Err(error), _) => Some(error.message),
+            (Ok(()), Standing::Refused(reason)) => Some(Refusal { file, reason }.to_string()),
+            (Ok(()), _) => None,
+        };
+        backends.into_iter().filter_map(broken).collect()
+    }
+
     /// Looks again when something has changed in the directory or a file of it; otherwise costs a system call for each
     /// of them. Answers whether there is something new to tell since it was last asked.
     pub fn rescan_if_changed(&self) -> bool {

@@ -55,8 +55,11 @@ impl Shelf {
     }
 }
 
+/// File, version and state of a library.
+type Told = (PathBuf, Option<String>, State);
+
 /// What matters to whoever looks at the list or checks a configuration against it.
-fn telling(contents: &Contents) -> (Option<String>, Vec<(PathBuf, Option<String>, State)>) {
+fn telling(contents: &Contents) -> (Option<String>, Vec<Told>) {
     let one = |slot: &Slot| {
         let version = slot.manifest.as_ref().map(|manifest| manifest.version.clone());
         // That a library was used for the first time is no news.

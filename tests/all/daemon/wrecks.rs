@@ -18,7 +18,7 @@ const MISDEEDS: [(&str, &str); 18] = [
     ("abort", "its worker died (signal 6, SIGABRT) during restart of \"NAME\""),
     ("exit", "its worker ended by itself with status 0 during restart of \"NAME\""),
     ("segfault", "its worker died (signal 11, SIGSEGV) during restart of \"NAME\""),
-    ("overflow", "its worker died (signal 6, SIGABRT) (thread 'call' ("),
+    ("overflow", "its worker died (signal 6, SIGABRT) (thread '"),
     ("hang", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     ("busy", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     ("print", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),

@@ -154,9 +154,10 @@ fn what_a_library_logs_appears_in_the_log_of_pm_at_its_level(isolation: Isolatio
         format!("INFO plugin: logged at info {from}"),
         // In this process nobody can tell whose thread it is; a worker has one plugin.
         match isolation {
-            Isolation::InProcess => format!(
+            Isolation::InProcess => {
                 "INFO plugin: logged elsewhere plugin=pm_test_plugin_misbehave module=pm_test_plugin_misbehave"
-            ),
+                    .to_owned()
+            }
             Isolation::Worker => format!("INFO plugin: logged elsewhere {from}"),
         },
     ];

@@ -241,6 +241,19 @@ fn pm_does_not_start_without_a_library_that_is_required() {
         format!("is required and refused: plugin {}: has the SHA-256 sum", plugins.file(AUTO).display());
     assert!(answer.err.contains(&why), "{answer:?}");
 
+    // One that looks good, and lacks a library of the host: found out before pm begins.
+    let mut bytes = built(AUTO);
+    let needed = b"libgcc_s.so.1\0";
+    let at = bytes.windows(needed.len()).position(|window| window == needed).unwrap();
+    bytes[at + 7] = b'q';
+    plugins.put(AUTO, &bytes);
+    let broken = sandbox(&plugins, "[library.auto]\nrequired = yes\n");
+    let answer = broken.pm(&["run"]);
+    assert_eq!(answer.code, 4, "{answer:?}");
+    assert!(answer.err.contains("a library is required and cannot be loaded"), "{answer:?}");
+    assert!(answer.err.contains(&format!("plugin {}: ", plugins.file(AUTO).display())), "{answer:?}");
+    plugins.put(AUTO, &built(AUTO));
+
     let there =
         sandbox(&plugins, &format!("[library.auto]\nrequired = yes\nsha256 = {}\n", sum(&built(AUTO))));
     let answer = there.pm(&["check"]);

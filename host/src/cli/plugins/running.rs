@@ -116,7 +116,7 @@ pub(super) fn tell(running: Result<Option<Value>, Failure>, out: &mut dyn Write)
     match running {
         Ok(None) => {}
         Err(failure) => {
-            writeln!(out, "\nWhat the running pm makes of them is not known: {}", failure.text())?
+            writeln!(out, "\nWhat the running pm makes of them is not known: {}", failure.text())?;
         }
         Ok(Some(daemon)) => {
             let pid = daemon["pid"].as_u64().unwrap_or_default();
