@@ -3,7 +3,7 @@
 //! A test makes several libraries of it by writing other digits in the place of `wreck-00`, everywhere in the file. It is
 //! never installed. Everything unsafe in it is meant: that is what it is for.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 
 use pm_plugin_api::{Health, HealthCheck, NoSettings, Outcome, Result, Strategy, Target};
 use std::ffi::c_void;
