@@ -167,7 +167,7 @@ impl Registry {
         }
         backend.retire();
         Ok(match report.pids.as_slice() {
-            [] => "has no worker".to_owned(),
+            [] => "it has no worker".to_owned(),
             [pid] => format!("its worker (pid {pid}) was ended; the next call starts another"),
             pids => format!("its {} workers were ended; the next call starts others", pids.len()),
         })

@@ -96,7 +96,7 @@ pub(super) fn order(global: &Global, what: &str, name: &str) -> Result<String, F
         )));
     };
     match (answer["done"].as_str(), answer["failed"].as_str()) {
-        (Some(done), _) => Ok(format!("plugin \"{name}\" {done}")),
+        (Some(done), _) => Ok(format!("plugin \"{name}\": {done}")),
         (None, Some(why)) => Err(Failure::Plugin(why.to_owned())),
         (None, None) => Err(Failure::Failed(
             "pm gave an answer that cannot be read; is it of another version?".to_owned(),
@@ -123,7 +123,8 @@ pub(super) fn tell(running: Result<Option<Value>, Failure>, out: &mut dyn Write)
             let header = ["PLUGIN", "RUNNING", "WORKER", "MEMORY", "CALLS", "MEDIAN", "99 %", "CRASHES"];
             write!(out, "\nIn the pm that runs (pid {pid}):\n{}", table(&header, rows(&daemon)))?;
             for (name, why) in reasons(&daemon) {
-                writeln!(out, "\n{name}: {why}")?;
+                writeln!(out)?;
+                super::wrapped(out, &format!("{name}: {why}"), "", "  ")?;
             }
         }
     }
