@@ -239,6 +239,32 @@ fn whatever_happens_to_its_file_a_library_that_is_in_use_is_replaced_or_said_to_
 }
 
 #[test]
+fn a_plugin_that_crashes_again_and_again_is_told_of_and_tried_on() {
+    let more = "[process.checked]\nrestart_strategy = custom\nrestart_command = true\nmax_attempts = 1\n\
+                health_check = wreck-01\nhow = abort\nhealth_check_timeout = 25\nhealth_check_interval = 1\n\n\
+                [library.notify]\nisolation = worker\n\n\
+                [notify.operators]\nnotifier = command\nevents = plugin_failing\n\
+                notify_command = echo \"$PM_EVENT $PM_NAME\" >> @DIR@/told\n\n";
+    let mut world = world(&["nothing"], more);
+    install(world.dir(), "libnotify.so", &fs::read(built().join("libpm_plugin_notify.so")).unwrap());
+    world.start();
+    world.alarm("checked");
+    world.until_log(
+        "plugin \"pm-test-plugin-wreck-01\" crashed 5 times or more in 10 minutes: its worker died",
+    );
+    world.until_count("told", 1);
+    assert!(world.lines("told")[0].starts_with("plugin_failing "), "{:?}", world.lines("told"));
+    let listed = world.ok(&["plugins", "list"]);
+    assert!(listed.contains("failing"), "{listed}");
+    world.until_log("Failed to handle alarm for checked");
+    world.round();
+    // An operator who has mended it need not wait.
+    let reloaded = world.ok(&["plugins", "reload", "wreck-01"]);
+    assert!(reloaded.starts_with("plugin \"wreck-01\": 0.1.0 was put in place of 0.1.0, in "), "{reloaded}");
+    assert_eq!(world.count("told"), 1, "once");
+}
+
+#[test]
 fn no_worker_outlives_the_daemon_that_was_killed() {
     let mut world = world(&["hang", "fork", "busy"], "");
     world.start();

@@ -5,7 +5,7 @@
 
 #![allow(unsafe_code, clippy::print_stdout, clippy::print_stderr)]
 
-use pm_plugin_api::{Health, HealthCheck, NoSettings, Outcome, Result, Strategy, Target};
+use pm_plugin_api::{Health, HealthCheck, Outcome, Result, Strategy, Target};
 use std::ffi::c_void;
 use std::time::Duration;
 
@@ -150,16 +150,21 @@ fn deaf() {
 }
 
 /// Tells what its process may do.
-struct Rights;
+struct Rights {
+    how: String,
+}
 
 impl HealthCheck for Rights {
-    type Settings = NoSettings;
+    type Settings = HowSettings;
 
-    fn new(_: NoSettings) -> Result<Self> {
-        Ok(Self)
+    fn new(settings: HowSettings) -> Result<Self> {
+        Ok(Self { how: settings.how })
     }
 
     fn check(&self, _: &Target) -> Result<Health> {
+        if self.how == "abort" {
+            std::process::abort();
+        }
         let status = std::fs::read_to_string("/proc/self/status")?;
         let value = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
