@@ -11,8 +11,11 @@
 mod forked;
 mod held;
 mod scope;
+mod start;
 mod user;
 
+#[doc(hidden)]
+pub use start::pass_nothing_on;
 pub use user::User;
 
 use crate::command::{End, kind_of_start};

@@ -87,6 +87,11 @@ impl State {
         self.dirty.host = true;
     }
 
+    /// What a driver got wrong may work now: it has been put right. Whoever waits for it need not.
+    pub fn mended(&mut self, driver: &Name) {
+        self.dirty.host |= self.drivers.remove(driver).is_some();
+    }
+
     /// An operator makes the breaker of a process as new.
     pub fn reset(&mut self, name: &Name) {
         if let Some(standing) = self.standings.get_mut(name) {

@@ -15,6 +15,7 @@ use crate::cli::table::{WIDTH, table};
 use crate::cli::{Failure, Terminal, compose, json};
 use crate::config::Environment;
 use crate::plugins::{Entry, OnDisk, Registry, State, nearest};
+use crate::policy::model::printable;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Key;
 use serde_json::{Value, json};
@@ -202,10 +203,10 @@ fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
     match &entry.manifest {
         Some(manifest) => {
             writeln!(out, "plugin \"{}\" {}", manifest.name, manifest.version)?;
-            writeln!(out, "file       {}", entry.file.display())?;
+            writeln!(out, "file       {}", printable(&entry.file.to_string_lossy()))?;
             writeln!(out, "interface  {} (API level {})", manifest.interface, manifest.api_minor)?;
         }
-        None => writeln!(out, "file       {}", entry.file.display())?,
+        None => writeln!(out, "file       {}", printable(&entry.file.to_string_lossy()))?,
     }
     let state = word(&entry.state);
     match reason(entry) {
@@ -221,7 +222,7 @@ fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
 fn part(offer: &Offer, entry: &Entry, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "\n{} \"{}\"", offer.kind, offer.name)?;
     if let Some(other) = overriding(entry, offer) {
-        writeln!(out, "  overridden by {}", other.display())?;
+        writeln!(out, "  overridden by {}", printable(&other.to_string_lossy()))?;
     }
     if offer.keys.is_empty() {
         writeln!(out, "  no settings")?;
@@ -312,7 +313,7 @@ fn reason(entry: &Entry) -> Option<String> {
             })
         }
         State::Outlived(OnDisk::Refused(reason)) => {
-            Some(format!("the file was replaced, and the new one {reason}"))
+            Some(format!("the file was replaced, and the new one is refused: {reason}"))
         }
         State::Outlived(OnDisk::Gone) => Some("the file is gone; it serves until pm is restarted".to_owned()),
     }
@@ -325,6 +326,7 @@ fn file_name(entry: &Entry) -> String {
 
 /// Writes `text` in lines of at most the common width; words longer than a line stand alone.
 fn wrapped(out: &mut dyn Write, text: &str, first: &str, others: &str) -> Result<(), Failure> {
+    let text = printable(text);
     let mut line = first.to_owned();
     let mut empty = true;
     for word in text.split_whitespace() {

@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
     let Read { loaded, registry, environment } = compose::read(global)?;
-    let config = startable(&loaded)?;
+    let config = startable(&loaded, &registry)?;
     let stop = Stop::new();
     let clock = Arc::new(SystemClock::new(stop.clone()));
     let console = Console::stdout();
@@ -105,7 +105,7 @@ pub(crate) fn run(global: &Global, options: RunOptions) -> Result<(), Failure> {
 
 /// A configuration to start with. Wrong values of processes leave their defaults and are said; a file that does not
 /// even say where the alarms are is an error, and so is a library that has to be there and is not.
-fn startable(loaded: &Loaded) -> Result<Config, Failure> {
+fn startable(loaded: &Loaded, registry: &Registry) -> Result<Config, Failure> {
     let Some(config) = loaded.config.clone() else {
         let problems: Vec<_> = loaded.errors().map(ToString::to_string).collect();
         return Err(Failure::Usage(format!("the configuration cannot be used\n{}", problems.join("\n"))));
@@ -113,7 +113,10 @@ fn startable(loaded: &Loaded) -> Result<Config, Failure> {
     let missing: Vec<_> =
         config.plugins.libraries.values().filter_map(|library| library.missing.as_deref()).collect();
     if !missing.is_empty() {
-        return Err(Failure::Plugin(missing.join("\n")));
+        // A directory that gives no plugin at all is the reason of all of them.
+        let directory = registry.refusal().map(|refusal| refusal.to_string());
+        let all: Vec<_> = directory.iter().map(String::as_str).chain(missing).collect();
+        return Err(Failure::Plugin(all.join("\n")));
     }
     Ok(config)
 }
@@ -184,6 +187,10 @@ fn journal(config: &Config, options: RunOptions, clock: &SystemClock) -> Result<
 /// Lets operators ask after the plugins, and hears when their directory changes. Without either pm works on: the
 /// directory is looked at now and then in any case.
 fn attend(registry: &Arc<Registry>, options: RunOptions, state_dir: &Path, events: Sender<Event>) {
+    let told = events.clone();
+    registry.on_mended(move |strategies| {
+        let _ = told.send(Event::Mended(strategies));
+    });
     let rung = move || {
         // The loop being gone means that pm is exiting.
         let _ = events.send(Event::Changed);

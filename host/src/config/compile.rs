@@ -192,7 +192,7 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
                 name.get("process".len() + 1..).map(|rest| format!("[{PROCESS}{rest}]"))
             } else {
                 let near = nearest(name, candidates()).map(|near| format!("[{near}]"));
-                near.or_else(|| maintenance::meant(name))
+                near.or_else(|| kind_meant(name)).or_else(|| maintenance::meant(name))
             };
             let hint = meant.map_or("it is ignored".to_owned(), |meant| format!("did you mean {meant}?"));
             problems.warning(&at, "unknown section", hint);
@@ -208,6 +208,13 @@ fn unknown_sections(sections: &Sections, document: &Document, problems: &mut Pro
         );
     }
     lost
+}
+
+/// `[libary.net]`: the kind of a section that goes on with a name, misspelt.
+fn kind_meant(name: &str) -> Option<String> {
+    let (kind, rest) = name.split_once('.')?;
+    let kinds = NAMED.iter().map(|kind| kind.trim_end_matches('.'));
+    nearest(kind.trim(), kinds).map(|near| format!("[{near}.{rest}]"))
 }
 
 fn plugin_sections(world: &World<'_>, sections: &Sections, problems: &mut Problems) -> PluginSections {

@@ -26,6 +26,8 @@ pub enum Event {
     Done(Name, Box<Report>),
     /// An operator has ordered something; it stands in the journal.
     Orders,
+    /// These strategies are provided by another library now, or by the same one anew.
+    Mended(Vec<String>),
     /// The plugin directory has changed.
     Changed,
     /// The operator wants everything read again.

@@ -24,7 +24,7 @@ pub use event::Event;
 pub(crate) use judging::record;
 
 use crate::failpoint::{self, Point};
-use crate::policy::model::{End, Intake, Job, Outcome};
+use crate::policy::model::{End, Intake, Job, Name, Outcome};
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::Ticks;
@@ -225,6 +225,9 @@ impl Daemon {
             Event::Speaks(speaks) => self.speaks = speaks,
             Event::Done(name, report) => self.settle(&name, &report),
             Event::Orders => self.orders(),
+            Event::Mended(strategies) => {
+                strategies.iter().for_each(|name| self.book.state.mended(&Name::new(name)));
+            }
             Event::Changed => self.refresh(Refresh::IfChanged),
             Event::Reload => {
                 info!("Reading the configuration again (SIGHUP)");

@@ -3,11 +3,13 @@
 //! A library in this process is one backend; a worker process is another, and its callers need not know. A
 //! backend belongs to one library, loads it on first use, and keeps the deadline whatever the library does.
 
+use super::claim::Part;
 use super::refusal::Reason;
 use super::tally::Tally;
 use crate::ports::Heard;
 use pm_plugin_api::Error;
 use pm_plugin_api::settings::Texts;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// One operation of one part.
@@ -96,6 +98,9 @@ pub(super) trait Backend: Send + Sync {
 
     /// What can be told of it; never blocks for long.
     fn report(&self) -> Report;
+
+    /// The parts that were asked anything, kind and name.
+    fn used(&self) -> BTreeSet<Part>;
 
     /// The SHA-256 sum of what is used; none for what was loaded into this process.
     fn checksum(&self) -> Option<String>;

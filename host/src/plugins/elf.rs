@@ -5,6 +5,7 @@
 //! file first, and the two sections of the manifest are read. Only those bytes are read, by position.
 
 use super::refusal::{Maker, Reason};
+use crate::policy::model::printable;
 use object::Endianness;
 use object::elf::{
     ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, ELFMAG, EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH,
@@ -45,6 +46,7 @@ pub(super) fn manifest(file: &File, size: u64) -> Result<Manifest, Reason> {
         _ => Reason::DamagedManifest { what: "it does not begin as one" },
     })?;
     plausible(&manifest)?;
+    let manifest = without_escapes(manifest);
     Ok(manifest)
 }
 
@@ -60,6 +62,19 @@ impl Maker {
     pub(super) fn of(manifest: &Manifest) -> Self {
         Self { name: manifest.name.clone(), version: manifest.version.clone() }
     }
+}
+
+/// What a library says of its settings goes to terminals and pages, and nobody has looked at it yet.
+fn without_escapes(mut manifest: Manifest) -> Manifest {
+    for key in manifest.offers.iter_mut().flat_map(|offer| &mut offer.keys) {
+        for text in [&mut key.name, &mut key.kind, &mut key.text] {
+            *text = printable(text);
+        }
+        for text in [&mut key.default, &mut key.unit, &mut key.allowed].into_iter().flatten() {
+            *text = printable(text);
+        }
+    }
+    manifest
 }
 
 /// The names go to terminals and logs, so they have to be words.

@@ -8,6 +8,7 @@
 
 use super::EVIDENCE;
 use super::backend::{Backend, Call, Report, Standing};
+use super::claim::Part;
 use super::examine::{Examined, unchanged};
 use super::instances::Key;
 use super::load;
@@ -21,6 +22,7 @@ use crate::clock::Stopwatch;
 use crate::ports::Heard;
 use pm_plugin_api::settings::Texts;
 use pm_plugin_api::{Error, ErrorKind};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -145,6 +147,11 @@ impl Backend for InProcess {
 
     fn report(&self) -> Report {
         Report::of(&self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What runs in this process is never replaced.
+    fn used(&self) -> BTreeSet<Part> {
+        BTreeSet::new()
     }
 
     fn checksum(&self) -> Option<String> {

@@ -199,6 +199,17 @@ pub enum Reason {
         /// Whose it is.
         maker: Maker,
     },
+    /// It does not offer what is in use.
+    #[error(
+        "no longer offers the {kind} \"{name}\", which is in use; to take it all the same: pm plugins reload \
+         {name}"
+    )]
+    Lacks {
+        /// The kind of the part.
+        kind: String,
+        /// The name of the part.
+        name: String,
+    },
     /// Its worker found a reason to refuse it.
     #[error("{why}")]
     Unfit {

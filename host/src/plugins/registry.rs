@@ -210,6 +210,9 @@ impl Registry {
         self.shelf.change(|before| {
             // Taken before anything is opened: what changes while we look makes the next look happen.
             let print = print_of(&self.directory);
+            // A file that was damaged still is the plugin that it was, for messages.
+            let said = |slot: &Slot| Some((slot.file.clone(), slot.manifest.clone()?));
+            let said: BTreeMap<_, _> = before.slots.iter().filter_map(said).collect();
             let usable = before.slots.into_iter().filter(|slot| slot.refusal().is_none());
             let mut known = usable.map(|slot| (slot.file.clone(), slot)).collect();
             let mut newcomers = Vec::new();
@@ -219,6 +222,9 @@ impl Registry {
             };
             let gone = known.into_values().filter(Slot::is_loaded);
             slots.extend(gone.map(|slot| slot.outlived(OnDisk::Gone)));
+            for slot in slots.iter_mut().filter(|slot| slot.manifest.is_none()) {
+                slot.manifest = said.get(&slot.file).cloned();
+            }
             let parts = claimed(&mut slots, &self.shelf.rules());
             (Contents { print, refusal, slots, parts }, newcomers)
         })

@@ -4,8 +4,9 @@
 //! said. When it has loaded, new calls go to it, and the old worker leaves when it has answered those that it has. What
 //! was tried and is worse is not tried again until the file is another one.
 
+use super::STRATEGY;
 use super::backend::{Backend, Standing};
-use super::claim::claimed;
+use super::claim::{Part, claimed};
 use super::directory::{Directory, Print};
 use super::examine::{Examined, examine};
 use super::in_process::in_words;
@@ -23,6 +24,15 @@ use tracing::{info, warn};
 
 /// How long a new library may take to load; a little more than its worker is given.
 const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Who wants a library to be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// pm, because there is another file.
+    Pm,
+    /// An operator.
+    Operator,
+}
 
 /// A file that stands in the place of one that is in use.
 pub(super) struct Newcomer {
@@ -59,7 +69,7 @@ impl Newcomer {
         let beside = std::thread::Builder::new().name("pm-replace".to_owned()).spawn(move || {
             for newcomer in newcomers {
                 let name = newcomer.manifest.name.clone();
-                match newcomer.take_over(&shelf) {
+                match newcomer.take_over(&shelf, Wish::Pm) {
                     Ok(done) => info!("plugin \"{name}\" {done}"),
                     Err(why) => warn!("{why}. The one that is in use stays"),
                 }
@@ -72,8 +82,16 @@ impl Newcomer {
         }
     }
 
+    /// A part that was in use and that the new one does not offer. An operator who says `reload` wants that.
+    fn missing(&self, whose: Wish) -> Option<Part> {
+        let offers = |part: &Part| {
+            self.manifest.offers.iter().any(|offer| offer.kind == part.0 && offer.name == part.1)
+        };
+        self.old.used().into_iter().find(|part| whose == Wish::Pm && !offers(part))
+    }
+
     /// Loads the new one and lets it take over. What was done, or why the old one stays.
-    pub(super) fn take_over(self, shelf: &Shelf) -> Result<String, String> {
+    pub(super) fn take_over(self, shelf: &Shelf, whose: Wish) -> Result<String, String> {
         let watch = Stopwatch::start();
         let loaded = self.new.load(PATIENCE).map_err(|error| error.message);
         let took = watch.elapsed();
@@ -83,10 +101,12 @@ impl Newcomer {
                 Some(Reason::Worker { maker, why: format!("could not be tried: {why}") })
             }
             (Ok(()), Standing::Refused(reason)) => Some(reason),
-            (Ok(()), _) => None,
+            (Ok(()), _) => self.missing(whose).map(|(kind, name)| Reason::Lacks { kind, name }),
         };
         let Self { file, print, manifest, old, old_version, new } = self;
         let (version, told) = (manifest.version.clone(), refusal.clone());
+        let strategies: Vec<_> = manifest.offers.iter().filter(|offer| offer.kind == STRATEGY).collect();
+        let strategies: Vec<_> = strategies.into_iter().map(|offer| offer.name.clone()).collect();
         let placed = shelf.change(|mut contents: Contents| {
             let slot = contents.slots.iter_mut().find(|slot| {
                 slot.file == file && slot.backend().is_some_and(|backend| Arc::ptr_eq(backend, &old))
@@ -112,6 +132,7 @@ impl Newcomer {
             None if !placed => Err(format!("plugin {}: it was replaced again meanwhile", file.display())),
             None => {
                 old.retire();
+                shelf.mended(strategies);
                 let took = in_words(Duration::from_millis(took.as_millis().max(1) as u64));
                 Ok(if version == old_version {
                     format!("{version} was put in place of {version}, in {took}")
@@ -150,7 +171,7 @@ impl Registry {
             let slot = slot.ok_or_else(|| format!("plugin {} is gone", slot_file.display()))?;
             Newcomer::new(slot, old, examined, |new| self.backend_for(slot_file.clone(), new))
         };
-        newcomer.take_over(&self.shelf)
+        newcomer.take_over(&self.shelf, Wish::Operator)
     }
 
     /// Ends the worker of a library when it has answered what it was asked; the next call starts another.
@@ -176,6 +197,11 @@ impl Registry {
     /// Who is told when the workers of a plugin keep dying: the plugin, and what happened last.
     pub fn alarm(&self, alarmed: impl Fn(&str, &str) + Send + Sync + 'static) {
         self.on_alarm(Arc::new(alarmed));
+    }
+
+    /// Who is told when another library, or the same one anew, provides these strategies: what failed before may work.
+    pub fn on_mended(&self, mended: impl Fn(Vec<String>) + Send + Sync + 'static) {
+        self.shelf.tell_mended(Box::new(mended));
     }
 
     /// The library that is called `name`, or offers a part that is.

@@ -4,21 +4,37 @@ use super::rules::Rules;
 use super::slots::{Contents, Slot, State};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 /// The libraries, the rules that hold for them, and how often what can be told of them has changed.
 pub(super) struct Shelf {
     contents: RwLock<Contents>,
     rules: RwLock<Arc<Rules>>,
     version: AtomicU64,
+    mended: OnceLock<Mended>,
 }
 
+/// Is told which strategies are provided by another library now, or by the same one anew.
+pub(super) type Mended = Box<dyn Fn(Vec<String>) + Send + Sync>;
+
 impl Shelf {
+    pub(super) fn tell_mended(&self, mended: Mended) {
+        // The daemon says it once.
+        let _ = self.mended.set(mended);
+    }
+
+    pub(super) fn mended(&self, strategies: Vec<String>) {
+        if let Some(mended) = self.mended.get() {
+            mended(strategies);
+        }
+    }
+
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             contents: RwLock::default(),
             rules: RwLock::new(Arc::new(rules)),
             version: AtomicU64::default(),
+            mended: OnceLock::new(),
         }
     }
 

@@ -82,7 +82,12 @@ impl Slot {
     pub(super) fn state(&self) -> State {
         match &self.is {
             Is::Refused(reason) => State::Refused(reason.clone()),
-            Is::Outlived(_, on_disk) => State::Outlived(on_disk.clone()),
+            // What was in use cannot be loaded any more: what stands there now says why.
+            Is::Outlived(backend, on_disk) => match (backend.standing(), on_disk) {
+                (Standing::Refused(_), OnDisk::Refused(reason)) => State::Refused(reason.clone()),
+                (Standing::Refused(reason), _) => State::Refused(reason),
+                _ => State::Outlived(on_disk.clone()),
+            },
             Is::Usable(backend) => match backend.standing() {
                 Standing::Idle => State::Ready,
                 Standing::Loaded => State::Loaded,

@@ -6,6 +6,7 @@
 
 mod ear;
 mod family;
+mod flood;
 mod health;
 mod link;
 mod reader;
@@ -18,6 +19,7 @@ pub use start::VERB;
 
 use super::CHECK;
 use super::backend::{Backend, Call, Report, Standing};
+use super::claim::Part;
 use super::examine::{Examined, unchanged};
 use super::in_process::in_words;
 use super::pin;
@@ -33,6 +35,7 @@ use pm_plugin_api::{Error, ErrorKind};
 use reader::Watch;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use start::{Confinement, Started};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -59,6 +62,7 @@ pub(super) struct Worker {
     shared: Shared,
     roles: Vec<Role>,
     tally: Mutex<Tally>,
+    used: Mutex<BTreeSet<Part>>,
 }
 
 /// What outlives a call, and is shared with the readers.
@@ -96,7 +100,16 @@ impl Worker {
             served: OnceLock::new(),
             refused: Mutex::default(),
         };
-        Self { own: Arc::new(own), file, checked, rule, shared, roles, tally: Mutex::default() }
+        Self {
+            own: Arc::new(own),
+            file,
+            checked,
+            rule,
+            shared,
+            roles,
+            tally: Mutex::default(),
+            used: Mutex::default(),
+        }
     }
 
     /// Where a part of this kind runs.
@@ -254,6 +267,8 @@ impl Own {
 impl Backend for Worker {
     fn call(&self, call: &Call<'_>) -> Result<Vec<u8>, Error> {
         let watch = Stopwatch::start();
+        let part = (call.kind.to_owned(), call.name.to_owned());
+        locked(&self.used).insert(part);
         let answer = self.call_within(call, watch);
         let lost = [ErrorKind::Timeout, ErrorKind::Interrupted, ErrorKind::Unavailable, ErrorKind::Panicked];
         let failed = answer.as_ref().is_err_and(|error| lost.contains(&error.kind));
@@ -319,6 +334,10 @@ impl Backend for Worker {
             crashes: health.total,
             ..Report::of(&locked(&self.tally))
         }
+    }
+
+    fn used(&self) -> BTreeSet<Part> {
+        locked(&self.used).clone()
     }
 
     fn checksum(&self) -> Option<String> {

@@ -98,6 +98,20 @@ fn a_group_is_as_new_after_its_reset_and_unknown_ones_change_nothing() {
 }
 
 #[test]
+fn nobody_waits_for_a_driver_that_was_put_right() {
+    let mut world = World::new(&[]);
+    let failing = || Driver { failures: 3, until: Some(NOON.boot), trial: None };
+    world.state.drivers.insert(name("service"), failing());
+    world.state.mended(&name("process"));
+    assert!(!world.state.dirty.host && world.state.drivers.len() == 1);
+    for _ in 0..2 {
+        world.state.drivers.insert(name("service"), failing());
+        world.state.mended(&name("service"));
+        assert!(world.state.dirty.host && world.state.drivers.is_empty());
+    }
+}
+
+#[test]
 fn only_a_state_in_which_nothing_can_happen_is_at_rest() {
     let rest = State::default();
     assert!(rest.is_at_rest());

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const LIBRARY: &str = "libpm_test_plugin_wreck_00.so";
 
 /// What a library does, and what pm says of it when it is asked to restart something.
-const MISDEEDS: [(&str, &str); 18] = [
+const MISDEEDS: [(&str, &str); 19] = [
     ("panic", "plugin \"pm-test-plugin-wreck-NN\" panicked in restart at tests/plugins/wreck/src/lib.rs:"),
     ("abort", "its worker died (signal 6, SIGABRT) during restart of \"NAME\""),
     ("exit", "its worker ended by itself with status 0 during restart of \"NAME\""),
@@ -23,6 +23,7 @@ const MISDEEDS: [(&str, &str); 18] = [
     ("busy", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     ("print", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     ("fork", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
+    ("stray", "restart of \"NAME\" gave no answer within 1 s; its worker was replaced"),
     // Who still waits at the socket keeps it open; who comes to it later finds it gone and leaves.
     (
         "close",
@@ -163,8 +164,8 @@ fn one_daemon_survives_every_misbehaviour_in_a_row_while_the_others_are_handled(
             });
         }
     }
-    world.until_log("worker of plugin \"pm-test-plugin-wreck-17\" uses ");
-    world.until("the worker that had grown is gone", |world| workers(world, "17").is_empty());
+    world.until_log("worker of plugin \"pm-test-plugin-wreck-18\" uses ");
+    world.until("the worker that had grown is gone", |world| workers(world, "18").is_empty());
     assert_eq!(world.said("Circuit breaker opened"), 0, "no process is blamed\n{}", world.log());
     let listed = world.ok(&["plugins", "list", "--format", "json"]);
     let listed = serde_json::from_str::<serde_json::Value>(&listed).unwrap();
@@ -173,7 +174,7 @@ fn one_daemon_survives_every_misbehaviour_in_a_row_while_the_others_are_handled(
         let name = format!("pm-test-plugin-wreck-{number}");
         all.iter().find(|plugin| plugin["name"] == name.as_str()).unwrap()["crashes"].as_u64().unwrap()
     };
-    assert_eq!((crashes("01"), crashes("02"), crashes("06"), crashes("16"), crashes("17")), (0, 1, 0, 0, 0));
+    assert_eq!((crashes("01"), crashes("02"), crashes("06"), crashes("17"), crashes("18")), (0, 1, 0, 0, 0));
     // A gigabyte was never in the daemon, and no zombie is.
     let status = fs::read_to_string(format!("/proc/{daemon}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -212,6 +213,15 @@ fn whatever_happens_to_its_file_a_library_that_is_in_use_is_replaced_or_said_to_
     handled(&mut world);
     fs::remove_file(&place).unwrap();
 
+    // By one that does not offer what is in use: the old one goes on.
+    let mut without = whole.clone();
+    let offer = b"strategy:wreck-01 ";
+    let at = without.windows(offer.len()).position(|window| window == offer).unwrap();
+    without[at..at + offer.len()].fill(b' ');
+    install(world.dir(), "libwreck_01.so", &without);
+    world.until_log("libwreck_01.so: no longer offers the strategy \"wreck-01\", which is in use");
+    handled(&mut world);
+
     // Deleted: it goes on, also in a new worker.
     fs::remove_file(&file).unwrap();
     world.until("it is seen", |world| world.ok(&["plugins", "list"]).contains("the file is gone"));
@@ -236,6 +246,27 @@ fn whatever_happens_to_its_file_a_library_that_is_in_use_is_replaced_or_said_to_
     fs::write(&file, &whole).unwrap();
     world.cleared(id);
     assert!(super::alive(daemon), "{}", world.log());
+    assert_eq!(world.said("Circuit breaker opened") + world.said("did you mean"), 0, "{}", world.log());
+}
+
+#[test]
+fn nothing_that_pm_has_inherited_reaches_what_it_starts() {
+    let shell = "trap '' QUIT USR1; exec 77</etc/passwd; exec \"$@\"";
+    let seen = "ls -l /proc/self/fd >> @DIR@/seen; grep SigIgn /proc/self/status >> @DIR@/seen";
+    let config = Sandbox::on_sqlite(&format!(
+        "[process.web]\nrestart_strategy = custom\nrestart_command = ls -l /proc/$PPID/fd >> @DIR@/seen; {seen}\npre_restart_command = {seen}\n{}",
+        super::MARKER
+    ));
+    let mut world = World::launched(&["/bin/bash", "-c", shell, "shell"], &config);
+    world.start();
+    let id = world.alarm("web");
+    world.cleared(id);
+    let seen = world.read("seen");
+    assert!(seen.contains("SigIgn") && !seen.contains("passwd"), "{seen}");
+    for line in seen.lines().filter_map(|line| line.strip_prefix("SigIgn:")) {
+        let ignored = u64::from_str_radix(line.trim(), 16).unwrap();
+        assert_eq!(ignored & (1 << 2 | 1 << 9), 0, "{seen}");
+    }
 }
 
 #[test]
@@ -278,7 +309,7 @@ fn no_worker_outlives_the_daemon_that_was_killed() {
     let began = std::time::Instant::now();
     world.kill();
     world.until("all of them are gone", |world| {
-        ["01", "03"].iter().all(|number| workers(world, number).is_empty())
+        ["01", "02", "03"].iter().all(|number| workers(world, number).is_empty())
     });
     assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
 }

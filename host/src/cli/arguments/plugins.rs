@@ -23,7 +23,7 @@ Exit codes: 0 everything holds (there may be warnings), 2 wrong usage, 4 somethi
 const AFTER_CALL: &str = "\
 Examples:
   pm plugins call ./libmine.so strategy:mine identity web
-  pm plugins call docker check:docker check web docker_socket=/run/docker.sock
+  pm plugins call docker check:docker check web socket=/run/docker.sock
   pm plugins call ./libpager.so notifier:pager notify 'It works'
 
 Does for real what the operation does, as the user that you are, beside whatever the daemon does. Nothing is noted.

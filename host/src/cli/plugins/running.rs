@@ -106,7 +106,11 @@ pub(super) fn order(global: &Global, what: &str, name: &str) -> Result<String, F
 
 fn ask(state_dir: &Path, question: &Value, timeout: Duration) -> Result<Option<Value>, Failure> {
     let answer = intercom::ask(state_dir, &question.to_string(), timeout).map_err(|error| {
-        Failure::Failed(format!("asking the pm that works in {}: {error}", state_dir.display()))
+        let who = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "; root can, and the user that pm runs as",
+            _ => "",
+        };
+        Failure::Failed(format!("asking the pm that works in {}: {error}{who}", state_dir.display()))
     })?;
     Ok(answer.map(|answer| serde_json::from_str(&answer).unwrap_or_default()))
 }

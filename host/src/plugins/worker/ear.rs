@@ -5,8 +5,10 @@
 //! has soon heard nothing for a while and listens again. Nobody sleeps over a message: whoever lets go while others wait
 //! wakes the reader.
 
+use super::flood::Flood;
 use super::link::{Link, Phase, State, Waiting, locked, timespec};
 use super::reader::How;
+use crate::clock::Stopwatch;
 use crate::plugins::log;
 use crate::plugins::wire::{self, LARGEST, Loaded, Message};
 use pm_plugin_api::{Error, ErrorKind};
@@ -49,13 +51,21 @@ pub(super) struct Ear {
     buffer: Mutex<Vec<u8>>,
     /// What a caller heard that ends the worker.
     trouble: Mutex<Option<How>>,
+    flood: Mutex<Flood>,
+    born: Stopwatch,
 }
 
 impl Ear {
     pub(super) fn new(socket: &OwnedFd) -> io::Result<Self> {
         set_socket_timeout(socket, Timeout::Recv, Some(NAP))?;
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { bell, buffer: Mutex::new(vec![0; LARGEST]), trouble: Mutex::default() })
+        Ok(Self {
+            bell,
+            buffer: Mutex::new(vec![0; LARGEST]),
+            trouble: Mutex::default(),
+            flood: Mutex::default(),
+            born: Stopwatch::start(),
+        })
     }
 
     /// Wakes the reader.
@@ -175,7 +185,17 @@ impl Link {
             Message::Said { level, module, text } => {
                 let waiting = self.waiting(number);
                 let (span, heard) = waiting.map_or((None, None), |w| (Some(w.span.clone()), w.heard.clone()));
-                let say = || log::repeat(&self.plugin, heard.as_ref(), level, module, text);
+                let admitted = locked(&self.ear.flood).admit(self.ear.born.elapsed());
+                let say = || {
+                    let Some(dropped) = admitted else { return };
+                    if dropped > 0 {
+                        tracing::warn!(
+                            "plugin \"{}\" logs too much: {dropped} lines were left out",
+                            self.plugin
+                        );
+                    }
+                    log::repeat(&self.plugin, heard.as_ref(), level, module, text);
+                };
                 span.map_or_else(say, |span| span.in_scope(say));
             }
             Message::Pong => locked(&self.state).asked = false,

@@ -31,8 +31,8 @@ const LAST_CALLER: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_secs(5);
 /// How long it may take to load its library.
 pub(super) const HELLO: Duration = Duration::from_secs(5);
-/// A silent worker is asked after so many looks whether it is there, and has until the next to answer.
-const SILENT_LOOKS: u32 = 2;
+/// A worker that was silent for so long is asked whether it is there, and has until the next look to answer.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How long its own status is waited for, so that "signal 11" is said and not "signal 9".
 const OWN_END: Duration = Duration::from_millis(20);
 /// How much of its error output is kept.
@@ -48,7 +48,14 @@ pub(super) struct Watch {
 
 /// The life of a reader.
 pub(super) fn read(link: &Arc<Link>, mut child: Child, stderr: PipeReader, watch: Watch) {
-    let mut reader = Reader { link, watch: &watch, stderr: Some(stderr), words: Vec::new(), quiet: 0 };
+    let mut reader = Reader {
+        link,
+        watch: &watch,
+        stderr: Some(stderr),
+        words: Vec::new(),
+        quiet: 0,
+        born: Stopwatch::start(),
+    };
     let why = reader.serve();
     let meant = link.phase() == Phase::Draining && why.is_none();
     let status = own_end(link, &mut child);
@@ -94,6 +101,7 @@ struct Reader<'a> {
     words: Vec<u8>,
     /// Looks since it last had anything to do.
     quiet: u32,
+    born: Stopwatch,
 }
 
 impl Reader<'_> {
@@ -102,7 +110,7 @@ impl Reader<'_> {
         let mut buffer = vec![0; LARGEST];
         let (mut since, mut ended) = (Stopwatch::start(), false);
         loop {
-            let pause = LOOK.saturating_sub(since.elapsed());
+            let pause = self.every().saturating_sub(since.elapsed());
             if pause.is_zero() {
                 if let Some(how) = self.look() {
                     return Some(how);
@@ -150,6 +158,11 @@ impl Reader<'_> {
         }
     }
 
+    /// How often it is looked after. Never less often than a worker may be idle.
+    fn every(&self) -> Duration {
+        LOOK.min(self.watch.rule.idle_time.max(Duration::from_secs(1)))
+    }
+
     /// Sleeps until something happens; none when that was interrupted.
     fn wait(&self, listener: Listener, ended: bool, pause: Duration) -> Option<Happened> {
         let watch = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
@@ -176,7 +189,7 @@ impl Reader<'_> {
 
     /// Looks after the worker; why it has to end, if it has to.
     fn look(&mut self) -> Option<How> {
-        if self.link.phase() == Phase::Starting {
+        if self.link.phase() == Phase::Starting && self.born.elapsed() >= HELLO {
             return Some(How::Ended(format!("said nothing within {} s", HELLO.as_secs())));
         }
         if locked(&self.link.state).asked {
@@ -193,9 +206,9 @@ impl Reader<'_> {
             self.link.retire();
         }
         self.quiet = if self.link.stirred() { 0 } else { self.quiet + 1 };
-        if self.quiet > 0 && LOOK * self.quiet >= idle_time && self.link.retire_if_idle() {
+        if self.quiet > 0 && self.every() * self.quiet >= idle_time && self.link.retire_if_idle() {
             tracing::debug!(target: "plugin", plugin = %self.watch.maker.name, "its worker had nothing to do and was ended");
-        } else if self.quiet > 0 && self.quiet.is_multiple_of(SILENT_LOOKS) {
+        } else if self.quiet > 0 && (self.every() * self.quiet).as_secs().is_multiple_of(SILENCE.as_secs()) {
             locked(&self.link.state).asked = true;
             if let Some(ping) = encode(0, &Message::Ping) {
                 let _ = self.link.send(&ping, || Duration::ZERO);

@@ -17,7 +17,7 @@ use pm_plugin_api::command::unprotect;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use rustix::process::{DumpableBehavior, Signal, kill_process, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Signal, kill_current_process_group, set_dumpable_behavior};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, clear_ambient_capability_set, set_capabilities, set_no_new_privs,
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -218,7 +218,8 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(LARGEST / 8)]
 }
 
+/// Goes, and takes along what the library has forked into its group. Commands have groups of their own: they may go on.
 fn leave() -> ! {
-    let _ = kill_process(rustix::process::getpid(), Signal::KILL);
+    let _ = kill_current_process_group(Signal::KILL);
     std::process::abort()
 }

@@ -39,7 +39,8 @@ impl Strategy for Wreck {
             "busy" => spin(),
             "print" => print(),
             "leak" => leak(),
-            "fork" => fork(),
+            "fork" => fork(false),
+            "stray" => fork(true),
             "close" => close(),
             "garbage" => scribble(b"this is no message"),
             "short" => scribble(b"x"),
@@ -90,13 +91,13 @@ fn leak() {
     std::mem::forget(memory);
 }
 
-/// A bomb with a limit: it is to be swept up, not to take the machine along.
-fn fork() {
+/// A bomb with a limit: it is to be swept up, not to take the machine along. Strays leave the group of the worker.
+fn fork(stray: bool) {
     for number in 0..60 {
         // SAFETY: the child makes system calls only, and never comes back.
         unsafe {
             if libc::fork() == 0 {
-                if number % 2 == 0 {
+                if stray && number % 2 == 0 {
                     libc::setpgid(0, 0);
                 }
                 if number % 3 == 0 {
