@@ -309,6 +309,9 @@ fn reason(entry: &Entry) -> Option<String> {
         State::Outlived(OnDisk::Version(version)) => {
             Some(match entry.report.as_ref().and_then(|report| report.worker) {
                 Some(_) => format!("the file is version {version} now, which is being tried"),
+                None if entry.manifest.as_ref().is_some_and(|manifest| manifest.version == *version) => {
+                    "the file is another one now, of the same version; restart pm to use it".to_owned()
+                }
                 None => format!("the file is version {version} now; restart pm to use it"),
             })
         }

@@ -226,6 +226,7 @@ impl Daemon {
             Event::Done(name, report) => self.settle(&name, &report),
             Event::Orders => self.orders(),
             Event::Mended(strategies) => {
+                self.refresh(Refresh::IfChanged);
                 strategies.iter().for_each(|name| self.book.state.mended(&Name::new(name)));
             }
             Event::Changed => self.refresh(Refresh::IfChanged),

@@ -284,7 +284,7 @@ impl Registry {
     /// The slot of a library in use, now that `new` stands under its name.
     fn beside(&self, slot: Slot, new: Examined, newcomers: &mut Vec<Newcomer>) -> Slot {
         let replaceable = self.shelf.rules().of(&new.manifest.name).isolation == Isolation::Worker
-            && slot.backend().is_some_and(|backend| backend.report().worker.is_some());
+            && slot.runs_in_a_worker();
         let version = new.manifest.version.clone();
         if slot.tried == Some(new.print) {
             return slot;

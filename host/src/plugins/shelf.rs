@@ -1,7 +1,7 @@
 //! Where the libraries stand: shared by everybody who looks one up, changed by few, with a number for its state.
 
 use super::rules::Rules;
-use super::slots::{Contents, Slot, State};
+use super::slots::{Contents, OnDisk, Slot, State};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -81,6 +81,8 @@ fn telling(contents: &Contents) -> (Option<String>, Vec<Told>) {
         // That a library was used for the first time is no news.
         let state = match slot.state() {
             State::Loaded => State::Ready,
+            // Nor that another file is being tried: what comes of it is.
+            State::Outlived(OnDisk::Version(_)) if slot.runs_in_a_worker() => State::Ready,
             other => other,
         };
         (slot.file.clone(), version, state)

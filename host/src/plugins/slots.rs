@@ -130,6 +130,11 @@ impl Slot {
         Self { tried: print, ..self.outlived(OnDisk::Refused(reason)) }
     }
 
+    /// Whether it can be replaced while pm runs.
+    pub(super) fn runs_in_a_worker(&self) -> bool {
+        self.backend().is_some_and(|backend| backend.report().worker.is_some())
+    }
+
     /// Whether a look at its file, which is like this now, could tell something new.
     pub(super) fn is_stale(&self, now: Option<Print>) -> bool {
         match &self.is {
