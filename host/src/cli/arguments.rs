@@ -12,7 +12,9 @@ pub(crate) use notify::{AFTER as AFTER_NOTIFY, NotifyVerb, TestNoticeOptions};
 pub(crate) use operator::{
     AuditOptions, OverrideOptions, ReleaseOptions, ResetOptions, RestartOptions, WhomOptions, WordOptions,
 };
-pub(crate) use plugins::{CallOptions, NewKind, NewOptions, PluginsVerb, VerifyOptions, setting};
+pub(crate) use plugins::{
+    CallOptions, NewKind, NewOptions, PluginsVerb, VerifyOptions, WhichOptions, setting,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;

@@ -10,7 +10,7 @@ mod reference;
 pub(crate) mod running;
 mod verify;
 
-use crate::cli::arguments::{Format, Global, PluginsVerb};
+use crate::cli::arguments::{Format, Global, PluginsVerb, WhichOptions};
 use crate::cli::table::{WIDTH, table};
 use crate::cli::{Failure, Terminal, compose, json};
 use crate::config::Environment;
@@ -34,8 +34,8 @@ pub(crate) fn plugins(
             list(&*registry(global)?, running::look(global, options.format), options.format, terminal.out)
         }
         PluginsVerb::Info(options) => info(&*registry(global)?, &options.name, options.format, terminal.out),
-        PluginsVerb::Reload(which) => order(global, "reload", &which.name, terminal.out),
-        PluginsVerb::Stop(which) => order(global, "stop", &which.name, terminal.out),
+        PluginsVerb::Reload(which) => order(global, "reload", which, terminal.out),
+        PluginsVerb::Stop(which) => order(global, "stop", which, terminal.out),
         PluginsVerb::New(options) => new::new(global, options, terminal.out),
         PluginsVerb::Verify(options) => verify::verify(global, options, terminal.out),
         PluginsVerb::Call(options) => call::call(global, options, terminal.out),
@@ -52,8 +52,12 @@ fn registry(global: &Global) -> Result<Arc<Registry>, Failure> {
     Ok(compose::read(global)?.registry)
 }
 
-fn order(global: &Global, what: &str, name: &str, out: &mut dyn Write) -> Result<(), Failure> {
-    Ok(writeln!(out, "{}", running::order(global, what, name)?)?)
+fn order(global: &Global, what: &str, which: &WhichOptions, out: &mut dyn Write) -> Result<(), Failure> {
+    let done = running::order(global, what, &which.name)?;
+    match which.format {
+        Format::Json => json::write(&json!({ "plugin": which.name, "done": done }), out),
+        Format::Text => Ok(writeln!(out, "plugin \"{}\": {done}", which.name)?),
+    }
 }
 
 /// Lists every library, the reasons of those that are not used, and what the pm that runs makes of them. A directory

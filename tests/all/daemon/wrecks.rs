@@ -225,7 +225,12 @@ fn whatever_happens_to_its_file_a_library_that_is_in_use_is_replaced_or_said_to_
     // Deleted: it goes on, also in a new worker.
     fs::remove_file(&file).unwrap();
     world.until("it is seen", |world| world.ok(&["plugins", "list"]).contains("the file is gone"));
-    world.ok(&["plugins", "stop", "wreck-01"]);
+    let stopped = world.ok(&["plugins", "stop", "wreck-01", "--format", "json"]);
+    let stopped: serde_json::Value = serde_json::from_str(&stopped).unwrap();
+    assert!(
+        stopped["done"].as_str().unwrap().contains("was ended; the next call starts another"),
+        "{stopped}"
+    );
     handled(&mut world);
 
     // Back again, then overwritten in place: what is in use may crash of it, pm does not.

@@ -41,6 +41,9 @@ pub struct WhichOptions {
     /// The plugin, or a strategy or check of it.
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// How to print the result: text for people, json for programs.
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    pub format: Format,
 }
 
 /// Options of `pm plugins info`.

@@ -96,7 +96,7 @@ pub(super) fn order(global: &Global, what: &str, name: &str) -> Result<String, F
         )));
     };
     match (answer["done"].as_str(), answer["failed"].as_str()) {
-        (Some(done), _) => Ok(format!("plugin \"{name}\": {done}")),
+        (Some(done), _) => Ok(done.to_owned()),
         (None, Some(why)) => Err(Failure::Plugin(why.to_owned())),
         (None, None) => Err(Failure::Failed(
             "pm gave an answer that cannot be read; is it of another version?".to_owned(),

@@ -68,6 +68,11 @@ impl Ear {
         })
     }
 
+    /// A call is made, which may say something.
+    pub(super) fn earned(&self) {
+        locked(&self.flood).earned();
+    }
+
     /// Wakes the reader.
     fn ring(&self) {
         // It can only be full, and then it rings.

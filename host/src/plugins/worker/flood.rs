@@ -6,6 +6,8 @@ use std::time::Duration;
 const BURST: u32 = 500;
 /// Lines a second after that.
 const RATE: u32 = 50;
+/// Lines for each call: a thousand restarts have more to say than one.
+const PER_CALL: u32 = 20;
 
 /// What is left of the lines a worker may say.
 #[derive(Debug)]
@@ -24,6 +26,11 @@ impl Default for Flood {
 }
 
 impl Flood {
+    /// A call is made.
+    pub(super) fn earned(&mut self) {
+        self.left = self.left.saturating_add(PER_CALL).min(BURST);
+    }
+
     /// Whether a line may be said now, `since` the worker began; and how many were left out before it.
     pub(super) fn admit(&mut self, since: Duration) -> Option<u64> {
         let seconds = since.saturating_sub(self.given).as_secs();
@@ -44,6 +51,15 @@ impl Flood {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_many_calls_has_more_to_say() {
+        let mut flood = Flood::default();
+        for _ in 0..5_000 {
+            flood.earned();
+            assert!((0..5).all(|_| flood.admit(Duration::ZERO) == Some(0)));
+        }
+    }
 
     #[test]
     fn a_flood_is_let_through_by_the_second_and_counted() {

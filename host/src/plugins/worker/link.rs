@@ -193,6 +193,7 @@ impl Link {
         state.stirred = true;
         let number = state.last;
         state.waiting.insert(number, Arc::clone(waiting));
+        self.ear.earned();
         Some((number, state.take_the_ear()))
     }
 
