@@ -15,6 +15,8 @@ mod running;
 mod shell;
 mod words;
 
+#[doc(hidden)]
+pub use environment::is_passed;
 pub use environment::{environment, prepare};
 #[doc(hidden)]
 pub use family::Family;

@@ -26,15 +26,21 @@ const PASSED: [&str; 10] = [
 /// For a daemon that was started without any.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Whether a variable of the daemon passes to what it starts.
+#[doc(hidden)]
+#[must_use]
+pub fn is_passed(key: &str) -> bool {
+    PASSED.contains(&key) || key.starts_with("LC_")
+}
+
 /// The whole environment of a command that runs in `directory`: an allow-list of the daemon's (`PATH HOME LANG LC_* TZ
 /// TERM USER LOGNAME SHELL XDG_RUNTIME_DIR DBUS_SESSION_BUS_ADDRESS`), `PWD`, and `variables`, which win.
 ///
 /// Values may come from the database: NUL characters, which no variable can hold, are taken out of them, and keys that
 /// cannot be one are left out. There always is a `PATH`.
 pub fn environment(directory: &Path, variables: &BTreeMap<String, String>) -> BTreeMap<OsString, OsString> {
-    let passed = |key: &str| PASSED.contains(&key) || key.starts_with("LC_");
     let mut all = BTreeMap::from([("PATH".into(), USUAL_PATH.into())]);
-    all.extend(std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(passed)));
+    all.extend(std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(is_passed)));
     all.insert("PWD".into(), directory.into());
     for (key, value) in variables.iter().filter(|(key, _)| !key.is_empty() && !key.contains(['=', '\0'])) {
         all.insert(key.into(), value.replace('\0', "").into());

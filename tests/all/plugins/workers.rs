@@ -56,6 +56,32 @@ fn calls_that_share_the_worker_with_one_that_hangs_are_answered_by_it() {
 }
 
 #[test]
+fn a_worker_that_was_stopped_reads_nothing_and_keeps_nobody_beyond_his_time() {
+    let plugins = Plugins::with(&[MISBEHAVE]);
+    let registry = plugins.scan_as(Isolation::Worker);
+    assert!(restart(&registry, "counts", &[]).is_ok());
+    let pid = i32::try_from(report(&registry, "pm-test-plugin-misbehave").pids[0]).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    // More than the socket holds, so that some wait for room in it and not for an answer.
+    let label = "x".repeat(150_000);
+    let mut target = Target::named("web");
+    target.timeout_ms = 1_000;
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let result = registry.restart(&part("counts", &[("label", &label)]), &target);
+                assert_eq!(kind_and_text(result).0, ErrorKind::Timeout);
+            });
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // It has been replaced.
+    assert_eq!(restart(&registry, "counts", &[]), Ok(Outcome::ran("part 1, call 1")));
+}
+
+#[test]
 fn a_worker_without_calls_leaves_and_comes_back_when_it_is_needed() {
     let plugins = Plugins::with(&[MISBEHAVE]);
     let rule = Rule { idle_time: Duration::from_secs(1), ..Rule::default() };

@@ -6,6 +6,7 @@
 //! between fork and exec: that is safe in a threaded process and costs the same however large pm is.
 
 use crate::plugins::refusal::Maker;
+use pm_plugin_api::command::is_passed;
 use pm_plugin_api::detach::User;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
 use std::ffi::OsString;
@@ -16,18 +17,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// What passes from pm's environment to a worker, besides `LC_*`: what leads to the host's services, and nothing else.
-const PASSED: [&str; 16] = [
-    "PATH",
-    "HOME",
-    "LANG",
-    "TZ",
-    "TERM",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "XDG_RUNTIME_DIR",
-    "DBUS_SESSION_BUS_ADDRESS",
+/// What passes from pm's environment to a worker, besides what passes to a command: what leads to the host's services.
+const SERVICES: [&str; 6] = [
     "DBUS_SYSTEM_BUS_ADDRESS",
     "DOCKER_HOST",
     "SSL_CERT_FILE",
@@ -69,8 +60,7 @@ pub(super) fn start(
         sockopt::set_socket_send_buffer_size(end, BUFFER)?;
     }
     let (stderr, its_stderr) = pipe()?;
-    let passed =
-        |key: &OsString| key.to_str().is_some_and(|key| PASSED.contains(&key) || key.starts_with("LC_"));
+    let passed = |key: &OsString| key.to_str().is_some_and(|key| is_passed(key) || SERVICES.contains(&key));
     // The one place besides exec.rs that starts a process: a worker is no command of the operator.
     #[expect(clippy::disallowed_methods, reason = "workers are started here and nowhere else")]
     let mut command = Command::new(program);
