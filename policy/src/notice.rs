@@ -136,3 +136,32 @@ impl Notice {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Ticks;
+
+    #[test]
+    fn a_change_of_a_breaker_names_its_process_and_nothing_else_does() {
+        let name = Name::new("web");
+        let opened = Notice::BreakerOpened { name: name.clone(), count: 3, level: 1, until: Ticks(9) };
+        let of_breakers = [
+            opened,
+            Notice::BreakerHalfOpen { name: name.clone() },
+            Notice::BreakerClosed { name: name.clone() },
+        ];
+        for notice in of_breakers {
+            assert_eq!(notice.process(), Some(&name), "{notice:?}");
+        }
+        // A group or a driver is no process, whatever it is called.
+        for notice in [
+            Notice::GroupHalfOpen { group: name.clone() },
+            Notice::DriverBack { driver: name.clone() },
+            Notice::WindowEnded { id: name },
+            Notice::MassOver,
+        ] {
+            assert_eq!(notice.process(), None, "{notice:?}");
+        }
+    }
+}
