@@ -16,7 +16,7 @@ use crate::time::Ticks;
 use std::time::Duration;
 
 /// The longest pause under a bypass. Without any, one broken process would take all that this host may restart.
-pub const BYPASSED: Duration = Duration::from_secs(10);
+const BYPASSED: Duration = Duration::from_secs(10);
 
 /// What a check answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
