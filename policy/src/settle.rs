@@ -177,12 +177,17 @@ impl Settling<'_> {
     fn failed(&mut self, began: Ticks) {
         let (rules, name, now) = (self.rules, &self.job.name, self.now.boot);
         self.had_to_be_restarted_again();
-        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let acted = self.acted();
         let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let standing = self.standing();
         (standing.last_good, standing.last_end) = (None, Some(now));
         (standing.after_window, standing.waited) = (false, false);
-        standing.rung = acted.saturating_add(1).min(top);
+        // A step that was not tried is not passed over.
+        if let Some(acted) = acted {
+            standing.rung = acted.saturating_add(1).min(top);
+            // Whether an earlier restart would have lasted cannot be known any more.
+            standing.trial = None;
+        }
         standing.breaker.prune(rules, now);
         let opened = standing.breaker.failed(rules, name, began, now);
         self.withdraw();
@@ -284,8 +289,14 @@ impl Settling<'_> {
         }
     }
 
+    /// The step of the ladder that acted last, or that the job began with when an earlier pm has made the restart. None
+    /// when it came to none.
+    fn acted(&self) -> Option<u32> {
+        self.outcome.rung.or_else(|| (self.outcome.attempts > 0).then_some(self.job.rung))
+    }
+
     fn driver_answered(&mut self) {
-        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let Some(acted) = self.acted() else { return self.driver_unanswered() };
         let Some(driver) = self.rules.ladder.get(acted as usize) else { return };
         let Some(mut known) = self.state.drivers.remove(driver) else { return };
         self.state.dirty.host = true;

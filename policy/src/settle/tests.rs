@@ -295,6 +295,34 @@ fn a_failed_restart_after_one_on_trial_is_a_relapse_as_well() {
 }
 
 #[test]
+fn a_job_that_failed_before_its_restart_passes_no_step_over_and_is_no_answer_of_a_driver() {
+    let mut world = running();
+    world.rules("web").ladder = vec![name("service"), name("process")];
+    let until = world.hence(60);
+    let service = world.state.drivers.entry(name("service")).or_default();
+    (service.failures, service.until, service.trial) = (5, Some(until), Some(name("web")));
+    let settled = world.settle(&job("web"), &Outcome::new(End::Failed, 0, "pre-restart command: exit 1"));
+    assert_eq!(settled.notices, []);
+    let standing = world.standing("web");
+    assert_eq!((standing.rung, standing.breaker.failures), (0, 1));
+    let service = &world.state.drivers[&name("service")];
+    assert_eq!((service.failures, service.until, service.trial.as_ref()), (5, Some(until), None));
+}
+
+#[test]
+fn a_failed_restart_by_hand_ends_the_trial_of_the_one_before_unless_it_came_to_none() {
+    for (attempts, on_trial) in [(1, false), (0, true)] {
+        let mut world = World::new(&["web"]);
+        let _ = world.settle(&job("web"), &outcome(End::Restarted));
+        let by_hand = Job::by_hand(&name("web"), Trial::No);
+        let settled = world.count(&by_hand, &Outcome::new(End::Failed, attempts, ""));
+        assert_eq!(settled.notices, []);
+        assert_eq!(world.standing("web").trial.is_some(), on_trial);
+        assert_eq!(world.standing("web").breaker.useless.len(), 2);
+    }
+}
+
+#[test]
 fn what_a_strategy_depends_on_never_counts_against_the_process() {
     let mut world = running();
     world.relate("web:front");
