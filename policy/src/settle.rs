@@ -277,10 +277,20 @@ impl Settling<'_> {
         if self.job.cause == Cause::Operator || self.job.verify == Verify::Only {
             return;
         }
-        let name = &self.job.name;
+        let (name, made) = (&self.job.name, self.made());
         if let Some((_, its, rules)) = self.group() {
+            let bucket = its.bucket;
             its.void(rules, name);
+            if made {
+                its.bucket = bucket;
+            }
         }
+    }
+
+    /// Whether a restart was made. An attempt that ended with the driver that failed was none.
+    fn made(&self) -> bool {
+        let in_vain = u32::from(self.outcome.end == End::Infrastructure);
+        self.outcome.attempts > in_vain
     }
 
     fn group_refund(&mut self) {

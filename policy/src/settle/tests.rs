@@ -389,6 +389,30 @@ fn a_cancelled_job_gives_its_place_in_the_group_back_but_not_that_of_others() {
 }
 
 #[test]
+fn a_place_in_the_budget_of_a_group_comes_back_only_when_no_restart_was_made() {
+    let budget = crate::testing::group_rules().budget;
+    for (end, attempts, left) in [
+        (End::Cancelled, 0, 5),
+        (End::Cancelled, 1, 4),
+        (End::Cancelled, 2, 4),
+        (End::Infrastructure, 0, 5),
+        // The one attempt found nobody who could carry it out.
+        (End::Infrastructure, 1, 5),
+        (End::Infrastructure, 2, 4),
+    ] {
+        let mut world = running();
+        world.relate("web:front");
+        let now = world.now.boot;
+        world.group("front").bucket = Bucket::default().taken(budget, now);
+        world.group("front").state = GroupState::Releasing { batch: 2, begun: 2, good: 0 };
+        let _ = world.settle(&job("web"), &Outcome::new(end, attempts, ""));
+        assert_eq!(world.group("front").bucket.left(budget, now), Some(left), "{end:?} {attempts}");
+        // Nobody knows whether it would have helped, so another takes its turn.
+        assert_eq!(world.group("front").state, GroupState::Releasing { batch: 2, begun: 1, good: 0 });
+    }
+}
+
+#[test]
 fn success_counts_for_the_group_and_a_process_that_was_healthy_costs_it_nothing() {
     let after = |job: &Job, end| {
         let mut world = running();
