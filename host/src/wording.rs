@@ -144,6 +144,10 @@ pub(crate) fn believed(request: &Request) -> String {
     format!("The alarms of the mass alarm are believed, by order of {}{why}", printable(&request.by))
 }
 
+pub(crate) fn nothing_to_believe(request: &Request) -> String {
+    format!("There is no mass alarm, so {} asked for nothing that could be believed", printable(&request.by))
+}
+
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     let detail = &outcome.detail;
     match outcome.end {
@@ -213,6 +217,16 @@ pub(crate) fn no_journal(error: &JournalError) -> String {
 
 pub(crate) fn handled(name: &Name) -> String {
     format!("Successfully handled alarm for {name}")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn done(name: &Name) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was restarted")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn not_done(name: &Name, why: &str) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was not restarted: {why}")
 }
 
 pub(crate) fn not_handled(name: &Name, why: &str) -> String {

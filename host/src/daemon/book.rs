@@ -4,8 +4,8 @@
 
 use crate::policy::hold::Trouble;
 use crate::policy::model::{
-    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View,
-    Window,
+    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table,
+    Verify, View, Window,
 };
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
@@ -222,8 +222,14 @@ impl Book {
         its.cloned().collect()
     }
 
-    /// Takes in how many wait for the storm limit; whether they are the first.
-    pub(super) fn storm_begins(&mut self, waiting: usize) -> bool {
+    /// Takes in how many wait for the storm limit; whether they are the first. Whoever is looked at first may turn out
+    /// healthy and give the place back, so who waits only for such looks is in no storm yet.
+    pub(super) fn storm_begins(&mut self, waiting: usize, now: Now) -> bool {
+        let budget = self.limits().storm;
+        let looks_first = |its: &&Running| matches!(its.job.verify, Verify::First | Verify::Patiently);
+        let looks = self.running.values().filter(looks_first);
+        let restarts = looks.fold(self.state.storm, |bucket, _| bucket.given_back(budget));
+        let waiting = if restarts.left(budget, now.boot) == Some(0) { waiting } else { 0 };
         std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0
     }
 
