@@ -156,6 +156,17 @@ pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     }
 }
 
+pub(crate) fn clock_set(moved: i64) -> String {
+    let how = if moved > 0 { "forward" } else { "back" };
+    // The two clocks are read one after the other.
+    let by = Duration::from_secs(moved.unsigned_abs().saturating_add(500) / 1_000);
+    format!(
+        "The clock of this machine was put {how} by {}: maintenance windows and the ends of overrides are looked at anew by the \
+         new time. Breakers, pauses and time limits do not follow it",
+        lasting(by)
+    )
+}
+
 pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
     let (follow, refill) = (if waiting == 1 { "follows" } else { "follow" }, budget.refill.as_secs_f64());
     format!(

@@ -2,6 +2,7 @@
 //!
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
+use super::wall::WallClock;
 use crate::policy::hold::Trouble;
 use crate::policy::model::{
     Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table,
@@ -38,6 +39,8 @@ pub(super) struct Book {
     said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
+    /// Whether the clock that people read is set.
+    pub(super) wall: WallClock,
 }
 
 /// A job that is running.
@@ -70,6 +73,7 @@ impl Book {
             inherited,
             said: HashMap::new(),
             storm: 0,
+            wall: WallClock::default(),
         }
     }
 

@@ -38,6 +38,9 @@ impl Daemon {
     pub(super) fn decide(&mut self) {
         self.wake_at = None;
         let now = self.parts.clock.now();
+        if let Some(moved) = self.book.wall.look(now) {
+            warn!("{}", wording::clock_set(moved));
+        }
         self.say_what_is_over();
         self.book.windows = self.parts.catalog.windows(now.wall);
         self.book.call_off(now);

@@ -1,5 +1,6 @@
 //! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
 
+mod clock;
 mod orders;
 mod related;
 mod told;
@@ -9,24 +10,23 @@ use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
 use crate::policy::bucket::Budget;
 use crate::policy::model::{
-    Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
+    Alarm, AttemptId, Checked, Clear, Configured, End, Intake, Limits, Name, RowId, Rules, Standing, Verify,
+    Window,
 };
-use crate::policy::model::{Intake, Limits, Window};
 use crate::policy::relations::{Declaration, Declared, Related, Relations};
 use crate::policy::testing::rules;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandLine, Exec, Intent, Journal, JournalError,
-    Knobs, Pending, Presence, Publication, Record, Refresh, Refreshed, Retention, Row, Rows, Schema, Sight,
-    Stage, Step, StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
+    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, Clock, CommandLine, Exec, Intent, Journal,
+    JournalError, Knobs, Pending, Presence, Publication, Record, Refresh, Refreshed, Retention, Row, Rows,
+    Schema, Sight, Stage, Step, StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
 };
 use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
-use std::collections::HashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -125,12 +125,16 @@ impl Double {
         }
     }
     fn start(&self, parallel: usize) -> Running {
-        self.with(|o| o.parallel = parallel);
         let stop = Stop::new();
-        let halt = stop.clone();
+        let parts = self.parts(parallel, Arc::new(SystemClock::new(stop.clone())), stop);
+        Running::of(self, parts)
+    }
+    /// What the loop works with, and where its signs of life go.
+    fn parts(&self, parallel: usize, clock: Arc<dyn Clock>, halt: Stop) -> (Parts, Receiver<&'static str>) {
+        self.with(|o| o.parallel = parallel);
         let (said, presence) = channel();
         let parts = Parts {
-            clock: Arc::new(SystemClock::new(stop)),
+            clock,
             journal: Arc::new(self.clone()),
             strategies: Arc::new(self.clone()),
             exec: Arc::new(self.clone()),
@@ -151,9 +155,7 @@ impl Double {
             speaker: None,
             halt: Box::new(move || halt.request()),
         };
-        let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();
-        let thread = std::thread::spawn(move || daemon.run().unwrap());
-        Running { events, thread: Some(thread), presence }
+        (parts, presence)
     }
 }
 
@@ -164,6 +166,11 @@ struct Running {
 }
 
 impl Running {
+    fn of(world: &Double, (parts, presence): (Parts, Receiver<&'static str>)) -> Self {
+        let (daemon, events): (Daemon, _) = start(parts, Box::new(world.clone())).unwrap();
+        let thread = std::thread::spawn(move || daemon.run().unwrap());
+        Self { events, thread: Some(thread), presence }
+    }
     fn stop(mut self) -> Vec<&'static str> {
         self.events.send(Event::Stop).unwrap();
         self.thread.take().unwrap().join().unwrap();
@@ -581,19 +588,4 @@ fn restarts_that_do_not_help_open_the_breaker_which_outlives_the_daemon() {
     world.until("polls go on", |o| o.polls > polls + 3);
     daemon.stop();
     world.with(|o| assert_eq!(o.restarts.len(), 3));
-}
-
-#[test]
-fn a_stop_waits_for_running_jobs_and_leaves_what_does_not_end() {
-    let world = Double::new();
-    world.with(|o| o.stuck.insert("stuck".to_owned()));
-    world.raise(1, "stuck");
-    let daemon = world.start(4);
-    world.until("it runs", |o| o.running == 1);
-    daemon.events.send(Event::Reload).unwrap();
-    assert_eq!(daemon.stop(), ["ready", "reloading", "ready", "stopping"]);
-    world.with(|o| {
-        assert_eq!(o.entries.values().next().unwrap().1, None, "the entry stays open for the next start");
-        o.gate_open = true;
-    });
 }
