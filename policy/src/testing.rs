@@ -60,6 +60,19 @@ pub fn group_rules() -> GroupRules {
     }
 }
 
+/// The limits of a host: none but ten jobs at once.
+#[must_use]
+pub fn limits() -> Limits {
+    Limits {
+        parallel: 10,
+        storm: Budget::NONE,
+        mass_min: 0,
+        mass_share: 50,
+        mass_look: secs(300),
+        mass_recheck: secs(60),
+    }
+}
+
 /// A row in alarm.
 #[must_use]
 pub fn alarm(row: i64, name: &str) -> Alarm {
@@ -114,7 +127,7 @@ impl World {
             groups: HashMap::new(),
             windows: Vec::new(),
             overrides: Vec::new(),
-            limits: Limits { parallel: 10, storm: Budget::NONE, mass_min: 0, mass_share: 50 },
+            limits: limits(),
             table: Table::Writable,
             intake: Intake::Open,
             state: State::default(),

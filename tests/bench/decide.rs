@@ -14,7 +14,7 @@ use pm_policy::model::{
 };
 use pm_policy::relations::{Declaration, Declared, Membership, Related, Relations};
 use pm_policy::state::State;
-use pm_policy::testing::{alarm, rules};
+use pm_policy::testing::{alarm, limits, rules};
 use pm_policy::time::{Now, Ticks, Wall};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -125,6 +125,7 @@ impl Case {
                 storm: Budget { size: 10, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 50,
+                ..limits()
             },
             table: Table::Writable,
             intake: Intake::Open,

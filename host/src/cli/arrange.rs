@@ -46,6 +46,8 @@ fn limits(config: &Config) -> Limits {
         storm: Budget { size: monitor.storm_limit, refill: monitor.storm_refill },
         mass_min: monitor.mass_alarm_min,
         mass_share: percent(monitor.mass_alarm_share),
+        mass_look: monitor.mass_alarm_look_time,
+        mass_recheck: monitor.mass_alarm_recheck,
     }
 }
 

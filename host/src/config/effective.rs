@@ -135,6 +135,8 @@ fn monitor(monitor: &Monitor) -> Value {
         "storm_refill": seconds(monitor.storm_refill),
         "mass_alarm_min": monitor.mass_alarm_min,
         "mass_alarm_share": monitor.mass_alarm_share,
+        "mass_alarm_look_time": seconds(monitor.mass_alarm_look_time),
+        "mass_alarm_recheck": seconds(monitor.mass_alarm_recheck),
         "max_parallel_restarts": monitor.max_parallel_restarts,
         "shutdown_timeout": seconds(monitor.shutdown_timeout),
         "stable_time": seconds(monitor.stable_time),

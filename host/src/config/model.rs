@@ -85,6 +85,11 @@ pub struct Monitor {
     pub mass_alarm_min: u32,
     /// `mass_alarm_share` (50): alarms of more than so many percent of the known rows are a mass alarm; 1 to 100.
     pub mass_alarm_share: u32,
+    /// `mass_alarm_look_time` (5 min): how long looking may take before it is concluded with what is known; at least a
+    /// second.
+    pub mass_alarm_look_time: Duration,
+    /// `mass_alarm_recheck` (60 s): so often what was found healthy is looked at again while it is held; at least a second.
+    pub mass_alarm_recheck: Duration,
     /// `shutdown_timeout` (30 s): how long running jobs may finish when pm is asked to stop.
     pub shutdown_timeout: Duration,
     /// `stable_time` (10 min), for the criticality `normal`. Processes hold their own copy.

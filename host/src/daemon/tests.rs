@@ -8,7 +8,6 @@ mod told;
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
-use crate::policy::bucket::Budget;
 use crate::policy::model::{
     Alarm, AttemptId, Checked, Clear, Configured, End, Intake, Limits, Name, RowId, Rules, Standing, Verify,
     Window,
@@ -307,8 +306,7 @@ impl Catalog for Double {
         (Configured::Yes(spec.rules.clone()), Some(Arc::new(spec)))
     }
     fn arrange(&mut self, table: &Relations) -> Arrangement {
-        let limits =
-            Limits { parallel: self.with(|o| o.parallel), storm: Budget::NONE, mass_min: 0, mass_share: 50 };
+        let limits = Limits { parallel: self.with(|o| o.parallel), ..crate::policy::testing::limits() };
         let declared = Declared { default: Some(Declaration::default()), ..Declared::default() };
         Arrangement { related: Related::merge(&declared, table), groups: HashMap::new(), limits }
     }

@@ -27,7 +27,7 @@ pub(super) fn forget(state: &mut State, view: &View<'_>, seen: &Seen<'_>) {
 #[cfg(test)]
 mod tests {
     use crate::breaker::Breaker;
-    use crate::model::{Configured, Handled, InFlight, Name, RowId, Sight};
+    use crate::model::{Configured, Handled, InFlight, Name, RowId, Sight, Verify};
     use crate::testing::World;
     use crate::time::Ticks;
 
@@ -48,7 +48,8 @@ mod tests {
     fn a_removed_process_is_forgotten_when_nothing_is_left_to_be_done_or_seen_of_it() {
         assert!(is_forgotten(|_| ()));
         assert!(!is_forgotten(|world| world.sight = Sight::Blind));
-        assert!(!is_forgotten(|world| world.standing("web").in_flight = Some(InFlight { since: Ticks(1) })));
+        assert!(!is_forgotten(|world| world.standing("web").in_flight =
+            Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly })));
         assert!(!is_forgotten(|world| {
             let mark = Handled { row: RowId(1), notes: None, recheck: Ticks(1) };
             world.standing("web").handled.push(mark);

@@ -38,6 +38,7 @@ impl Default for Setup {
                 storm: Budget { size: 10, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 50,
+                ..testing::limits()
             },
             intake: Intake::Open,
             world: World::default(),
@@ -161,6 +162,8 @@ impl Setup {
                 "refill" => self.limits.storm.refill = lasting(value)?,
                 "mass_min" => self.limits.mass_min = number(value)?,
                 "mass_share" => self.limits.mass_share = number(value)?,
+                "mass_look" => self.limits.mass_look = lasting(value)?,
+                "mass_recheck" => self.limits.mass_recheck = lasting(value)?,
                 _ => return Err(format!("unknown key: {key}")),
             }
         }

@@ -8,6 +8,7 @@ use pm_policy::bucket::Budget;
 use pm_policy::group::GroupRules;
 use pm_policy::model::{Checked, Clear, Criticality, Dependents, Limits, Name, RowId, Rules, Verify};
 use pm_policy::relations::{Declaration, Declared, Membership, Related, Relations};
+use pm_policy::testing::limits;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -128,6 +129,7 @@ impl World {
                 storm: Budget { size: dice.between(4, 10) as u32, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 60,
+                ..limits()
             },
         }
     }

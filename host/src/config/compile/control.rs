@@ -23,6 +23,8 @@ const WINDOW: RangeInclusive<Duration> = SECOND..=Duration::from_secs(7 * 86_400
 pub(super) const LEASE: RangeInclusive<Duration> = SECOND..=Duration::from_secs(3600);
 /// The time after which one more restart is allowed; faster would be no limit.
 pub(super) const REFILL: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+/// Pauses; one of nothing would ask again and again without end.
+pub(super) const PAUSE: RangeInclusive<Duration> = SECOND..=DAY;
 /// Percent by which a time is moved; more would make the shortest one meaningless.
 const JITTER: RangeInclusive<u32> = 0..=50;
 

@@ -1,7 +1,7 @@
 //! The short global sections: `[monitor]`, `[host]`, `[self_recovery]`, `[plugins]`.
 
 use super::commands::state_directory;
-use super::control::{LEASE, REFILL};
+use super::control::{LEASE, PAUSE, REFILL};
 use super::reader::Reader;
 use crate::config::control::{Control, Criticality};
 use crate::config::environment::Environment;
@@ -39,6 +39,8 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
         storm_refill: reader.duration_within("storm_refill", REFILL).unwrap_or(seconds(6)),
         mass_alarm_min: reader.number("mass_alarm_min", 0..=1_000_000).unwrap_or(10),
         mass_alarm_share: reader.number("mass_alarm_share", 1..=100).unwrap_or(50),
+        mass_alarm_look_time: reader.duration_within("mass_alarm_look_time", PAUSE).unwrap_or(seconds(300)),
+        mass_alarm_recheck: reader.duration_within("mass_alarm_recheck", PAUSE).unwrap_or(seconds(60)),
         handled_grace: reader.duration("handled_grace", 7 * DAY).unwrap_or(seconds(300)),
         lease_time: reader.duration_within("lease_time", LEASE).unwrap_or(seconds(90)),
         state_dir,
