@@ -13,10 +13,6 @@ use crate::time::{Now, Ticks};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a process is left alone after its driver failed: long enough that a log is not flooded at a poll a
-/// second, short enough that nobody waits for a bus that came back.
-pub const DRIVER_PAUSE: Duration = Duration::from_secs(10);
-
 /// One settlement in hand.
 struct Settling<'a> {
     state: &'a mut State,
@@ -198,12 +194,13 @@ impl Settling<'_> {
 
     /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
     fn infrastructure(&mut self) {
-        let (name, now) = (&self.job.name, self.now.boot);
-        self.standing().pause = Some(now.after(DRIVER_PAUSE));
+        let (rules, name, now) = (&self.view.limits.driver, &self.job.name, self.now.boot);
+        self.standing().pause = Some(now.after(rules.pause));
         self.group_void();
         let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
         self.state.dirty.host = true;
-        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, name, now) {
+        let its = self.state.drivers.entry(driver.clone()).or_default();
+        if let Some(until) = its.failed(rules, driver, name, now) {
             self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
         }
     }

@@ -1,6 +1,7 @@
 //! One poll's picture of the world: everything a decision is made from, besides what is remembered.
 
 use crate::bucket::Budget;
+use crate::driver::DriverRules;
 use crate::group::GroupRules;
 use crate::model::Alarm;
 use crate::name::Name;
@@ -55,6 +56,8 @@ pub struct Limits {
     pub mass_look: Duration,
     /// `mass_alarm_recheck`: how old a verdict may become while alarms are held.
     pub mass_recheck: Duration,
+    /// When what strategies depend on is left alone.
+    pub driver: DriverRules,
 }
 
 /// Whether what was read is how things are.

@@ -89,6 +89,7 @@ impl Case {
             window: Duration::from_secs(900),
             open_time: Duration::from_secs(300),
             open_max: Duration::from_secs(3600),
+            open_jitter: 15,
             stable: Duration::from_secs(600),
             members: 100,
         };

@@ -137,6 +137,11 @@ fn monitor(monitor: &Monitor) -> Value {
         "mass_alarm_share": monitor.mass_alarm_share,
         "mass_alarm_look_time": seconds(monitor.mass_alarm_look_time),
         "mass_alarm_recheck": seconds(monitor.mass_alarm_recheck),
+        "driver_failures": monitor.driver.failures,
+        "driver_pause": seconds(monitor.driver.pause),
+        "driver_open_time": seconds(monitor.driver.open_time),
+        "driver_open_max": seconds(monitor.driver.open_max),
+        "driver_jitter": monitor.driver.jitter,
         "max_parallel_restarts": monitor.max_parallel_restarts,
         "shutdown_timeout": seconds(monitor.shutdown_timeout),
         "stable_time": seconds(monitor.stable_time),
@@ -209,6 +214,7 @@ fn group(group: &Group) -> Value {
         "window": seconds(group.window),
         "circuit_reset_time": seconds(group.circuit_reset_time),
         "circuit_reset_max": seconds(group.circuit_reset_max),
+        "circuit_jitter": group.circuit_jitter,
         "stable_time": seconds(group.stable_time),
     })
 }
@@ -221,6 +227,7 @@ fn control(control: &Control) -> Value {
         "circuit_reset_max": seconds(control.circuit_reset_max),
         "circuit_jitter": control.circuit_jitter,
         "stable_time": seconds(control.stable_time),
+        "doubt_time": seconds(control.doubt_time),
         "backoff": seconds(control.backoff),
         "backoff_factor": control.backoff_factor,
         "backoff_max": seconds(control.backoff_max),

@@ -243,6 +243,7 @@ fn group_rules(members: u32, dice: &mut Dice) -> GroupRules {
         window: Duration::from_secs(600),
         open_time: Duration::from_secs(180),
         open_max: Duration::from_secs(1_800),
+        open_jitter: 15,
         stable: Duration::from_secs(300),
         members,
     }
