@@ -242,6 +242,15 @@ impl Rig {
         all.filter(|(_, raised)| *raised == Raised::Yes).map(|(name, _)| name).collect()
     }
 
+    /// Whether no check can tell how those are that are still in alarm.
+    pub(crate) fn nothing_left_has_a_check(&self) -> bool {
+        let unchecked = |name: &&str| match self.world.configured.get(&Name::new(name)) {
+            Some(Configured::Yes(rules)) => rules.check == Checked::Unchecked,
+            _ => true,
+        };
+        self.in_alarm().iter().all(unchecked)
+    }
+
     pub(crate) fn told(&self, rule: &str) -> Broken {
         format!("{rule}\n{}", self.story.join("\n"))
     }
