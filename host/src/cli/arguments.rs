@@ -263,7 +263,7 @@ pub struct WhyOptions {
     /// The process: NAME of [process.NAME], process_name in the table.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What happened then, instead of now: "2026-12-01 22:00", 22:00 (the last one), -2h.
+    /// What happened then, instead of now: "2026-12-01 22:00", 22:00 or 22:00:05 (the last one; up to its end), -2h.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// How to print the result: text for people, json for programs.

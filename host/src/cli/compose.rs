@@ -147,6 +147,11 @@ impl Context {
         when::past(text, self.now().wall, &Zone::system())
             .map_err(|why| Failure::Usage(format!("{option}: {why}")))
     }
+    /// As [`past`](Self::past), up to the end of the day, minute or second that was written.
+    pub(crate) fn up_to(&self, option: &str, text: &str) -> Result<Wall, Failure> {
+        when::up_to(text, self.now().wall, &Zone::system())
+            .map_err(|why| Failure::Usage(format!("{option}: {why}")))
+    }
     pub(crate) fn clock(&self) -> Arc<SystemClock> {
         Arc::clone(&self.clock)
     }

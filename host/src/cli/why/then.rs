@@ -27,7 +27,7 @@ pub(super) fn why(
     format: Format,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let at = context.past("--at", at)?;
+    let at = context.up_to("--at", at)?;
     let journal = context.journal_read_only()?;
     let found = find(&journal, name, at)?;
     match format {
