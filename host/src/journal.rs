@@ -27,7 +27,7 @@ mod trouble;
 mod windows;
 mod writing;
 
-pub use look::{Look, look};
+pub use look::{Aside, Look, look, set_aside};
 
 use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Clear, Name, Standing};

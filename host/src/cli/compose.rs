@@ -173,10 +173,10 @@ impl Context {
         store::open(addresses::translate(&self.config.database, self.config.host_id), self.clock())
     }
 
-    /// The journal, for writing.
-    pub(crate) fn journal(&self) -> Result<journal::FileJournal, Failure> {
-        let opened = journal::open(&self.config.monitor.state_dir, self.clock.boot_id());
-        opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
+    /// The journal, for writing; what was done to a damaged one has to be told.
+    pub(crate) fn journal(&self) -> Result<journal::Opened, Failure> {
+        journal::open(&self.config.monitor.state_dir, self.clock.boot_id())
+            .map_err(|error| Failure::failed(&error))
     }
 
     /// The journal, for reading; empty when there is none.

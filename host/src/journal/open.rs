@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// The file in the state directory.
 const FILE: &str = "journal.db";
+/// What stands between the name of the file and the time in the name of one that was set aside.
+pub(super) const ASIDE: &str = ".corrupt-";
 /// How long another pm's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -339,7 +341,7 @@ fn damaged(obstacle: &Obstacle) -> bool {
 fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
     let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
     let time = changed.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let base = format!("{}.corrupt-{}", path.display(), time.strftime("%Y%m%dT%H%M%SZ"));
+    let base = format!("{}{ASIDE}{}", path.display(), time.strftime("%Y%m%dT%H%M%SZ"));
     let free = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}-{number}")));
     let aside =
         free.map(PathBuf::from).find(|aside| aside.symlink_metadata().is_err_and(|error| is_absent(&error)));
