@@ -168,9 +168,11 @@ impl Context {
             .get_or_init(|| arrangement(&self.config, &self.store().relations().unwrap_or_default()))
     }
 
-    /// A connection of its own to the alarm database, made by its first call.
+    /// A connection of its own to the alarm database, made by its first call. Looking makes no file.
     pub(crate) fn store(&self) -> Box<dyn AlarmStore> {
-        store::open(addresses::translate(&self.config.database, self.config.host_id), self.clock())
+        let address =
+            addresses::with_access(&self.config.database, self.config.host_id, store::Access::Existing);
+        store::open(address, self.clock())
     }
 
     /// The journal, for writing; what was done to a damaged one has to be told.

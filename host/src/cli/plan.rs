@@ -18,9 +18,19 @@ pub(crate) fn plan(
     let context = Context::load(global)?;
     let picture = context.picture()?;
     let plan = decide(&picture.view(Intake::Open), &picture.state, picture.now);
-    match options.format {
-        Format::Text => text(&plan, &picture, terminal)?,
-        Format::Json => json::write(&as_json(&plan, &picture), terminal.out)?,
+    match (options.format, &picture.database) {
+        (Format::Text, Ok(())) => text(&plan, &picture, terminal)?,
+        (Format::Json, Ok(())) => json::write(&as_json(&plan, &picture), terminal.out)?,
+        // Without the alarms there is no plan; none at all must not look like nothing to do.
+        (Format::Text, Err(_)) => writeln!(
+            terminal.out,
+            "What the next round would do is not known: the database does not answer, so nobody sees an alarm."
+        )?,
+        (Format::Json, Err(error)) => {
+            let unknown =
+                json!({"begin": null, "hold": null, "daemon_pid": picture.daemon, "database_error": error});
+            json::write(&unknown, terminal.out)?;
+        }
     }
     match picture.database {
         Ok(()) => Ok(()),
@@ -114,5 +124,5 @@ fn as_json(plan: &Plan, picture: &Picture) -> Value {
         .chain(due)
         .map(|(name, row, hold)| json!({"name": name, "row": row, "hold": hold.word(), "why": hold.sentence(picture.now)}))
         .collect();
-    json!({"begin": begin, "hold": hold, "daemon_pid": picture.daemon})
+    json!({"begin": begin, "hold": hold, "daemon_pid": picture.daemon, "database_error": null})
 }

@@ -1,6 +1,7 @@
 //! The alarms in a file of SQLite: the engine when no server is configured.
 //!
-//! A file that does not exist yet is created with the tables of the alarms; in a file of somebody else nothing is
+//! A file that does not exist yet is created with the tables of the alarms, for whoever may make it; one that was there
+//! and is gone is never made anew, because an empty table looks like a quiet host. In a file of somebody else nothing is
 //! created without `migrate`. One connection stays open with its statements prepared; it is opened anew when the
 //! file behind the path is another one, and after any error of the file itself. Nothing but this file and its part
 //! `failure` names the driver.
@@ -27,6 +28,8 @@ use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tables::SqliteTables;
 
@@ -39,10 +42,21 @@ const REPEATS: u32 = 5;
 pub(super) struct SqliteStore {
     address: SqliteAddress,
     place: Place,
+    /// Whether the file has been there, for this store and for those beside it.
+    seen: Arc<AtomicBool>,
     open: Option<Open>,
     left: Left,
     left_of_list: Left,
     left_of_pairs: [Left; 2],
+}
+
+/// What is done where there is no file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Without {
+    /// It is made.
+    Make,
+    /// That is said.
+    Say,
 }
 
 struct Open {
@@ -51,6 +65,8 @@ struct Open {
     file: Option<(u64, u64)>,
     /// The declared length of `notes`; none when the column has none.
     limit: Option<usize>,
+    /// What was made when there was no file, until somebody asks.
+    made: Vec<String>,
 }
 
 impl SqliteStore {
@@ -59,6 +75,7 @@ impl SqliteStore {
         Self {
             address,
             place,
+            seen: Arc::default(),
             open: None,
             left: Left::default(),
             left_of_list: Left::default(),
@@ -83,6 +100,17 @@ impl SqliteStore {
     }
 
     fn opened(&mut self) -> Result<&mut Open, StoreError> {
+        let may_make = self.address.access == Access::Full && !self.seen.load(Ordering::Relaxed);
+        self.opened_or(if may_make { Without::Make } else { Without::Say })
+    }
+
+    /// For those who are asked to make what is missing.
+    fn made(&mut self) -> Result<&mut Open, StoreError> {
+        let may_write = self.address.access != Access::ReadOnly;
+        self.opened_or(if may_write { Without::Make } else { Without::Say })
+    }
+
+    fn opened_or(&mut self, without: Without) -> Result<&mut Open, StoreError> {
         let file = identity(&self.address.path);
         if self.open.as_ref().is_some_and(|open| open.file != file) {
             self.open = None;
@@ -90,7 +118,12 @@ impl SqliteStore {
         match self.open {
             Some(ref mut open) => Ok(open),
             None => {
-                let open = open(&self.address, &self.place)?;
+                if without == Without::Say && is_absent(&self.address.path) {
+                    let seen = self.seen.load(Ordering::Relaxed);
+                    return Err(if seen { self.place.gone() } else { self.place.not_yet() });
+                }
+                let open = open(&self.address, &self.place, without)?;
+                self.seen.store(true, Ordering::Relaxed);
                 Ok(self.open.insert(open))
             }
         }
@@ -229,6 +262,7 @@ impl AlarmStore for SqliteStore {
 
     fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {
         let doing = format!("adding the process \"{name}\" to PROCESE and STATUS_PROCESS");
+        self.made()?;
         self.with(&doing, |open, host| {
             let tx = open.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Some installations have the foreign key the other way round.
@@ -286,13 +320,15 @@ impl AlarmStore for SqliteStore {
     }
 
     fn another(&self) -> Option<Box<dyn AlarmStore>> {
-        Some(Box::new(Self::new(self.address.clone())))
+        Some(Box::new(Self { seen: Arc::clone(&self.seen), ..Self::new(self.address.clone()) }))
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         let by_host = self.address.host_id.is_some();
         let place = self.place.clone();
-        let done = migrate(&mut self.opened()?.conn, &place, by_host)?;
+        let open = self.made()?;
+        let mut done = std::mem::take(&mut open.made);
+        done.extend(migrate(&mut open.conn, &place, by_host)?);
         // The declared length of a column may be known only now.
         self.open = None;
         Ok(done)
@@ -327,10 +363,14 @@ fn identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
-fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
+fn is_absent(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn open(address: &SqliteAddress, place: &Place, without: Without) -> Result<Open, StoreError> {
     let path = &address.path;
-    let full = address.access == Access::Full;
-    let directory = path.parent().filter(|directory| full && !directory.as_os_str().is_empty());
+    let make = without == Without::Make;
+    let directory = path.parent().filter(|directory| make && !directory.as_os_str().is_empty());
     if let Some(directory) = directory {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
             StoreError {
@@ -341,17 +381,19 @@ fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
             }
         })?;
     }
-    let fresh = full && std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    let fresh = make && std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     let opening = |error| place.error("opening the alarm database", &error);
-    let flags = match address.access {
-        Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    let flags = match (address.access, without) {
+        (Access::ReadOnly, _) => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        (_, Without::Make) => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        (_, Without::Say) => OpenFlags::SQLITE_OPEN_READ_WRITE,
     } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(opening)?;
     conn.busy_timeout(PATIENCE).map_err(opening)?;
+    let mut made = Vec::new();
     if fresh {
         // The tables first, in one step: whoever opens the file at the same moment finds it empty, or all of them.
-        migrate(&mut conn, place, address.host_id.is_some())?;
+        made = migrate(&mut conn, place, address.host_id.is_some())?;
         write_ahead(&conn).map_err(opening)?;
     }
     let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(opening)?;
@@ -360,7 +402,7 @@ fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
         conn.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
     }
     let limit = tables::declared_length(&conn).map_err(opening)?;
-    Ok(Open { conn, file: identity(path), limit })
+    Ok(Open { conn, file: identity(path), limit, made })
 }
 
 /// All steps in one transaction: of two at once, the second waits and finds everything made.
