@@ -12,7 +12,7 @@ use crate::cli::arguments::{Global, HistoryFormat, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal, json};
+use crate::cli::{Failure, Terminal, json, whom};
 use crate::policy::model::{AttemptId, End, Name, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
@@ -49,16 +49,33 @@ pub(crate) fn history(
         return trends::tell(&attempts, &period, options.format, terminal);
     }
     let attempts = wanted(&context, &journal, options, since.unwrap_or(Wall(i64::MIN)))?;
-    match (options.format, options.effect) {
-        (HistoryFormat::Text, false) => list(&attempts, terminal),
-        (HistoryFormat::Text, true) => effects::write(&attempts, terminal),
-        (HistoryFormat::Json, true) => json::write(&effects::to_json(&attempts), terminal.out),
-        (HistoryFormat::Json, false) => {
+    if options.effect {
+        let told: Result<Vec<effects::Told<'_>>, JournalError> =
+            attempts.iter().map(|attempt| Ok((attempt, journal.steps_of(attempt.id)?))).collect();
+        let told = told.map_err(|error| Failure::failed(&error))?;
+        return match options.format {
+            HistoryFormat::Json => json::write(&effects::to_json(&told), terminal.out),
+            HistoryFormat::Text | HistoryFormat::Csv => effects::write(&told, terminal),
+        };
+    }
+    match options.format {
+        HistoryFormat::Text if attempts.is_empty() => {
+            let known = journal.standings().map_err(|error| Failure::failed(&error))?.into_keys();
+            let name = options.name.as_deref().map(Name::new);
+            // The table is asked only then: what is kept of others can be told without it.
+            let rows = name.as_ref().and_then(|_| context.store().list().ok()).unwrap_or_default();
+            let names = known.chain(rows.into_iter().map(|row| row.name));
+            let stranger = name.and_then(|name| whom::stranger(&context, &name, names));
+            let why = stranger.map_or_else(String::new, |stranger| format!(" {}", stranger.told));
+            Ok(writeln!(terminal.out, "No attempts.{why}")?)
+        }
+        HistoryFormat::Text => list(&attempts, terminal),
+        HistoryFormat::Json => {
             let all: Result<Value, JournalError> =
                 attempts.iter().map(|attempt| with_steps(&journal, attempt)).collect();
             json::write(&all.map_err(|error| Failure::failed(&error))?, terminal.out)
         }
-        (HistoryFormat::Csv, _) => csv::write(&attempts, terminal),
+        HistoryFormat::Csv => csv::write(&attempts, terminal),
     }
 }
 
@@ -88,10 +105,6 @@ fn wanted(
 }
 
 fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    if attempts.is_empty() {
-        writeln!(terminal.out, "No attempts.")?;
-        return Ok(());
-    }
     let row = |attempt: &Attempt| {
         vec![
             attempt.id.0.to_string(),

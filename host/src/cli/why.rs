@@ -5,6 +5,7 @@ mod then;
 
 use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture, alarm_of};
+use crate::cli::whom::{self, Stranger};
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Check, Examiner};
 use crate::policy::model::{Alarm, Hold, Intake, Job, Name, RowId, Trial, Verify, printable};
@@ -21,6 +22,8 @@ struct Answer<'a> {
     /// What the alarm leads to when nothing objects.
     job: Option<Job>,
     spec: Option<Spec>,
+    /// Set when nobody of this name is known.
+    stranger: Option<Stranger>,
     picture: &'a Picture,
     now: Now,
 }
@@ -51,7 +54,10 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let examiner = Examiner::new(&view, &picture.state, now);
     let (chain, job) = (examiner.chain(&alarm), examiner.job(&alarm));
     let (_, spec) = context.look_up(&name);
-    let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, picture: &picture, now };
+    let known =
+        picture.rows.iter().map(|row| row.name.clone()).chain(picture.state.standings.keys().cloned());
+    let stranger = whom::stranger(&context, &name, known).filter(|_| stands == Stands::WithoutRow);
+    let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, stranger, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
         Format::Json => json::write(&answer.as_json(), terminal.out)?,
@@ -155,7 +161,11 @@ impl Answer<'_> {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
+        // A slip of the pen must not become a row.
+        let slip = self.stranger.as_ref().filter(|stranger| stranger.resembles || self.spec.is_none());
+        if let Some(stranger) = slip {
+            remarks.push(format!("{}.", stranger.told).replace("?.", "?"));
+        } else if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
             remarks.push(format!("To add it to the table: pm alarm add {}", self.alarm.name));
         }
         if self.picture.daemon.is_none() {
