@@ -317,8 +317,12 @@ impl Run<'_> {
         failpoint::pass(Point::Verified);
         match (verdict, action_error) {
             // With a check the check alone decides, as ever; the status of the action is recorded.
-            (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
-            (Verdict::Healthy(seen), Some(error)) => Tried::Good(format!("{error}, yet {seen}")),
+            (Verdict::Healthy(seen), None) => {
+                Tried::Good(format!("{}; {}", acted.detail, wording::seen_by_check(&seen)))
+            }
+            (Verdict::Healthy(seen), Some(error)) => {
+                Tried::Good(format!("{error}; {}", wording::seen_by_check(&seen)))
+            }
             (Verdict::NotChecked, None) => Tried::Good(acted.detail),
             (Verdict::NotChecked, Some(error)) => Tried::Again(error),
             (Verdict::Unhealthy(why), None) => {

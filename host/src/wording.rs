@@ -34,6 +34,11 @@ pub(crate) fn because_of(name: &Name, dependency: &Name) -> String {
     )
 }
 
+/// What a check saw, behind what a restart said of itself.
+pub(crate) fn seen_by_check(seen: &str) -> String {
+    format!("the check: {seen}")
+}
+
 pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
     format!("Attempting restart ({attempt} of {most}) for {name}")
 }
