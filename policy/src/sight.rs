@@ -72,11 +72,16 @@ impl<'a> Sights<'a> {
             Some(Trouble::Restarting)
         } else if matches!(standing.breaker.state, breaker::State::Open { until } if self.now.boot < until) {
             Some(Trouble::BreakerOpen)
-        } else if self.alarmed.contains(name) || self.is_unproven(standing) {
+        } else if self.is_alarmed(state, name) || self.is_unproven(standing) {
             Some(if self.window(name).is_some() { Trouble::InWindow } else { Trouble::InAlarm })
         } else {
             state.due.contains_key(name).then_some(Trouble::Due)
         }
+    }
+
+    /// Whether it is in alarm, and that is not known to be wrong.
+    fn is_alarmed(&self, state: &State, name: &Name) -> bool {
+        self.alarmed.contains(name) && !state.mass.disbelieves(name)
     }
 
     /// Whether it was not brought back by its last job, and no poll has told since then how it is: its row is out of

@@ -290,7 +290,8 @@ fn recall(
         |at: Wall| Ticks(now.boot.0.saturating_sub(u64::try_from(now.wall.0 - at.0).unwrap_or_default()));
     for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
         let since = ago(attempt.began);
-        state.standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
+        state.standings.entry(attempt.name.clone()).or_default().in_flight =
+            Some(InFlight { since, verify: Verify::AfterOnly });
     }
     if matches!(state.mass.stage, Stage::Held { .. }) {
         let Mass { suspects, seen, .. } = &mut state.mass;
