@@ -118,11 +118,16 @@ fn breaker(standing: &Standing, now: Now) -> String {
         State::Open { until } if now.boot < until => format!("open, {}", lasting(until.since(now.boot))),
         State::Open { .. } | State::HalfOpen(Probe::Due) => "half-open".to_owned(),
         State::HalfOpen(Probe::Used) => "half-open, on trial".to_owned(),
-        State::Closed => match (breaker.failures, breaker.useless.len()) {
-            (0, 0) => "closed".to_owned(),
-            (0, _) if standing.trial.is_some() => "closed, on trial".to_owned(),
-            (failures, recent) => format!("closed, {} did not help", recent.max(failures as usize)),
-        },
+        State::Closed => {
+            // The last one is the one on trial; whether that helps is not known yet.
+            let on_trial = standing.trial.is_some();
+            let recent = breaker.useless.len().saturating_sub(usize::from(on_trial));
+            let trial = if on_trial { ", on trial" } else { "" };
+            match recent.max(breaker.failures as usize) {
+                0 => format!("closed{trial}"),
+                count => format!("closed{trial}, {count} did not help"),
+            }
+        }
     }
 }
 
