@@ -5,7 +5,7 @@
 
 use crate::policy::bucket::Budget;
 use crate::policy::group::GroupCause;
-use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, printable};
+use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
 use crate::policy::window::{Override, Scope};

@@ -13,8 +13,8 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table, View,
-    Window,
+    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table,
+    Verify, View, Window,
 };
 use crate::policy::relations::Relations;
 use crate::policy::state::State;

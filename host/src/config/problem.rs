@@ -53,6 +53,19 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// The same for a running pm, which goes on with the configuration that it has: what would be used meanwhile by a pm
+    /// that starts with this file is not said.
+    #[must_use]
+    pub fn without_meanwhile(&self) -> Self {
+        let hint = self.hint.as_deref().and_then(|hint| match hint.rsplit_once("; ") {
+            _ if !hint.ends_with(" until then") => Some(hint.to_owned()),
+            advice => advice.map(|(advice, _)| advice.to_owned()),
+        });
+        Self { hint, ..self.clone() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
