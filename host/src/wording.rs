@@ -34,11 +34,6 @@ pub(crate) fn because_of(name: &Name, dependency: &Name) -> String {
     )
 }
 
-/// What a check saw, behind what a restart said of itself.
-pub(crate) fn seen_by_check(seen: &str) -> String {
-    format!("the check: {seen}")
-}
-
 pub(crate) fn attempting(name: &Name, attempt: u32, most: u32) -> String {
     format!("Attempting restart ({attempt} of {most}) for {name}")
 }
@@ -174,8 +169,9 @@ pub(crate) fn ended(given: &Override) -> String {
     format!("OPERATOR LOG: Ended by itself: {}", in_words(given))
 }
 
-pub(crate) fn released(over: &Override) -> String {
-    format!("OPERATOR LOG: Not in force any more: {}", in_words(over))
+pub(crate) fn released(over: &Override, by: Option<&Request>) -> String {
+    let by = by.map(|request| format!("; released {}", request.in_words())).unwrap_or_default();
+    format!("OPERATOR LOG: Not in force any more: {}{by}", in_words(over))
 }
 
 pub(crate) fn reset(scope: &Scope, request: &Request) -> String {

@@ -48,6 +48,21 @@ pub fn look(directory: &Path) -> Result<Option<Look>, JournalError> {
     Ok(Some(Look { version, newest, bytes, attempts: u64::try_from(attempts).unwrap_or_default(), damage }))
 }
 
+/// What tells one state of the file and its log from another without reading them: sizes and last changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Print([Option<(u64, i64, i64)>; 2]);
+
+impl Print {
+    /// Of a file as it is now.
+    pub(super) fn of(path: &Path) -> Self {
+        let print = |path: &Path| {
+            let about = std::fs::metadata(path).ok()?;
+            Some((about.len(), about.mtime(), about.mtime_nsec()))
+        };
+        Self([print(path), print(&super::open::log_of(path))])
+    }
+}
+
 /// A damaged journal that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Aside {

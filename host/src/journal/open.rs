@@ -2,6 +2,7 @@
 //!
 //! What is needed to go on after a start is read here once, so that damage shows before anything relies on it.
 
+use super::look::Print;
 use super::owner::Owner;
 use super::{FileJournal, Inner, Opened, unusable};
 use crate::ports::JournalError;
@@ -117,7 +118,13 @@ pub(super) fn open_copy(directory: &Path, boot_id: &str) -> Result<FileJournal, 
          DELETE FROM attempts WHERE ended_wall IS NULL;",
     )
     .map_err(|error| unusable("copying", &path, &error))?;
-    Ok(journal(path, boot_id, conn))
+    let original = Some(Mutex::new(Print::of(&path)));
+    Ok(FileJournal { original, ..journal(path, boot_id, conn) })
+}
+
+/// The file behind a copy, for reading; `None`: there is nothing to read yet.
+pub(super) fn original(path: &Path) -> Result<Option<Connection>, JournalError> {
+    prepare_read_only(path).map_err(|error| error.of(path))
 }
 
 /// A copy of a journal, brought to the newest version.
@@ -134,6 +141,7 @@ fn journal(path: PathBuf, boot_id: &str, conn: Connection) -> FileJournal {
         path,
         owner: Owner::this(boot_id),
         inner: Mutex::new(Inner { conn, owed: Vec::new(), failing: false, seen: 0 }),
+        original: None,
     }
 }
 
