@@ -43,6 +43,14 @@ pub fn moment(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
     })
 }
 
+/// Reads when something ends that begins at `base`: as [`moment`], and `now` is no time to come.
+///
+/// # Errors
+/// A phrase that completes "--until: …": what is wrong and what to write.
+pub fn to_come(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
+    moment(text, base, zone).map_err(|why| why.replace(", now, +2h", ", +2h"))
+}
+
 /// Reads a moment that is not after `base`, for those who look back: a time as in [`absolute`], a day
 /// (`2026-12-01`, its beginning), `22:00`, `22:00:05` or `22:00:05.25`, which is the last such time, `-2h`, and `now`.
 ///
@@ -131,6 +139,8 @@ fn read_absolute(text: &str, zone: &Zone) -> Option<Result<Wall, String>> {
     }
     let named = text.rsplit_once(char::is_whitespace);
     let named = named.filter(|(_, name)| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+    // Only what stands behind a time can be the name of a zone: "last night" is neither.
+    let named = named.filter(|(local, _)| local.contains(':'));
     let (local, zone) = match named.map(|(local, name)| (local.trim(), Zone::named(name))) {
         None => (text, zone.clone()),
         Some((local, Ok(zone))) => (local, zone),
@@ -276,6 +286,13 @@ mod tests {
             let told = moment(text, now, &bucharest()).unwrap_err();
             assert!(told.contains(part), "{text}: {told}");
         }
+        let until = to_come("soon", now, &bucharest()).unwrap_err();
+        assert!(
+            until.ends_with("is not a time; write 2026-12-01 22:00, 22:00, +2h or 2026-12-01T22:00:00+02:00"),
+            "{until}"
+        );
+        let night = past("last night", now, &bucharest()).unwrap_err();
+        assert!(night.starts_with("\"last night\" is not a time; write 2026-12-01 22:00"), "{night}");
         for text in ["now", "+2h", "22:00"] {
             assert!(absolute(text, &bucharest()).is_err(), "{text} depends on the moment");
         }

@@ -166,7 +166,7 @@ fn time(options: &AddWindowOptions, zone: &Zone, now: Wall) -> Result<When, Fail
     let from = options.from.as_deref().unwrap_or("now");
     let from = when::moment(from, now, zone).map_err(|why| usage("--from", why))?;
     let until = match (&options.until, duration) {
-        (Some(until), _) => when::moment(until, from, zone).map_err(|why| usage("--until", why))?,
+        (Some(until), _) => when::to_come(until, from, zone).map_err(|why| usage("--until", why))?,
         (None, duration) => when::after(from, duration.unwrap_or_default()),
     };
     let shown = zone.show(until);

@@ -80,7 +80,7 @@ fn end(order: Order, options: &OverrideOptions, now: Wall) -> Result<Option<Wall
             Some(when::after(now, lasts))
         }
         (None, Some(text)) => {
-            Some(when::moment(text, now, &Zone::system()).map_err(|why| format!("--until: {why}"))?)
+            Some(when::to_come(text, now, &Zone::system()).map_err(|why| format!("--until: {why}"))?)
         }
         (None, None) => None,
     };

@@ -7,6 +7,7 @@ use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture, alarm_of};
 use crate::cli::whom::{self, Stranger};
 use crate::cli::{Failure, Terminal, json};
+use crate::policy::breaker::Admission;
 use crate::policy::decide::{Check, Examiner};
 use crate::policy::model::{Alarm, Hold, Intake, Job, Name, RowId, Trial, Verify, printable};
 use crate::policy::time::Now;
@@ -54,9 +55,9 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let examiner = Examiner::new(&view, &picture.state, now);
     let (chain, job) = (examiner.chain(&alarm), examiner.job(&alarm));
     let (_, spec) = context.look_up(&name);
-    let known =
-        picture.rows.iter().map(|row| row.name.clone()).chain(picture.state.standings.keys().cloned());
-    let stranger = whom::stranger(&context, &name, known).filter(|_| stands == Stands::WithoutRow);
+    // What is remembered has the name that is only supposed, too; what was attempted has not.
+    let known = picture.rows.iter().map(|row| &row.name).chain(picture.attempts.iter().map(|its| &its.name));
+    let stranger = whom::stranger(&context, &name, known.cloned()).filter(|_| stands == Stands::WithoutRow);
     let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, stranger, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
@@ -105,8 +106,14 @@ impl Answer<'_> {
     /// The procedure in the order in which it would run; of what is held, as if nothing objected.
     fn steps(&self) -> Option<Vec<String>> {
         let spec = self.spec.as_ref()?;
-        let rung = self.picture.standing(&self.alarm.name).step(&spec.rules);
-        let supposed = Job { rung, ..Job::by_hand(&self.alarm.name, Trial::No) };
+        let standing = self.picture.standing(&self.alarm.name);
+        // Behind an open breaker the next one is its one trial.
+        let trial = match standing.breaker.admits(&spec.rules, self.now.boot) {
+            Admission::Refused { .. } | Admission::Probe => Trial::Probe,
+            Admission::Allowed | Admission::Spent => Trial::No,
+        };
+        let rung = standing.step(&spec.rules);
+        let supposed = Job { rung, ..Job::by_hand(&self.alarm.name, trial) };
         Some(steps(spec, self.job.as_ref().unwrap_or(&supposed)))
     }
 

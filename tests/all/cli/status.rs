@@ -228,3 +228,24 @@ fn a_name_that_nobody_has_is_answered_with_the_one_that_was_meant() {
     assert_eq!(sandbox.ok(&["history", "web"]), "No attempts.\n");
     assert_eq!(sandbox.ok(&["history", "stranger"]), "No attempts.\n", "it has a row");
 }
+
+#[test]
+fn a_plan_tells_rows_of_one_name_apart_and_why_promises_one_trial_behind_an_open_breaker() {
+    let mut sandbox = shop();
+    sandbox.ok(&["hold", "web"]);
+    let table = rusqlite::Connection::open(sandbox.dir().join("alarms.db")).unwrap();
+    table
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; INSERT INTO STATUS_PROCESS (process_id, alarma, sound) VALUES (9, 0, 0); \
+             INSERT INTO PROCESE (process_id, process_name) VALUES (9, 'web')",
+        )
+        .unwrap();
+    sandbox.ok(&["alarm", "raise", "web", "db"]);
+    let plan = sandbox.ok(&["plan"]);
+    assert!(plan.contains("web (row 1)") && plan.contains("web (row 9)"), "{plan}");
+    assert!(!plan.contains("db (row"), "{plan}");
+    sandbox.start();
+    sandbox.until_log("Circuit breaker opened for db");
+    let why = json(&sandbox.ok(&["why", "db", "--format", "json"]));
+    assert_eq!(why["steps"][0], "restart \"db\" with custom, once", "{why:#}");
+}
