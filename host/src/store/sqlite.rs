@@ -3,8 +3,8 @@
 //! A file that does not exist yet is created with the tables of the alarms, for whoever may make it; one that was there
 //! and is gone is never made anew, because an empty table looks like a quiet host. In a file of somebody else nothing is
 //! created without `migrate`. One connection stays open with its statements prepared; it is opened anew when the
-//! file behind the path is another one, and after any error of the file itself. Nothing but this file and its part
-//! `failure` names the driver.
+//! file behind the path is another one, and after any error of the file itself. Nothing but this file and its parts
+//! names the driver.
 
 mod bell;
 mod failure;
