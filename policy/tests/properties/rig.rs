@@ -43,7 +43,8 @@ impl Rig {
     pub(crate) fn new(setting: Setting) -> Self {
         let mut world = World::new(&[]);
         let storm = Budget { size: setting.storm, refill: secs(6) };
-        world.limits = Limits { parallel: 10, storm, mass_min: setting.mass_min, mass_share: 50, ..world.limits };
+        world.limits =
+            Limits { parallel: 10, storm, mass_min: setting.mass_min, mass_share: 50, ..world.limits };
         let mut relations = String::new();
         if setting.group == Present::Yes {
             relations.push_str("web:shop api:shop cart:shop ");
