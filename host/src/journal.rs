@@ -162,6 +162,10 @@ impl Journal for FileJournal {
         self.write("noting what was published in", |tx| publishing::done(tx, publications))
     }
 
+    fn elsewhere(&self) -> Result<Vec<(Name, Wall)>, JournalError> {
+        self.read("reading what is under way from", |conn| attempts::elsewhere(conn, &self.owner))
+    }
+
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
         self.read("reading the outbox of", standings::outbox)
     }

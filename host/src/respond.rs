@@ -181,11 +181,8 @@ impl Run<'_> {
         };
         match self.world.journal.begin(&intent) {
             Ok(id) => self.id = Some(id),
-            Err(busy @ JournalError::Busy { .. }) => {
-                return Err(Outcome::new(End::Infrastructure, 0, busy.to_string()));
-            }
-            Err(held @ JournalError::Held { .. }) => {
-                return Err(Outcome::new(End::Cancelled, 0, held.to_string()));
+            Err(refused @ (JournalError::Busy { .. } | JournalError::Held { .. })) => {
+                return Err(Outcome::new(End::Cancelled, 0, refused.to_string()));
             }
             Err(unusable @ JournalError::Unusable { .. }) => debug!("{}", wording::no_journal(&unusable)),
         }

@@ -8,7 +8,7 @@ mod words;
 
 pub use words::{Calm, GroupAnswer, GroupCause, GroupChange, GroupLook, GroupOpened, GroupRules, GroupState};
 
-use crate::breaker::open_time;
+use crate::breaker::{open_time, without};
 use crate::bucket::Bucket;
 use crate::dice::spread;
 use crate::name::Name;
@@ -198,6 +198,12 @@ impl Group {
             }
             _ => None,
         }
+    }
+
+    /// Nobody could see the members between `since` and `now`: what is quiet goes on without that time.
+    pub fn unseen(&mut self, since: Ticks, now: Ticks) {
+        self.quiet_from = without(self.quiet_from, since, now);
+        self.proving_from = without(self.proving_from, since, now);
     }
 
     /// The canary that has to prove itself.

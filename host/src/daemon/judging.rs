@@ -146,6 +146,9 @@ impl Daemon {
         self.write_back(&job, settled, noted);
         if report.id.is_some() {
             self.publisher.look();
+        } else if report.outcome.end == End::Cancelled {
+            // The journal has refused it, for something that the loop has not heard of yet.
+            self.orders();
         }
     }
 
@@ -209,13 +212,14 @@ impl Daemon {
 
     /// Stores what has changed in what is remembered.
     pub(super) fn keep(&mut self) {
+        self.book.state.dirty.host |= self.book.is_note_due();
         let dirty = self.book.state.take_dirty();
         if dirty.standings.is_empty() && !dirty.host {
             return;
         }
         let standings: Vec<_> =
             dirty.standings.into_iter().map(|name| (name.clone(), self.kept(&name))).collect();
-        let host = dirty.host.then(|| self.book.host());
+        let host = dirty.host.then(|| self.book.host(&self.table));
         if let Err(error) = self.parts.journal.keep(&standings, host.as_ref()) {
             debug!("{}", wording::no_journal(&error));
         }

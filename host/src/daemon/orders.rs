@@ -42,7 +42,9 @@ impl Daemon {
             return;
         }
         self.doorbell.look_at = now.after(self.parts.presence.beat());
-        if self.doorbell.again || self.parts.journal.changed_by_others() {
+        // Whoever restarts by hand may be killed, and changes nothing by that.
+        let waits = !self.book.by_hand.is_empty();
+        if self.doorbell.again || waits || self.parts.journal.changed_by_others() {
             self.orders();
         }
     }
@@ -57,10 +59,19 @@ impl Daemon {
         match read {
             Ok((overrides, orders)) => {
                 self.take_in(overrides);
+                self.by_hand();
                 self.obey(&orders);
                 // A restart by hand may have ended.
                 self.publisher.look();
             }
+            Err(error) => self.later(&error),
+        }
+    }
+
+    /// Takes in who is being restarted by hand.
+    fn by_hand(&mut self) {
+        match self.parts.journal.elsewhere() {
+            Ok(under_way) => self.book.elsewhere(under_way, self.parts.clock.now()),
             Err(error) => self.later(&error),
         }
     }

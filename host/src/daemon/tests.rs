@@ -3,6 +3,7 @@
 mod clock;
 mod orders;
 mod related;
+mod remembered;
 mod told;
 
 use super::{Daemon, Event, Parts, start};
@@ -18,11 +19,11 @@ use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, Clock, CommandLine, Exec, Intent, Journal,
-    JournalError, Knobs, Pending, Presence, Publication, Record, Refresh, Refreshed, Retention, Row, Rows,
-    Schema, Sight, Stage, Step, StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
+    AlarmStore, Alive, Arrangement, Asked, Attempt, Captured, Catalog, Cleared, Clock, CommandLine, Decision,
+    Effect, Exec, HostMemory, Intent, Journal, JournalError, Knobs, Pending, Presence, Publication, Record,
+    Refresh, Refreshed, Retention, Row, Rows, Schema, Sight, Stage, Step, StoreError, Strategies, Tidied,
+    Trouble, Unfinished, Witness,
 };
-use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -71,6 +72,11 @@ struct Outside {
     told: Vec<crate::ports::Happened>,
     /// Whether the journal cannot be written at the moment.
     full: bool,
+    effects: Vec<(Name, Effect)>,
+    /// What the journal has of the host.
+    host: HostMemory,
+    /// Who is being restarted by hand, and since when.
+    elsewhere: Vec<(Name, Wall)>,
 }
 
 #[derive(Clone)]
@@ -79,11 +85,12 @@ struct Double {
     unchecked: bool,
     /// How long a handled row is left alone.
     grace: Duration,
+    stable: Duration,
 }
 
 impl Double {
     fn new() -> Self {
-        Self { outside: Arc::default(), unchecked: true, grace: rules().grace }
+        Self { outside: Arc::default(), unchecked: true, grace: rules().grace, stable: rules().stable }
     }
     fn with<T>(&self, act: impl FnOnce(&mut Outside) -> T) -> T {
         let result = act(&mut self.outside.0.lock().unwrap());
@@ -106,7 +113,13 @@ impl Double {
         Spec {
             system_name: "x".to_owned(),
             group: None,
-            rules: Rules { check, verify: Verify::AfterOnly, grace: self.grace, ..rules() },
+            rules: Rules {
+                check,
+                verify: Verify::AfterOnly,
+                grace: self.grace,
+                stable: self.stable,
+                ..rules()
+            },
             strategy_text: "double".to_owned(),
             chain: vec![part("double")],
             delegates: BTreeMap::new(),
@@ -322,6 +335,9 @@ impl Catalog for Double {
 impl Journal for Double {
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
         self.with(|outside| {
+            if outside.elsewhere.iter().any(|(name, _)| *name == intent.name) {
+                return Err(JournalError::Busy { name: intent.name.clone(), attempt: 7 });
+            }
             let holds = |given: &&Override| {
                 given.order == Order::Hold
                     && given.is_in_force(intent.at.wall)
@@ -386,6 +402,9 @@ impl Journal for Double {
         });
         Ok(())
     }
+    fn elsewhere(&self) -> Result<Vec<(Name, Wall)>, JournalError> {
+        Ok(self.with(|outside| outside.elsewhere.clone()))
+    }
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
         let pending = |(id, clear): (&i64, &Clear)| Pending { id: *id, clear: clear.clone() };
         Ok(self.with(|outside| outside.outbox.iter().map(pending).collect()))
@@ -397,14 +416,18 @@ impl Journal for Double {
     fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
         Ok(self.with(|outside| outside.standings.clone()))
     }
-    fn keep(&self, standings: &[(Name, Standing)], _: Option<&HostMemory>) -> Result<(), JournalError> {
-        self.with(|outside| outside.standings.extend(standings.iter().cloned()));
+    fn keep(&self, standings: &[(Name, Standing)], host: Option<&HostMemory>) -> Result<(), JournalError> {
+        self.with(|outside| {
+            outside.standings.extend(standings.iter().cloned());
+            outside.host = host.cloned().unwrap_or_else(|| outside.host.clone());
+        });
         Ok(())
     }
     fn host(&self) -> Result<HostMemory, JournalError> {
-        Ok(HostMemory::default())
+        Ok(self.with(|outside| outside.host.clone()))
     }
-    fn judged(&self, _: &Name, _: Effect) -> Result<(), JournalError> {
+    fn judged(&self, name: &Name, effect: Effect) -> Result<(), JournalError> {
+        self.with(|outside| outside.effects.push((name.clone(), effect)));
         Ok(())
     }
     fn decided(&self, _: &[Decision]) -> Result<(), JournalError> {
@@ -526,18 +549,6 @@ fn a_read_only_table_leads_to_one_restart_and_then_to_looking() {
     world.with(|o| assert_eq!(o.restarts, ["web"]));
 }
 
-#[test]
-fn alarms_raised_while_the_database_is_away_are_handled_when_it_is_back() {
-    let world = Double::new();
-    world.with(|o| o.trouble = Some(Trouble::Away));
-    world.raise(1, "web");
-    let daemon = world.start(4);
-    world.until("it was tried", |o| o.polls >= 2);
-    world.with(|o| o.trouble = None);
-    world.until("handled", |o| o.rows.is_empty());
-    daemon.stop();
-}
-
 /// The mark of a handled row is over after a millisecond here, so only the order of the calls protects the process.
 #[test]
 fn what_waits_while_the_database_is_away_is_cleared_before_its_row_is_believed_again() {
@@ -567,23 +578,4 @@ fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
     daemon.stop();
     let ended = |o: &mut Outside| o.entries.values().all(|(_, end)| end.is_some());
     assert!(world.with(ended), "an entry that never ends would keep its name busy");
-}
-
-#[test]
-fn restarts_that_do_not_help_open_the_breaker_which_outlives_the_daemon() {
-    let world = Double::new();
-    world.with(|o| o.broken.insert("web".to_owned()));
-    world.raise(1, "web");
-    let daemon = world.start(4);
-    world.until("three failures", |o| o.restarts.len() == 3);
-    let open = |o: &Outside| o.standings.values().any(|s| s.breaker.failures == 3);
-    world.until("the breaker is stored", open);
-    let polls = world.with(|o| o.polls);
-    world.until("polls go on", |o| o.polls > polls + 3);
-    daemon.stop();
-    let daemon = world.start(4);
-    let polls = world.with(|o| o.polls);
-    world.until("polls go on", |o| o.polls > polls + 3);
-    daemon.stop();
-    world.with(|o| assert_eq!(o.restarts.len(), 3));
 }

@@ -10,6 +10,7 @@ use crate::policy::driver::Driver;
 use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{Due, Name, OnTrial, Standing};
+use crate::policy::relations::Relations;
 use crate::policy::time::Ticks;
 use crate::ports::{Answer, Asked, HostMemory};
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,9 @@ struct KeptHost {
     /// Who was looked at, whether that was good, and when.
     seen: Vec<(String, bool, u64)>,
     windows: Vec<String>,
+    /// Processes and their groups, processes and what they depend on.
+    relations: (Vec<(String, String)>, Vec<(String, String)>),
+    seen_until: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -161,6 +165,11 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
         suspects: host.mass.suspects.iter().map(own).collect(),
         seen: host.mass.seen.iter().map(seen).collect(),
         windows: host.windows.iter().map(own).collect(),
+        relations: (
+            host.relations.groups.iter().map(pair).collect(),
+            host.relations.dependencies.iter().map(pair).collect(),
+        ),
+        seen_until: host.seen_until.map(|at| at.0),
     })
 }
 
@@ -195,17 +204,23 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
         storm: Bucket { full_at: Ticks(kept.storm) },
         mass,
         windows: kept.windows.iter().map(|id| Name::new(id)).collect(),
+        relations: Relations {
+            groups: kept.relations.0.iter().map(read_pair).collect(),
+            dependencies: kept.relations.1.iter().map(read_pair).collect(),
+        },
+        seen_until: kept.seen_until.map(Ticks),
     })
 }
 
 /// In another boot its moments mean nothing.
 pub(super) fn after_reboot(host: HostMemory) -> HostMemory {
-    let groups = host.groups.into_iter().map(|(name, group)| (name, group.after_reboot())).collect();
-    let mut due = host.due;
+    let groups = host.groups.iter().map(|(name, group)| (name.clone(), group.after_reboot())).collect();
+    let mut due = host.due.clone();
     for due in due.values_mut() {
         due.since = Ticks(0);
     }
-    HostMemory { groups, due, windows: host.windows, ..HostMemory::default() }
+    let HostMemory { windows, relations, .. } = host;
+    HostMemory { groups, due, windows, relations, ..HostMemory::default() }
 }
 
 /// A chain of checks.
@@ -260,6 +275,14 @@ fn read_group(kept: KeptGroup) -> Group {
         quiet_from: kept.quiet_from.map(Ticks),
         proving_from: kept.proving_from.map(Ticks),
     }
+}
+
+fn pair((name, of): &(Name, Name)) -> (String, String) {
+    (own(name), own(of))
+}
+
+fn read_pair((name, of): &(String, String)) -> (Name, Name) {
+    (Name::new(name), Name::new(of))
 }
 
 fn own(name: &Name) -> String {

@@ -228,6 +228,9 @@ impl Journal for Scripted {
     ) -> Result<(), JournalError> {
         unreachable!("the loop ends entries, not the job")
     }
+    fn elsewhere(&self) -> Result<Vec<(Name, Wall)>, JournalError> {
+        Ok(Vec::new())
+    }
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
         Ok(Vec::new())
     }
