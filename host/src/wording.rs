@@ -358,14 +358,14 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
             until.since(now.boot).as_secs_f64().ceil()
         ),
         Hold::Observed { verify, by, why } => {
-            let what = match verify {
-                Verify::AfterOnly => "restart",
-                Verify::First | Verify::Patiently => "look at (and restart, if it is not healthy)",
-                Verify::Only => "only look at",
+            let (what, then) = match verify {
+                Verify::AfterOnly => ("restart", ""),
+                Verify::First | Verify::Patiently => ("look at", ", and restart it if it is not healthy"),
+                Verify::Only => ("look at", ""),
             };
             let why = if why.is_empty() { String::new() } else { format!(", {}", printable(why)) };
             format!(
-                "Would {what} {name} (ID: {row}) now; nothing is done, it is only observed ({}{why})",
+                "Would {what} {name} (ID: {row}) now{then}; nothing is done, it is only observed ({}{why})",
                 printable(by)
             )
         }

@@ -15,6 +15,9 @@ use crate::round::Round;
 use crate::time::Ticks;
 use std::time::Duration;
 
+/// The longest pause under a bypass. Without any, one broken process would take all that this host may restart.
+const BYPASSED: Duration = Duration::from_secs(10);
+
 /// What a check answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -266,8 +269,7 @@ impl<'a> Case<'a> {
         let count = standing.breaker.count(rules, round.now.boot);
         let mut until = pause_ends(self.name, rules, standing, round.now.boot)?;
         if self.bypassed(round) {
-            // The pause does not grow. Without any, one broken process would take all that this host may restart.
-            until = until.min(standing.last_end?.after(rules.pause.base));
+            until = until.min(standing.last_end?.after(BYPASSED));
         }
         // The trial of a half-open breaker has waited longer than any pause.
         (until > round.now.boot && self.trial(round) == Trial::No).then_some((count, until))

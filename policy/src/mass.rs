@@ -148,23 +148,23 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
     }
     let wave = Wave::new(state, view, now);
     let mass = &mut state.mass;
+    mass.suspects.retain(|name| wave.alarmed.contains(name) || wave.in_hand.contains(name));
+    if mass.suspects.is_empty() && mass.stage != Stage::None {
+        *mass = Mass::default();
+        notices.push(Notice::MassOver);
+    }
     if wave.is_mass(view) && wave.is_news(mass, least) {
         mass.stage = Stage::Looking { since: now.boot };
         mass.seen.clear();
         notices.push(Notice::MassAlarm { alarms: wave.alarms, known: wave.known.unwrap_or_default() });
     }
-    mass.suspects.retain(|name| wave.alarmed.contains(name) || wave.in_hand.contains(name));
     if wave.is_mass(view) && mass.stage != Stage::Believed {
-        mass.suspects.extend(wave.names.iter().copied().cloned());
-    }
-    if mass.suspects.is_empty() && mass.stage != Stage::None {
-        *mass = Mass::default();
-        notices.push(Notice::MassOver);
+        mass.suspects.extend(wave.calling.iter().copied().cloned());
     }
     match mass.stage {
         Stage::Looking { since } => {
             let unseen = |name: &&&Name| mass.suspects.contains(**name) && !mass.seen.contains_key(**name);
-            let waits = wave.names.iter().filter(unseen).any(|name| is_checked(view, name));
+            let waits = wave.calling.iter().filter(unseen).any(|name| is_checked(view, name));
             // What nobody could look at says nothing, however long it takes.
             let long_enough = now.boot.since(since) >= view.limits.mass_look && !mass.seen.is_empty();
             if !waits || long_enough {
@@ -180,8 +180,9 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
 
 /// The alarms of a poll that somebody would act on.
 struct Wave<'a> {
-    names: HashSet<&'a Name>,
-    /// Rows of these.
+    /// The name of each row.
+    calling: Vec<&'a Name>,
+    /// How many rows.
     alarms: u64,
     /// All rows but those in alarm that nobody acts on.
     known: Option<u64>,
@@ -211,8 +212,8 @@ impl<'a> Wave<'a> {
             its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
         };
         Self {
-            names: calling.iter().map(|its| &its.name).collect(),
             alarms: calling.len() as u64,
+            calling: calling.into_iter().map(|its| &its.name).collect(),
             known: view.known.map(|known| known.saturating_sub(left_alone.len() as u64)),
             in_hand: state.mass.suspects.iter().filter(in_hand).cloned().collect(),
             alarmed: sights.alarmed,
@@ -228,7 +229,7 @@ impl<'a> Wave<'a> {
 
     /// Whether it is another one than that which was believed: what is left of that must not speak for what comes later.
     fn is_news(&self, mass: &Mass, least: u32) -> bool {
-        let others = self.names.iter().filter(|name| !mass.suspects.contains(**name)).count();
+        let others = self.calling.iter().filter(|name| !mass.suspects.contains(**name)).count();
         match mass.stage {
             Stage::None => true,
             Stage::Believed => others >= least as usize,

@@ -275,6 +275,10 @@ fn what_is_left_of_a_mass_alarm_that_was_believed_does_not_speak_for_the_next_on
     assert_eq!(world.advance(), [Notice::MassAlarm { alarms: 4, known: 6 }]);
     assert_eq!(world.state.mass.suspects.len(), 4);
     assert_eq!(world.state.mass.seen.len(), 0, "also a is looked at again");
+    // Also when the last of the old ones goes with the very poll that brings others; rows are counted, not names.
+    let mut anew = guarded(&["b", "c", "c"], 4);
+    anew.state.mass = Mass { suspects: [name("a")].into(), ..in_stage(Stage::Believed, None) };
+    assert_eq!(anew.advance(), [Notice::MassOver, Notice::MassAlarm { alarms: 3, known: 4 }]);
     // While it is looked at, or held, more is more of the same.
     world.alarm(&["a", "x", "y", "z", "w"]);
     assert_eq!((world.advance(), world.state.mass.suspects.len()), (vec![], 5));
