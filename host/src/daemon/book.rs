@@ -44,12 +44,12 @@ pub(super) struct Book {
     said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
-    /// Whether the clock that people read is set.
-    pub(super) wall: WallClock,
     /// Who is being restarted by hand.
     pub(super) by_hand: BTreeSet<Name>,
     /// Up to when the journal knows that the alarms were seen.
     noted: Ticks,
+    /// Whether the clock that people read is set.
+    pub(super) wall: WallClock,
 }
 
 /// A job that is running.
@@ -82,9 +82,9 @@ impl Book {
             inherited,
             said: HashMap::new(),
             storm: 0,
-            wall: WallClock::default(),
             by_hand: BTreeSet::new(),
             noted: Ticks(0),
+            wall: WallClock::default(),
         }
     }
 
