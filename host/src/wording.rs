@@ -3,6 +3,8 @@
 //! Pure text. `P` is the logical name, `S` the system name. Nothing is decided here; where the original said
 //! less, the reason is appended.
 
+mod unasked;
+
 use crate::policy::bucket::Budget;
 use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
@@ -15,6 +17,7 @@ use crate::spec::PartRef;
 use pm_plugin_api::Action;
 use std::fmt::Display;
 use std::time::Duration;
+pub(crate) use unasked::{because_of, done, not_done};
 
 const RESTART: &str = "RESTART LOG:";
 
@@ -25,12 +28,6 @@ pub(crate) fn found(alarm: &Alarm) -> String {
 pub(crate) fn beginning(name: &Name, strategy: &str, system_name: &str) -> String {
     format!(
         "{RESTART} Beginning restart procedure for {name} (strategy: {strategy}, system_name: {system_name})"
-    )
-}
-
-pub(crate) fn because_of(name: &Name, dependency: &Name) -> String {
-    format!(
-        "{RESTART} {name} is restarted because {dependency}, on which it depends, was (restart_dependents)"
     )
 }
 
@@ -229,16 +226,6 @@ pub(crate) fn no_journal(error: &JournalError) -> String {
 
 pub(crate) fn handled(name: &Name) -> String {
     format!("Successfully handled alarm for {name}")
-}
-
-/// The end of a restart that was not made for an alarm.
-pub(crate) fn done(name: &Name) -> String {
-    format!("{RESTART} {name}, which was not in alarm, was restarted")
-}
-
-/// The end of a restart that was not made for an alarm.
-pub(crate) fn not_done(name: &Name, why: &str) -> String {
-    format!("{RESTART} {name}, which was not in alarm, was not restarted: {why}")
 }
 
 pub(crate) fn not_handled(name: &Name, why: &str) -> String {

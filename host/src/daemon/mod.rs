@@ -10,6 +10,7 @@ mod event;
 mod judging;
 mod keeper;
 mod lease;
+mod leave;
 mod link;
 mod orders;
 mod outbox;
@@ -46,10 +47,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::info;
 
-/// How long jobs that were told to stop get to say so.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A poll that has not come back after this time on top of its interval is stuck; the watchdog is not fed.
 const STUCK: Duration = Duration::from_secs(120);
 
@@ -348,47 +347,6 @@ impl Daemon {
             next_poll: (next > now.boot).then(|| now.wall_at(next)),
         };
         self.parts.presence.alive(now, &alive);
-    }
-
-    fn finished(&self) -> bool {
-        self.intake == Intake::Stopping
-            && (self.book.running.is_empty()
-                || self.give_up.is_some_and(|until| until <= self.parts.clock.now().boot))
-    }
-
-    /// Asks what still runs to leave, takes its last words, and sees the clearings off.
-    fn leave(mut self) {
-        if !self.book.state.is_at_rest() {
-            // Up to here it was seen who is quiet.
-            self.book.state.dirty.host = true;
-            self.keep();
-        }
-        (self.parts.halt)();
-        let last_words = self.parts.clock.now().boot.after(LAST_WORDS);
-        while !self.book.running.is_empty() {
-            let left = last_words.since(self.parts.clock.now().boot);
-            let Ok(event) = self.inbox.recv_timeout(left) else { break };
-            self.handle(event);
-        }
-        for name in self.book.running.keys() {
-            warn!("{}", wording::handed_over(name));
-        }
-        self.order(Command::Stop);
-        self.publisher.silence();
-        // A database that hangs must not keep pm from leaving: it gets what is left of the time to finish. What it did
-        // not take stays in the journal. The last thread that lets go of that closes it in good order.
-        let until = self.give_up.map_or(last_words, |give_up| give_up.max(last_words));
-        let gone = |daemon: &Self| daemon.keeper.is_finished() && daemon.publisher.has_left();
-        while !gone(&self) && self.parts.clock.now().boot < until {
-            if self
-                .inbox
-                .recv_timeout(Duration::from_millis(5))
-                .is_err_and(|e| e == RecvTimeoutError::Disconnected)
-            {
-                break;
-            }
-        }
-        info!("Process Monitor Service stopped");
     }
 
     /// Whether new jobs may begin now. A lease that was not renewed in time is over, whoever knows of that.
