@@ -5,8 +5,12 @@ use std::process::Stdio;
 
 /// A command that runs until the file `go` is there, with a check that is good when `up` is.
 fn slow() -> String {
-    let command = "restart_command = echo x >> @DIR@/ran; while [ ! -e @DIR@/go ]; do sleep 0.02; done; touch @DIR@/up";
-    custom("slow", &format!("{command}\nhealth_check_command = test -e @DIR@/up\nbackoff = 10m\nstable_time = 20m"))
+    let command =
+        "restart_command = echo x >> @DIR@/ran; while [ ! -e @DIR@/go ]; do sleep 0.02; done; touch @DIR@/up";
+    custom(
+        "slow",
+        &format!("{command}\nhealth_check_command = test -e @DIR@/up\nbackoff = 10m\nstable_time = 20m"),
+    )
 }
 
 fn begins(world: &World) -> std::process::Child {
@@ -22,7 +26,9 @@ fn an_alarm_that_comes_during_a_restart_by_hand_waits_for_it_and_is_looked_at_wh
     world.start();
     let mut by_hand = begins(&world);
     let id = world.alarm("slow");
-    world.until("the daemon to hold it", |world| world.ok(&["why", "slow"]).contains("a restart is under way"));
+    world.until("the daemon to hold it", |world| {
+        world.ok(&["why", "slow"]).contains("a restart is under way")
+    });
     world.round();
     assert_eq!((world.state(id).0, world.count("ran")), (1, 1), "{}", world.log());
     world.write("go", "", 0o644);
