@@ -146,7 +146,7 @@ pub enum Command {
     /// Only observe processes: pm decides and tells, and does nothing.
     #[command(after_help = AFTER_ORDER)]
     Observe(OverrideOptions),
-    /// Let restarts of processes pass breaker, group and backoff; must end within 24 hours (--for or --until).
+    /// Let restarts of processes pass breaker and group, with hardly a pause; must end within 24 hours (--for or --until).
     #[command(after_help = AFTER_ORDER)]
     Bypass(OverrideOptions),
     /// End what was ordered with hold, observe or bypass.

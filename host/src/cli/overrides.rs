@@ -139,7 +139,7 @@ fn sentences(operator: &Operator<'_>, wish: &Wish, gone: &[Override]) -> Vec<Str
                 Order::Hold => format!("held {who}. Nothing restarts {it}, not even pm restart --force."),
                 Order::Observe => format!("observed {who}. pm decides and tells, and does nothing."),
                 Order::Bypass => format!(
-                    "bypassed {who}. Breaker, group and backoff are ignored; failures are still counted."
+                    "bypassed {who}. Breaker and group are ignored, and a restart waits for 10 s at the most; failures are still counted."
                 ),
             };
             let who = match scope {

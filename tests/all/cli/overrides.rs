@@ -68,7 +68,7 @@ fn what_else_is_in_force_is_told_with_every_order() {
     let observe = "Also in force: observe of all processes by bob until it is released.\n";
     assert_eq!(bypass.matches(observe).count(), 2, "{bypass}");
     assert!(
-        bypass.contains("Breaker, group and backoff are ignored; failures are still counted."),
+        bypass.contains("Breaker and group are ignored, and a restart waits for 10 s at the most; failures are still counted."),
         "{bypass}"
     );
     let again = sandbox.ok(&["bypass", "web", "--for", "1h", "--by", "eve"]);

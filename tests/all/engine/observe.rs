@@ -90,7 +90,10 @@ const COMMANDS: &str =
     "pre_restart_command = touch @DIR@/touched\nevidence_command = touch @DIR@/touched\nverify_before = yes";
 
 fn would(name: &str, id: i64) -> String {
-    format!("Would restart {name} (ID: {id}) now; nothing is done, it is only observed (pm run --observe)")
+    format!(
+        "Would look at {name} (ID: {id}) now, and restart it if it is not healthy; nothing is done, it is only observed \
+         (pm run --observe)"
+    )
 }
 
 #[test]
