@@ -169,7 +169,7 @@ impl Answer<'_> {
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         // A slip of the pen must not become a row.
-        let slip = self.stranger.as_ref().filter(|stranger| stranger.resembles || self.spec.is_none());
+        let slip = self.stranger.as_ref().filter(|stranger| stranger.resembles);
         if let Some(stranger) = slip {
             remarks.push(format!("{}.", stranger.told).replace("?.", "?"));
         } else if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {

@@ -219,7 +219,7 @@ fn a_name_that_nobody_has_is_answered_with_the_one_that_was_meant() {
     );
     assert!(!why.contains("pm alarm add"), "{why}");
     let nobody = sandbox.ok(&["why", "zzzzzzzz"]);
-    assert!(nobody.contains("\nNo process \"zzzzzzzz\" is configured or in the table.\n"), "{nobody}");
+    assert!(nobody.contains("\nTo add it to the table: pm alarm add zzzzzzzz\n"), "{nobody}");
     let then = sandbox.ok(&["why", "wbe", "--at", "now"]);
     assert!(then.ends_with("\nNo process \"wbe\" is configured; did you mean \"web\"?\n"), "{then}");
     let history = sandbox.ok(&["history", "wbe"]);
