@@ -11,6 +11,7 @@ mod heard;
 mod herald;
 mod journal;
 mod lease;
+mod memory;
 pub mod overrides;
 mod store;
 mod windows;
@@ -22,10 +23,11 @@ pub use exec::{Captured, CommandFailed, CommandLine, Exec, Fault};
 pub use heard::{Heard, bounded};
 pub use herald::{Happened, Herald, Notifiers};
 pub use journal::{
-    Answer, Asked, Boot, Decision, HostMemory, Intent, Journal, JournalError, Pending, Record, Retention,
-    Stage, Tidied, Unfinished,
+    Answer, Asked, Boot, Decision, Intent, Journal, JournalError, Pending, Record, Retention, Stage, Tidied,
+    Unfinished,
 };
 pub use lease::{Host, Lease, Speaker};
+pub use memory::HostMemory;
 pub use store::{AlarmStore, Cleared, Row, Rows, Schema, ServerTime, StoreError, Trouble};
 pub use windows::{Added, Windows};
 pub use witness::{Seen, Sight, Witness};

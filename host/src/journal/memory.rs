@@ -69,6 +69,9 @@ struct KeptDriver {
     trial: Option<String>,
 }
 
+/// Two names.
+type Pair = (String, String);
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct KeptHost {
@@ -82,7 +85,7 @@ struct KeptHost {
     seen: Vec<(String, bool, u64)>,
     windows: Vec<String>,
     /// Processes and their groups, processes and what they depend on.
-    relations: (Vec<(String, String)>, Vec<(String, String)>),
+    relations: (Vec<Pair>, Vec<Pair>),
     seen_until: Option<u64>,
 }
 
@@ -277,11 +280,11 @@ fn read_group(kept: KeptGroup) -> Group {
     }
 }
 
-fn pair((name, of): &(Name, Name)) -> (String, String) {
+fn pair((name, of): &(Name, Name)) -> Pair {
     (own(name), own(of))
 }
 
-fn read_pair((name, of): &(String, String)) -> (Name, Name) {
+fn read_pair((name, of): &Pair) -> (Name, Name) {
     (Name::new(name), Name::new(of))
 }
 

@@ -1,16 +1,12 @@
 //! The port to pm's own memory: what is noted before anything is done, and what follows from its end.
 
 use super::attempt::{Attempt, Effect, Publication, Step};
+use super::memory::HostMemory;
 use super::overrides::{self, Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
-use crate::policy::bucket::Bucket;
-use crate::policy::driver::Driver;
-use crate::policy::group::Group;
-use crate::policy::mass::Mass;
-use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
-use crate::policy::relations::Relations;
-use crate::policy::time::{Now, Ticks, Wall};
+use crate::policy::model::{Alarm, AttemptId, Cause, Clear, End, Name, Standing};
+use crate::policy::time::{Now, Wall};
 use crate::policy::window::{Override, Scope};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How far an attempt has come. The order of the variants is the order of time.
@@ -86,27 +82,6 @@ pub struct Decision {
 impl Decision {
     /// The word when a process was looked at and found healthy: its alarm was cleared, and nothing was restarted.
     pub const HEALTHY: &str = "healthy";
-}
-
-/// What is remembered of the host besides its processes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostMemory {
-    /// Groups that are not a clean slate.
-    pub groups: BTreeMap<Name, Group>,
-    /// Drivers that failed.
-    pub drivers: BTreeMap<Name, Driver>,
-    /// Processes to restart because of what they depend on.
-    pub due: BTreeMap<Name, Due>,
-    /// The restarts of this host.
-    pub storm: Bucket,
-    /// The guard against a mass alarm.
-    pub mass: Mass,
-    /// Maintenance windows whose start was announced.
-    pub windows: BTreeSet<Name>,
-    /// What the tables of the alarm database said of groups and dependencies when they were read last.
-    pub relations: Relations,
-    /// Up to when the alarms were seen, as far as that was noted; always in the present boot.
-    pub seen_until: Option<Ticks>,
 }
 
 /// The end of a journal entry.
