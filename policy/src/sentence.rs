@@ -1,6 +1,6 @@
 //! The sentences behind the reasons: what the operator reads at three in the morning.
 
-use crate::hold::{Hold, counted};
+use crate::hold::{Hold, Trouble, counted};
 use crate::model::{Name, printable};
 use crate::time::{Now, Ticks, Wall};
 use std::time::Duration;
@@ -27,7 +27,9 @@ impl Hold {
                 format!("maintenance window {id}{}{}", reason(why), ending(Some(until), now))
             }
             Self::MassAlarm { healthy, .. } => mass_alarm(*healthy),
-            Self::Waiting { cause, trouble } => format!("waits for {cause}, which {}", trouble.phrase()),
+            Self::Waiting { cause, trouble } => {
+                format!("waits for {cause}, which {}", phrase(cause, *trouble, now))
+            }
             Self::Handled { recheck } => {
                 format!(
                     "it was handled and its row is not cleared yet; it is looked at again in {}",
@@ -75,6 +77,30 @@ impl Hold {
             }
             Self::Stopping => "pm is shutting down".to_owned(),
         }
+    }
+}
+
+/// What is the matter with a cause: `db, which …`. Where pm will not end it, what somebody has to do.
+fn phrase(cause: &Name, trouble: Trouble, now: Now) -> String {
+    match trouble {
+        Trouble::InAlarm => "is in alarm and comes first".to_owned(),
+        Trouble::InWindow => "is in alarm in a maintenance window".to_owned(),
+        Trouble::Ticked => format!(
+            "is in alarm and ticked (sound = 1), so pm leaves it alone: repair it, or untick it (pm alarm raise {cause})"
+        ),
+        Trouble::Observed => format!(
+            "is in alarm and only observed, so pm does not restart it: repair it, or end that order (pm why {cause})"
+        ),
+        Trouble::Unusable => {
+            format!("is in alarm and cannot be restarted by pm: repair it, or its section (pm why {cause})")
+        }
+        Trouble::Restarting => "is being restarted".to_owned(),
+        Trouble::BreakerOpen { until } => format!(
+            "has an open breaker: one trial of it in {}, or at once: pm reset {cause}",
+            lasting(until.since(now.boot))
+        ),
+        Trouble::Held => format!("is held by an operator (who, and until when: pm why {cause})"),
+        Trouble::Due => "is about to be restarted".to_owned(),
     }
 }
 

@@ -138,6 +138,7 @@ pub(super) fn key(hold: &Hold, now: Now) -> String {
     match hold {
         Hold::MassAlarm { .. } => hold.sentence(now),
         Hold::Maintenance { id, .. } => format!("maintenance {id}"),
+        Hold::Waiting { cause, trouble } => format!("waiting {cause} {}", trouble.word()),
         Hold::Overridden { by, why, .. } => format!("held {by} {why}"),
         _ if hold.ends(now).is_none() => hold.sentence(now),
         _ => hold.word().to_owned(),
