@@ -37,11 +37,21 @@ impl Windows for FileJournal {
     fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError> {
         self.write_through("adding a maintenance window to", |tx| {
             prune(tx, at)?;
-            let added = add(tx, definition, at)?;
-            if added == Added::Done {
-                let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
-                note(tx, "maintenance add", definition, &request, &format!("added {}", shown(definition)))?;
+            let over = one(tx, &definition.id)?.filter(|old| is_over(old, at));
+            if over.is_some() {
+                remove(tx, &definition.id)?;
             }
+            let added = match (insert(tx, definition, at)?, &over) {
+                (0, _) => return Ok(Added::Taken),
+                (_, None) => Added::Done,
+                (_, Some(_)) => Added::Replaced,
+            };
+            let instead = over.map_or_else(String::new, |old| {
+                format!(", in place of one that was over, added by {}", printable(&old.by))
+            });
+            let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
+            let result = format!("added {}{instead}", shown(definition));
+            note(tx, "maintenance add", definition, &request, &result)?;
             Ok(added)
         })
     }
@@ -109,13 +119,17 @@ fn load(conn: &Connection) -> rusqlite::Result<Vec<Definition>> {
         .collect()
 }
 
-fn add(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Result<Added> {
+/// Whether nothing will come of it any more.
+fn is_over(definition: &Definition, at: Wall) -> bool {
+    matches!(definition.when, When::Once { until, .. } if until <= at)
+}
+
+/// How many were added: none when the name is taken.
+fn insert(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Result<usize> {
     let text = serde_json::to_string(&stored(definition))
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    let rows = tx
-        .prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
-        .execute(params![definition.id.as_str(), text, at.0])?;
-    Ok(if rows == 0 { Added::Taken } else { Added::Done })
+    tx.prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
+        .execute(params![definition.id.as_str(), text, at.0])
 }
 
 /// One of them, if there is one that can be read.
@@ -300,6 +314,27 @@ mod tests {
         assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
         assert_eq!(journal.add_window(&window("a", once(9)), Wall(1)).unwrap(), Added::Taken);
         assert_eq!(journal.windows().unwrap(), [window("a", once(5))]);
+    }
+
+    #[test]
+    fn a_single_window_that_is_over_gives_its_name_back_and_a_recurring_one_never() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("a", once(9)), Wall(4)).unwrap(), Added::Taken);
+        assert_eq!(journal.add_window(&window("a", once(9)), Wall(5)).unwrap(), Added::Replaced);
+        assert_eq!(journal.windows().unwrap(), [window("a", once(9))]);
+        let all = Wanted { of: None, group: None, since: None, limit: 1 };
+        let told = &journal.audited(&all).unwrap()[0].entry.result;
+        assert_eq!(told, "added the window a, in place of one that was over, added by ana");
+        let daily = When::Recurring {
+            cron: "@daily".to_owned(),
+            duration: Duration::from_secs(60),
+            zone: String::new(),
+        };
+        assert_eq!(journal.add_window(&window("d", daily), Wall(5)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("d", once(9)), Wall(6)).unwrap(), Added::Taken);
+        assert_eq!(journal.chain().unwrap().flaw, None);
     }
 
     #[test]
