@@ -9,7 +9,7 @@ use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, print
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
 use crate::policy::window::{Override, Scope};
-use crate::ports::overrides::{Request, in_words, whom};
+use crate::ports::overrides::{Request, covers, in_words, whom};
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
 use pm_plugin_api::Action;
@@ -238,8 +238,11 @@ fn mass_believed(looked: u64, healthy: u64) -> String {
     }
 }
 
-/// What people should know, and whether it is worth a warning.
-pub(crate) fn notice(notice: &Notice, now: Now) -> String {
+/// How many of those whom a window covers are named in one line.
+const MOST_NAMES: usize = 5;
+
+/// What people should know; `by` is who has brought it about, when somebody has.
+pub(crate) fn notice(notice: &Notice, by: Option<&str>, now: Now) -> String {
     let left = |until: &Ticks| until.since(now.boot).as_secs_f64().ceil();
     match notice {
         Notice::BreakerOpened { name, count, level, until } => {
@@ -297,15 +300,28 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
         ),
         Notice::MassBelieved { looked, healthy } => mass_believed(*looked, *healthy),
         Notice::MassOver => "The mass alarm is over".to_owned(),
-        Notice::WindowStarted { id, reason, until } => {
+        Notice::WindowStarted { id, scopes, reason, until } => {
             let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
             format!(
-                "Maintenance window {id} has begun{reason}: no restarts in it for {}",
-                lasting(until.since(now.wall))
+                "Maintenance window {id} has begun{reason}: no restarts in it for {}; it covers {}",
+                lasting(until.since(now.wall)),
+                covers(scopes, MOST_NAMES)
             )
         }
-        Notice::WindowEnded { id } => {
-            format!("Maintenance window {id} has ended: what is still in alarm is looked at again")
+        Notice::WindowEnded { id, scopes, early } => {
+            let how = match (early, by) {
+                (None, _) => String::new(),
+                (Some(_), None) => " before its time".to_owned(),
+                (Some(_), Some(by)) => format!(" before its time, removed by {}", printable(by)),
+            };
+            // One that an earlier version announced does not tell whom it covered.
+            let covered = match scopes.as_slice() {
+                [] => String::new(),
+                scopes => format!("; it covered {}", covers(scopes, MOST_NAMES)),
+            };
+            format!(
+                "Maintenance window {id} has ended{how}: what is still in alarm is looked at again{covered}"
+            )
         }
     }
 }

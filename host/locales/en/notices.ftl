@@ -54,9 +54,27 @@ window_started = The maintenance window { $name } on { $host } has begun
     .detail = { $reason ->
         [none] No restarts in it for { $wait }.
        *[other] { $reason }. No restarts in it for { $wait }.
+    } { $covers ->
+        [all] It covers all processes.
+        [processes] It covers: { $processes }.
+        [groups] It covers the members of: { $groups }.
+        [both] It covers: { $processes }, and the members of: { $groups }.
+       *[unknown] pm maintenance list shows whom it covers.
     }
 window_ended = The maintenance window { $name } on { $host } has ended
-    .detail = What is still in alarm is looked at again.
+    .detail = { $end ->
+        [early] { $by ->
+            [none] It was taken away before its time.
+           *[other] { $by } removed it before its time.
+        }
+       *[planned] Its time is over.
+    } What is still in alarm is looked at again. { $covers ->
+        [all] It covered all processes.
+        [processes] It covered: { $processes }.
+        [groups] It covered the members of: { $groups }.
+        [both] It covered: { $processes }, and the members of: { $groups }.
+       *[unknown] Whom it covered is not known any more.
+    }
 host_silent = The host { $name } has not been heard of for { $wait }
     .detail = Nobody restarts anything on { $machine }. Does it run, and does pm run on it? (Told by { $host }.)
 plugin_failing = The plugin { $name } of pm on { $host } does not work

@@ -59,9 +59,27 @@ window_started = Fereastra de mentenanță { $name } pe { $host } a început
     .detail = { $reason ->
         [none] Nicio repornire în ea timp de { $wait }.
        *[other] { $reason }. Nicio repornire în ea timp de { $wait }.
+    } { $covers ->
+        [all] Acoperă toate procesele.
+        [processes] Acoperă: { $processes }.
+        [groups] Acoperă membrii grupurilor: { $groups }.
+        [both] Acoperă: { $processes } și membrii grupurilor: { $groups }.
+       *[unknown] pm maintenance list arată pe cine acoperă.
     }
 window_ended = Fereastra de mentenanță { $name } pe { $host } s-a încheiat
-    .detail = Ce este încă în alarmă se verifică din nou.
+    .detail = { $end ->
+        [early] { $by ->
+            [none] A fost înlăturată înainte de vreme.
+           *[other] { $by } a înlăturat-o înainte de vreme.
+        }
+       *[planned] Timpul ei a trecut.
+    } Ce este încă în alarmă se verifică din nou. { $covers ->
+        [all] A acoperit toate procesele.
+        [processes] A acoperit: { $processes }.
+        [groups] A acoperit membrii grupurilor: { $groups }.
+        [both] A acoperit: { $processes } și membrii grupurilor: { $groups }.
+       *[unknown] Pe cine a acoperit nu se mai știe.
+    }
 host_silent = De la gazda { $name } nu s-a mai auzit nimic de { $wait }
     .detail = Nimeni nu repornește nimic pe { $machine }. Merge mașina, și merge pm pe ea? (Spus de { $host }.)
 plugin_failing = Modulul { $name } al lui pm pe { $host } nu funcționează

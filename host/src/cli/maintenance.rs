@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
+use crate::ports::overrides::covers;
 use crate::ports::{Added, Windows as _};
 use pm_plugin_api::value::Value as _;
 use std::time::Duration;
@@ -53,11 +54,11 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
     let local = Zone::system();
     for window in calendar.occurrences(now) {
         let (from, until) = (local.show(window.from), local.show(window.until));
-        let covers = words::covers(&definition.scopes);
+        let whom = covers(&definition.scopes, usize::MAX);
         if window.is_open(now) {
-            writeln!(terminal.out, "Added: {id} is open until {until}, for {covers}.")?;
+            writeln!(terminal.out, "Added: {id} is open until {until}, for {whom}.")?;
         } else {
-            writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {covers}.")?;
+            writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {whom}.")?;
         }
     }
     if added == Added::Replaced {

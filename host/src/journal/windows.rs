@@ -11,7 +11,7 @@ use super::{FileJournal, audit};
 use crate::policy::name::{Name, printable};
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
-use crate::ports::overrides::{Entry, Request};
+use crate::ports::overrides::{Entry, Request, removal};
 use crate::ports::{Added, JournalError, Windows};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -50,7 +50,7 @@ impl Windows for FileJournal {
                 format!(", in place of one that was over, added by {}", printable(&old.by))
             });
             let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
-            let result = format!("added {}{instead}", shown(definition));
+            let result = format!("added the window {}{}{instead}", definition.id, rhythm(definition));
             note(tx, "maintenance add", definition, &request, &result)?;
             Ok(added)
         })
@@ -70,8 +70,10 @@ impl Windows for FileJournal {
                     when: When::Once { from: Wall(0), until: Wall(0) },
                 };
                 let result = known.as_ref().map_or_else(
-                    || format!("removed {id}, which could not be read"),
-                    |one| format!("removed {}, which was added by {}", shown(one), printable(&one.by)),
+                    || format!("{}, which could not be read", removal(id)),
+                    |one| {
+                        format!("{}{}, which was added by {}", removal(id), rhythm(one), printable(&one.by))
+                    },
                 );
                 note(tx, "maintenance remove", &known.unwrap_or_else(unknown), request, &result)?;
             }
@@ -89,12 +91,32 @@ struct Stored {
     when: StoredWhen,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum StoredScope {
+pub(super) enum StoredScope {
     All,
     Group(String),
     Process(String),
+}
+
+impl From<&Scope> for StoredScope {
+    fn from(scope: &Scope) -> Self {
+        match scope {
+            Scope::All => Self::All,
+            Scope::Group(name) => Self::Group(name.as_str().to_owned()),
+            Scope::Process(name) => Self::Process(name.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&StoredScope> for Scope {
+    fn from(stored: &StoredScope) -> Self {
+        match stored {
+            StoredScope::All => Self::All,
+            StoredScope::Group(name) => Self::Group(Name::new(name)),
+            StoredScope::Process(name) => Self::Process(Name::new(name)),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -161,13 +183,11 @@ fn note(
     Ok(())
 }
 
-/// A window in words.
-fn shown(definition: &Definition) -> String {
+/// When a window comes again, behind its name.
+fn rhythm(definition: &Definition) -> String {
     match &definition.when {
-        When::Once { .. } => format!("the window {}", definition.id),
-        When::Recurring { cron, zone, .. } => {
-            format!("the window {} ({}, {})", definition.id, printable(cron), printable(zone))
-        }
+        When::Once { .. } => String::new(),
+        When::Recurring { cron, zone, .. } => format!(" ({}, {})", printable(cron), printable(zone)),
     }
 }
 
@@ -187,13 +207,8 @@ fn prune(tx: &Transaction<'_>, now: Wall) -> rusqlite::Result<()> {
 }
 
 fn stored(definition: &Definition) -> Stored {
-    let scope = |scope: &Scope| match scope {
-        Scope::All => StoredScope::All,
-        Scope::Group(name) => StoredScope::Group(name.as_str().to_owned()),
-        Scope::Process(name) => StoredScope::Process(name.as_str().to_owned()),
-    };
     Stored {
-        scopes: definition.scopes.iter().map(scope).collect(),
+        scopes: definition.scopes.iter().map(StoredScope::from).collect(),
         reason: definition.reason.clone(),
         by: definition.by.clone(),
         when: match &definition.when {
@@ -208,14 +223,9 @@ fn stored(definition: &Definition) -> Stored {
 }
 
 fn definition(id: &str, stored: Stored) -> Definition {
-    let scope = |scope| match scope {
-        StoredScope::All => Scope::All,
-        StoredScope::Group(name) => Scope::Group(Name::new(&name)),
-        StoredScope::Process(name) => Scope::Process(Name::new(&name)),
-    };
     Definition {
         id: Name::new(id),
-        scopes: stored.scopes.into_iter().map(scope).collect(),
+        scopes: stored.scopes.iter().map(Scope::from).collect(),
         reason: stored.reason,
         by: stored.by,
         when: match stored.when {
@@ -277,7 +287,7 @@ mod tests {
         assert!(journal.remove_window(&Name::new("b"), &request()).unwrap());
         let audited = journal.audited(&all).unwrap();
         assert_eq!(audited[0].entry.scope, Scope::All);
-        assert_eq!(audited[0].entry.result, "removed b, which could not be read");
+        assert_eq!(audited[0].entry.result, "removed the window b, which could not be read");
         assert_eq!(journal.chain().unwrap().flaw, None);
     }
 

@@ -8,8 +8,8 @@ use crate::policy::group::Group;
 use crate::policy::mass::Mass;
 use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
 use crate::policy::time::{Now, Wall};
-use crate::policy::window::{Override, Scope};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::policy::window::{Announced, Override, Scope};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How far an attempt has come. The order of the variants is the order of time.
@@ -101,7 +101,7 @@ pub struct HostMemory {
     /// The guard against a mass alarm.
     pub mass: Mass,
     /// Maintenance windows whose start was announced.
-    pub windows: BTreeSet<Name>,
+    pub windows: BTreeMap<Name, Announced>,
 }
 
 /// The end of a journal entry.

@@ -186,9 +186,9 @@ pub(super) fn notice(notice: &Notice, now: Now) -> String {
             format!("mass alarm believed: {healthy} of {looked} looked at are healthy")
         }
         Notice::MassOver => "the mass alarm is over".to_owned(),
-        Notice::WindowStarted { id, reason, until } => {
+        Notice::WindowStarted { id, reason, until, .. } => {
             format!("the window {id} begins ({reason}), until {}", time(until.0))
         }
-        Notice::WindowEnded { id } => format!("the window {id} ended"),
+        Notice::WindowEnded { id, .. } => format!("the window {id} ended"),
     }
 }
