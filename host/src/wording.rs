@@ -5,7 +5,7 @@
 
 use crate::policy::bucket::Budget;
 use crate::policy::group::GroupCause;
-use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, printable};
+use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
 use crate::policy::window::{Override, Scope};
@@ -361,10 +361,15 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
             "Circuit breaker open for {name}. Skipping restart. One trial in {} s",
             until.since(now.boot).as_secs_f64().ceil()
         ),
-        Hold::Observed { by, why } => {
+        Hold::Observed { verify, by, why } => {
+            let what = match verify {
+                Verify::AfterOnly => "restart",
+                Verify::First | Verify::Patiently => "look at (and restart, if it is not healthy)",
+                Verify::Only => "only look at",
+            };
             let why = if why.is_empty() { String::new() } else { format!(", {}", printable(why)) };
             format!(
-                "Would restart {name} (ID: {row}) now; nothing is done, it is only observed ({}{why})",
+                "Would {what} {name} (ID: {row}) now; nothing is done, it is only observed ({}{why})",
                 printable(by)
             )
         }

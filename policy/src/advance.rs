@@ -5,7 +5,7 @@
 
 use crate::breaker::{Forgiven, Opened};
 use crate::fate::{Fate, Seen};
-use crate::group::{Calm, Group, GroupChange, GroupOpened, GroupRules, GroupState};
+use crate::group::{Calm, Group, GroupChange, GroupLook, GroupOpened, GroupRules, GroupState};
 use crate::model::{Configured, Name, Notice, Rules, Sight, Standing, View};
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -190,7 +190,9 @@ pub(crate) fn relapsed(
     let Some(trial) = standing.trial.take() else { return false };
     standing.rung = step;
     state.dirty.standings.insert(name.clone());
-    let after = now.boot.since(trial.since).as_millis();
+    // It may have been looked at, or have waited, since its alarm came.
+    let alarm = standing.alarm_since.filter(|alarm| *alarm >= trial.since).unwrap_or(now.boot);
+    let after = alarm.since(trial.since).as_millis();
     notices.push(Notice::Relapsed {
         name: name.clone(),
         after_ms: u64::try_from(after).unwrap_or(u64::MAX),
@@ -296,9 +298,15 @@ fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices
         .collect();
     for (group, its) in &mut state.groups {
         let Some(rules) = view.groups.get(group) else { continue };
-        let calm = if view.sight == Sight::Clear && !busy.contains(group) { Calm::Yes } else { Calm::No };
-        let quiet = its.quiet_from;
-        while let Some(change) = its.elapse(rules, calm, now.boot) {
+        let calm = |quiet: bool| if view.sight == Sight::Clear && quiet { Calm::Yes } else { Calm::No };
+        let look = GroupLook {
+            now: now.boot,
+            proven: now.boot.min(view.polled),
+            canary: calm(its.on_probation().is_some_and(|canary| seen.fate(canary) == Fate::Quiet)),
+            members: calm(!busy.contains(group)),
+        };
+        let before = (its.quiet_from, its.proving_from);
+        while let Some(change) = its.elapse(rules, look) {
             state.dirty.host = true;
             let group = group.clone();
             notices.extend(match change {
@@ -309,10 +317,13 @@ fn groups(state: &mut State, view: &View<'_>, seen: &Seen<'_>, now: Now, notices
             });
         }
         // A pm that is killed must not take an old quiet for one that lasted; one that begins anew forgives later, no more.
-        state.dirty.host |= quiet.is_some() && its.quiet_from.is_none();
+        state.dirty.host |= before.0.is_some() && its.quiet_from.is_none();
+        state.dirty.host |= before.1.is_some() && its.proving_from.is_none();
     }
     let before = state.groups.len();
-    state.groups.retain(|group, its| view.groups.contains_key(group) && !is_clean(its, now.boot));
+    // Groups that only a table speaks of are known again when the database is.
+    let known = |group: &Name| view.sight == Sight::Blind || view.groups.contains_key(group);
+    state.groups.retain(|group, its| known(group) && !is_clean(its, now.boot));
     state.dirty.host |= state.groups.len() != before;
 }
 

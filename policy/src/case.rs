@@ -8,8 +8,8 @@ use crate::driver::Reach;
 use crate::group::{GroupAnswer, GroupRules, GroupState};
 use crate::mass::{Guard, Stage};
 use crate::model::{
-    Alarm, Cause, Checked, Configured, Criticality, Hold, Intake, Job, Name, Rules, Standing, Table, Trial,
-    Verify,
+    Alarm, Cause, Checked, Configured, Criticality, Hold, Intake, Job, Name, Rules, Sight, Standing, Table,
+    Trial, Verify,
 };
 use crate::round::Round;
 use crate::time::Ticks;
@@ -92,13 +92,23 @@ impl<'a> Case<'a> {
             if looked_by.is_some() && !check.concerns_looking() {
                 continue;
             }
-            match self.ask(check, round) {
+            match self.ask_knowing(looked_by, check, round) {
                 Answer::Pass => {}
                 Answer::Look => looked_by = Some(check),
                 Answer::Hold(hold) => return Err(hold),
             }
         }
         Ok(self.job(looked_by, round))
+    }
+
+    /// What a check answers when one before it may have wanted no more than a look.
+    pub(crate) fn ask_knowing(&self, looked_by: Option<Check>, check: Check, round: &Round<'a>) -> Answer {
+        match (self.ask(check, round), looked_by) {
+            (Answer::Hold(Hold::Observed { by, why, .. }), Some(_)) => {
+                Answer::Hold(Hold::Observed { verify: Verify::Only, by, why })
+            }
+            (answer, _) => answer,
+        }
     }
 
     /// Whether nothing but its group stands against a restart, besides what is over in a moment.
@@ -147,9 +157,9 @@ impl<'a> Case<'a> {
             Check::Driver => self.driver_away(round),
             Check::Breaker => return self.breaker(round),
             Check::Group => return self.group_answer(round),
-            Check::Backoff => self.backoff(round),
+            Check::Backoff => return self.backoff(round),
             Check::Storm => self.storm(round),
-            Check::Observe => observed(self.name, round),
+            Check::Observe => self.observed(round),
             Check::Intake => (round.view.intake == Intake::Stopping).then_some(Hold::Stopping),
             Check::Capacity => {
                 let limit = round.view.limits.parallel;
@@ -184,7 +194,7 @@ impl<'a> Case<'a> {
                     Stage::Held { looked, healthy } => Some((looked, healthy)),
                     Stage::None | Stage::Looking { .. } | Stage::Believed => None,
                 },
-                recheck: mass.next(self.name),
+                recheck: mass.next(self.name).filter(|at| *at > round.now.boot),
             }),
         }
     }
@@ -244,13 +254,23 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn backoff(&self, round: &Round<'_>) -> Option<Hold> {
+    fn backoff(&self, round: &Round<'_>) -> Answer {
+        let Some((count, until)) = self.waits_until(round) else { return Answer::Pass };
+        // Whether its last restart has helped after all need not wait for the next one.
+        if self.just_restored(round) { Answer::Look } else { Answer::Hold(Hold::Backoff { count, until }) }
+    }
+
+    /// How many restarts did not help, and until when the next one has to wait for that.
+    fn waits_until(&self, round: &Round<'_>) -> Option<(u32, Ticks)> {
         let (rules, standing) = (self.rules()?, self.standing?);
         let count = standing.breaker.count(rules, round.now.boot);
-        let until = pause_ends(self.name, rules, standing, round.now.boot)?;
+        let mut until = pause_ends(self.name, rules, standing, round.now.boot)?;
+        if self.bypassed(round) {
+            // The pause does not grow. Without any, one broken process would take all that this host may restart.
+            until = until.min(standing.last_end?.after(rules.pause.base));
+        }
         // The trial of a half-open breaker has waited longer than any pause.
-        let waits = until > round.now.boot && !self.bypassed(round) && self.trial(round) == Trial::No;
-        waits.then_some(Hold::Backoff { count, until })
+        (until > round.now.boot && self.trial(round) == Trial::No).then_some((count, until))
     }
 
     fn storm(&self, round: &Round<'_>) -> Option<Hold> {
@@ -259,35 +279,60 @@ impl<'a> Case<'a> {
         spent.then(|| Hold::Storm { limit: budget.size, until: round.storm.next(budget, round.now.boot) })
     }
 
+    fn observed(&self, round: &Round<'a>) -> Option<Hold> {
+        let (by, why) = match round.view.intake {
+            Intake::Observing => ("pm run --observe", ""),
+            Intake::Silenced => ("pm_host", "another pm speaks for this host"),
+            Intake::Open | Intake::Stopping => {
+                let its = round.sights.observed(self.name)?;
+                (its.by.as_str(), its.why.as_str())
+            }
+        };
+        let verify = self.doubt(round).unwrap_or(Verify::AfterOnly);
+        Some(Hold::Observed { verify, by: by.to_owned(), why: why.to_owned() })
+    }
+
     pub(crate) fn bypassed(&self, round: &Round<'_>) -> bool {
         round.sights.bypass(self.name).is_some()
     }
 
     /// How the alarm is looked at before it is believed, when it is doubted and there is a check: patiently, when it had
     /// to wait for what it depends on, or that was brought back since; once, when pm itself restored the process just before, when the row
-    /// was handled before, when the table cannot be written (its source may simply not know yet), when it is left over
-    /// from a maintenance window or a mass alarm, and when the operator wants it so.
+    /// was handled before, when the table cannot be written (its source may simply not know yet) or read (it may have been
+    /// cleared since), when it is left over from a maintenance window or a mass alarm, and when the operator wants it so.
     pub(crate) fn doubt(&self, round: &Round<'_>) -> Option<Verify> {
         let (rules, alarm) = (self.rules()?, self.alarm?);
         if rules.check == Checked::Unchecked {
             return None;
         }
-        let of = |moment: fn(&Standing) -> Option<Ticks>| self.standing.and_then(moment);
-        let since = of(|standing| standing.alarm_since).unwrap_or(round.now.boot);
-        let just_behind = |at: Ticks| at >= since || since.since(at) < rules.doubt;
-        let tried = of(|standing| standing.last_end);
-        let back = |at: &Ticks| just_behind(*at) && tried.is_none_or(|tried| tried < *at);
         let waited = self.standing.is_some_and(|standing| standing.waited);
+        let tried = self.standing.and_then(|standing| standing.last_end);
+        let back =
+            |at: &Ticks| self.is_just_behind(*at, rules, round) && tried.is_none_or(|tried| tried < *at);
         if waited || round.sights.restored(self.name).is_some_and(|at| back(&at)) {
             return Some(Verify::Patiently);
         }
         let left_over = |standing: &Standing| standing.after_window || standing.handled(alarm).is_some();
         let doubted = rules.verify == Verify::First
-            || of(|standing| standing.last_good).is_some_and(just_behind)
+            || self.just_restored(round)
             || self.standing.is_some_and(left_over)
             || round.state.mass.suspects.contains(self.name)
-            || round.view.table == Table::ReadOnly;
+            || round.view.table == Table::ReadOnly
+            || round.view.sight == Sight::Blind;
         doubted.then_some(Verify::First)
+    }
+
+    /// Whether pm itself restored the process just before its alarm.
+    fn just_restored(&self, round: &Round<'_>) -> bool {
+        let Some(rules) = self.rules().filter(|rules| rules.check == Checked::ByCheck) else { return false };
+        let good = self.standing.and_then(|standing| standing.last_good);
+        self.alarm.is_some() && good.is_some_and(|at| self.is_just_behind(at, rules, round))
+    }
+
+    /// Whether the alarm began before a moment, or so shortly after it that its source may not have heard.
+    fn is_just_behind(&self, moment: Ticks, rules: &Rules, round: &Round<'_>) -> bool {
+        let since = self.standing.and_then(|standing| standing.alarm_since).unwrap_or(round.now.boot);
+        moment >= since || since.since(moment) < rules.doubt
     }
 
     fn trial(&self, round: &Round<'_>) -> Trial {
@@ -328,18 +373,6 @@ pub(crate) fn pause_ends(name: &Name, rules: &Rules, standing: &Standing, now: T
     let pause = if count == 0 { Duration::ZERO } else { rules.pause.after(count) };
     let pause = crate::dice::spread(pause, rules.pause_jitter, name, ended.0);
     (!pause.is_zero()).then(|| ended.after(pause))
-}
-
-fn observed(name: &Name, round: &Round<'_>) -> Option<Hold> {
-    let (by, why) = match round.view.intake {
-        Intake::Observing => ("pm run --observe", ""),
-        Intake::Silenced => ("pm_host", "another pm speaks for this host"),
-        Intake::Open | Intake::Stopping => {
-            let its = round.sights.observed(name)?;
-            (its.by.as_str(), its.why.as_str())
-        }
-    };
-    Some(Hold::Observed { by: by.to_owned(), why: why.to_owned() })
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
         let case = Case::due(&round, name);
         match case.judge(&round) {
             Err(hold) => {
-                plan.wake_at = earliest(plan.wake_at, hold.ends(now));
+                plan.wake_at = earliest(plan.wake_at, hold.wakes(now));
                 plan.due_held.push((name.clone(), hold));
             }
             Ok(job) => {
@@ -174,12 +174,12 @@ impl<'a> Examiner<'a> {
     pub fn chain(&self, alarm: &'a Alarm) -> Vec<(Check, Result<String, Hold>)> {
         let case = Case::of(&self.0, alarm);
         let mut chain = Vec::new();
-        let mut only_looked_at = false;
+        let mut looked_by = None;
         for check in Check::ALL {
-            if only_looked_at && !check.concerns_looking() {
+            if looked_by.is_some() && !check.concerns_looking() {
                 continue;
             }
-            match case.ask(check, &self.0) {
+            match case.ask_knowing(looked_by, check, &self.0) {
                 Answer::Hold(hold) => {
                     chain.push((check, Err(hold)));
                     // Of what is not configured nothing else can be known.
@@ -188,7 +188,9 @@ impl<'a> Examiner<'a> {
                     }
                 }
                 answer => {
-                    only_looked_at |= answer == Answer::Look;
+                    if answer == Answer::Look {
+                        looked_by = Some(check);
+                    }
                     chain.push((check, Ok(case.saw(check, &self.0))));
                 }
             }
@@ -240,7 +242,7 @@ fn cases<'a>(round: &Round<'a>) -> Vec<(usize, Case<'a>)> {
 
 impl Plan {
     fn hold(&mut self, index: usize, hold: Hold, now: Now) {
-        self.wake_at = earliest(self.wake_at, hold.ends(now));
+        self.wake_at = earliest(self.wake_at, hold.wakes(now));
         self.held.push((index, hold));
     }
 }

@@ -6,7 +6,7 @@
 use crate::case::{Answer, Case};
 use crate::decide::Check;
 use crate::group::GroupAnswer;
-use crate::model::{Name, View};
+use crate::model::{Name, Standing, Verify, View};
 use crate::round::Round;
 use crate::state::State;
 use crate::time::Now;
@@ -40,12 +40,22 @@ pub(crate) struct Seen<'a> {
     pub(crate) overdrawn: BTreeSet<&'a Name>,
 }
 
+/// Groups with a member that is being looked at: what was set aside for it of their budget may come back.
+fn looking<'a>(state: &State, view: &View<'a>) -> BTreeSet<&'a Name> {
+    let looks = |standing: &Standing| {
+        standing.in_flight.is_some_and(|job| matches!(job.verify, Verify::First | Verify::Patiently))
+    };
+    let members = state.standings.iter().filter(|(_, standing)| looks(standing));
+    members.filter_map(|(name, _)| view.related.group_of(name)).collect()
+}
+
 impl<'a> Seen<'a> {
     pub(crate) fn new(state: &State, view: &View<'a>, now: Now) -> Self {
         let round = Round::new(view, state, now);
         let count = view.alarms.len();
         let (fates, names) = (HashMap::with_capacity(count), Vec::with_capacity(count));
         let mut seen = Self { fates, names, overdrawn: BTreeSet::new() };
+        let looking = looking(state, view);
         for alarm in view.alarms.iter().filter(|alarm| !alarm.name.is_blank()) {
             let case = Case::of(&round, alarm);
             let fate = fate(&case, &round);
@@ -54,8 +64,9 @@ impl<'a> Seen<'a> {
                 fate
             });
             *known = fate.max(*known);
+            let group = view.related.group_of(&alarm.name).filter(|group| !looking.contains(group));
             if fate >= Fate::Doubted && overdraws(&case, &round) {
-                seen.overdrawn.extend(view.related.group_of(&alarm.name));
+                seen.overdrawn.extend(group);
             }
         }
         seen

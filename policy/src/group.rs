@@ -4,39 +4,21 @@
 //! members within the window. Half-open, a single canary is restarted; when it has been stable, the others are let go
 //! by 1, 2, 4, …, each batch only after all of the one before have succeeded.
 
+mod words;
+
+pub use words::{Calm, GroupAnswer, GroupCause, GroupChange, GroupLook, GroupOpened, GroupRules, GroupState};
+
 use crate::breaker::open_time;
-use crate::bucket::{Bucket, Budget};
+use crate::bucket::Bucket;
 use crate::dice::spread;
 use crate::name::Name;
 use crate::time::Ticks;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The longest memory of trouble.
 const HIGHEST: u8 = 20;
 /// How far open times are spread, in percent.
 const JITTER: u8 = 15;
-
-/// `[group.NAME]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupRules {
-    /// Restarts at once, and one more each so often.
-    pub budget: Budget,
-    /// So many distinct members in trouble open it; 0 switches this off.
-    pub correlation: u32,
-    /// Or this share of the members in percent, at least two of them; 0 switches this off.
-    pub share: u8,
-    /// How long trouble of a member counts.
-    pub window: Duration,
-    /// How long it stays open the first time.
-    pub open_time: Duration,
-    /// How long at the most.
-    pub open_max: Duration,
-    /// How long the canary has to be quiet.
-    pub stable: Duration,
-    /// How many members there are.
-    pub members: u32,
-}
 
 /// What is remembered of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,98 +36,8 @@ pub struct Group {
     pub tried: BTreeMap<Name, Ticks>,
     /// Since when the present stable period counts.
     pub quiet_from: Option<Ticks>,
-}
-
-/// Where the breaker of a group stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum GroupState {
-    /// Members may be restarted within the budget.
-    #[default]
-    Closed,
-    /// No member is restarted.
-    Open {
-        /// When one canary is allowed.
-        until: Ticks,
-    },
-    /// One member may be restarted.
-    CanaryDue,
-    /// It is being restarted.
-    CanaryRuns(Name),
-    /// It was restarted and has to stay quiet.
-    CanaryProbation {
-        /// Who it is.
-        canary: Name,
-        /// Since when.
-        since: Ticks,
-    },
-    /// Members are let go by 1, 2, 4, …
-    Releasing {
-        /// The size of this batch.
-        batch: u32,
-        /// Members of it that were begun.
-        begun: u32,
-        /// Members of it that succeeded.
-        good: u32,
-    },
-}
-
-/// What a group answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GroupAnswer {
-    /// Go.
-    Allowed,
-    /// It can be the canary.
-    Canary,
-    /// It is open, or its budget is spent, which opens it.
-    Open {
-        /// When one canary is allowed; none when it opens just now.
-        until: Option<Ticks>,
-    },
-    /// The canary decides.
-    Waiting {
-        /// Who it is.
-        canary: Name,
-    },
-    /// The batch before has not succeeded yet.
-    Releasing {
-        /// The size of this batch.
-        batch: u32,
-    },
-}
-
-/// Why a group opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupCause {
-    /// More restarts than its budget.
-    Budget,
-    /// Trouble in several members.
-    Correlation,
-    /// The canary, or a member that was let go, did not help.
-    Trial,
-}
-
-/// A group opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GroupOpened {
-    /// Why.
-    pub cause: GroupCause,
-    /// Members in trouble.
-    pub troubled: Vec<Name>,
-    /// When one canary is allowed.
-    pub until: Ticks,
-}
-
-/// What the passing of time brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupChange {
-    /// One canary is allowed.
-    HalfOpen,
-    /// The canary was stable: members are let go.
-    Releasing,
-    /// It closed.
-    Closed,
-    /// One level was forgiven.
-    Level,
+    /// Since when the canary on probation has been without an alarm, as far as that could be seen.
+    pub proving_from: Option<Ticks>,
 }
 
 impl Group {
@@ -185,6 +77,7 @@ impl Group {
         match &mut self.state {
             GroupState::CanaryRuns(canary) if canary == name => {
                 self.state = GroupState::CanaryProbation { canary: name.clone(), since: now };
+                self.proving_from = Some(now);
             }
             GroupState::Releasing { batch, begun, good } => {
                 *good += 1;
@@ -267,26 +160,31 @@ impl Group {
         spent.then(|| self.open(rules, group, GroupCause::Budget, now))
     }
 
-    /// Lets time pass to `now`; ask again until there is no change. `calm`: no member is in alarm or being restarted.
-    pub fn elapse(&mut self, rules: &GroupRules, calm: Calm, now: Ticks) -> Option<GroupChange> {
+    /// Lets time pass; ask again until there is no change.
+    pub fn elapse(&mut self, rules: &GroupRules, look: GroupLook) -> Option<GroupChange> {
+        let GroupLook { now, proven, canary, members } = look;
         self.prune(rules, now);
-        match (&self.state, calm) {
-            (GroupState::Open { until }, _) if *until <= now => {
+        match self.state {
+            GroupState::Open { until } if until <= now => {
                 (self.state, self.quiet_from) = (GroupState::CanaryDue, None);
                 return Some(GroupChange::HalfOpen);
             }
-            (GroupState::CanaryProbation { since, .. }, _) if now.since(*since) >= rules.stable => {
-                self.state = GroupState::Releasing { batch: 1, begun: 0, good: 0 };
-                return Some(GroupChange::Releasing);
+            GroupState::CanaryProbation { .. } if canary == Calm::Yes => {
+                let from = *self.proving_from.get_or_insert(now);
+                if proven.since(from) >= rules.stable {
+                    (self.state, self.proving_from) =
+                        (GroupState::Releasing { batch: 1, begun: 0, good: 0 }, None);
+                    return Some(GroupChange::Releasing);
+                }
             }
-            _ => {}
+            _ => self.proving_from = None,
         }
-        if calm == Calm::No {
+        if members == Calm::No {
             self.quiet_from = None;
             return None;
         }
         let from = *self.quiet_from.get_or_insert(now);
-        if now.since(from) < rules.stable {
+        if proven.since(from) < rules.stable {
             return None;
         }
         match self.state {
@@ -300,6 +198,15 @@ impl Group {
                 self.quiet_from = Some(from.after(rules.stable));
                 Some(GroupChange::Level)
             }
+            _ => None,
+        }
+    }
+
+    /// The canary that has to prove itself.
+    #[must_use]
+    pub fn on_probation(&self) -> Option<&Name> {
+        match &self.state {
+            GroupState::CanaryProbation { canary, .. } => Some(canary),
             _ => None,
         }
     }
@@ -352,15 +259,6 @@ impl Group {
     fn prune(&mut self, rules: &GroupRules, now: Ticks) {
         self.troubled.retain(|_, at| now.since(*at) < rules.window);
     }
-}
-
-/// Whether a group is quiet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Calm {
-    /// No member is in alarm or being restarted.
-    Yes,
-    /// One is.
-    No,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The named reasons for holding an alarm back: what the log, `pm why`, JSON and the tests all show.
 
 use crate::name::Name;
+use crate::rules::Verify;
 use crate::time::{Now, Ticks, Wall};
 
 /// Why others have to wait for a process.
@@ -136,8 +137,10 @@ pub enum Hold {
         /// When the next one may begin.
         until: Ticks,
     },
-    /// It would be restarted now, and nothing is done.
+    /// It would be acted on now, and nothing is done.
     Observed {
+        /// Whether it would be looked at before it is restarted, or only that.
+        verify: Verify,
         /// Who ordered that.
         by: String,
         /// Why; may be empty.
@@ -180,6 +183,11 @@ impl Hold {
             | Self::Capacity { .. }
             | Self::Stopping => None,
         }
+    }
+    /// When it is worth looking again: when it ends, unless that moment has passed and it has not. Whoever asks again at
+    /// once would ask for ever.
+    pub(crate) fn wakes(&self, now: Now) -> Option<Ticks> {
+        self.ends(now).filter(|at| *at > now.boot)
     }
     /// The word for logs, JSON and tests.
     #[must_use]

@@ -1,13 +1,14 @@
 //! The guard against a mass alarm: an `UPDATE` without a `WHERE`, or a fault of the whole host.
 //!
 //! When more than a share of all rows is in alarm at once, every process that has a check is looked at first and
-//! nothing is restarted meanwhile. If most of them are healthy, the alarms are not to be believed: those that the
-//! check finds bad are restarted, all others are held until their alarms go away or an operator believes them.
+//! nothing is restarted meanwhile. Unless most of them are bad, the alarms are not to be believed: those that the
+//! check finds bad are restarted, all others are held until their alarms go away or an operator believes them. Where
+//! nothing has a check nothing speaks against the alarms.
 //!
 //! An alarm that came with a mass alarm stays under suspicion as long as it stands, also when the others have gone:
 //! neither the operator who clears the wrong ones one by one nor pm, which restarts the bad ones, may set off the rest.
 
-use crate::model::{Checked, Configured, Notice, Standing, View};
+use crate::model::{Alarm, Checked, Configured, Limits, Notice, Standing, View};
 use crate::name::Name;
 use crate::sight::Sights;
 use crate::state::State;
@@ -42,7 +43,7 @@ pub enum Stage {
         /// Since when.
         since: Ticks,
     },
-    /// Most are healthy: somebody is asked.
+    /// Most are not bad: somebody is asked.
     Held {
         /// Processes that were looked at.
         looked: u64,
@@ -107,11 +108,18 @@ impl Mass {
         }
     }
 
-    /// Ends the looking: most are healthy, or not.
+    /// Whether an alarm of `name` is known to be wrong: it is held, and its process was found healthy.
+    #[must_use]
+    pub fn disbelieves(&self, name: &Name) -> bool {
+        let healthy = matches!(self.seen.get(name), Some((Condition::Healthy, _)));
+        healthy && matches!(self.stage, Stage::Held { .. })
+    }
+
+    /// Ends the looking: most are bad, or not.
     fn conclude(&mut self) -> Notice {
         let looked = self.seen.len() as u64;
         let healthy = self.seen.values().filter(|(seen, _)| *seen == Condition::Healthy).count() as u64;
-        if healthy * 2 > looked {
+        if looked > 0 && healthy * 2 >= looked {
             self.stage = Stage::Held { looked, healthy };
             Notice::MassHeld { looked, healthy }
         } else {
@@ -138,46 +146,33 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
     if state.mass.stage == Stage::None && !enough {
         return;
     }
-    let sights = Sights::new(view, state, now);
-    let checked = |name: &Name| matches!(view.configured.get(name), Some(Configured::Yes(r)) if r.check == Checked::ByCheck);
-    // Where what planned work has left behind comes from is known, and each of it is looked at before it is believed.
-    let left_over = |name: &Name| {
-        let its = state.standings.get(name);
-        its.is_some_and(|its| its.after_window) && !state.mass.suspects.contains(name) && checked(name)
-    };
-    // What nobody would act on anyway neither makes a mass alarm nor has to be looked at.
-    let calling = view.alarms.iter().filter(|its| sights.calls(its) && !left_over(&its.name));
-    let rows: Vec<&Name> = calling.map(|its| &its.name).collect();
-    let names: HashSet<&Name> = rows.iter().copied().collect();
-    let alarmed: HashSet<&Name> = sights.alarmed;
-    let (alarms, before) = (rows.len() as u64, state.mass.clone());
-    let many = least > 0 && alarms >= u64::from(least);
-    let most = |known: u64| alarms * 100 > known * u64::from(view.limits.mass_share);
-    let is_mass = many && view.known.is_some_and(most);
-    if is_mass && state.mass.stage == Stage::None {
-        state.mass.stage = Stage::Looking { since: now.boot };
-        notices.push(Notice::MassAlarm { alarms, known: view.known.unwrap_or_default() });
+    let before = state.mass.clone();
+    if least == 0 {
+        // Switched off: nobody is held any more. What was under suspicion is looked at like everything in doubt.
+        state.mass.believe();
     }
+    let wave = Wave::new(state, view, now);
     let mass = &mut state.mass;
-    // A suspect stays one while somebody works on it, and while its row is out of sight until the next poll.
-    let unseen_yet = |its: &Standing| its.is_out_of_sight(view.polled);
-    let in_hand = |name: &Name| {
-        let its = state.standings.get(name);
-        its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
-    };
-    mass.suspects.retain(|name| least > 0 && (alarmed.contains(name) || in_hand(name)));
-    if is_mass {
-        mass.suspects.extend(names.iter().copied().cloned());
+    if wave.is_mass(view) && wave.is_news(mass, least) {
+        mass.stage = Stage::Looking { since: now.boot };
+        mass.seen.clear();
+        notices.push(Notice::MassAlarm { alarms: wave.alarms, known: wave.known.unwrap_or_default() });
+    }
+    mass.suspects.retain(|name| wave.alarmed.contains(name) || wave.in_hand.contains(name));
+    if wave.is_mass(view) && mass.stage != Stage::Believed {
+        mass.suspects.extend(wave.names.iter().copied().cloned());
     }
     if mass.suspects.is_empty() && mass.stage != Stage::None {
         *mass = Mass::default();
         notices.push(Notice::MassOver);
     }
-    let unseen =
-        |name: &&Name| mass.suspects.contains(*name) && checked(name) && !mass.seen.contains_key(*name);
     match mass.stage {
         Stage::Looking { since } => {
-            if now.boot.since(since) >= LONGEST_LOOK || !names.iter().any(unseen) {
+            let unseen = |name: &&&Name| mass.suspects.contains(**name) && !mass.seen.contains_key(**name);
+            let waits = wave.names.iter().filter(unseen).any(|name| is_checked(view, name));
+            // What nobody could look at says nothing, however long it takes.
+            let long_enough = now.boot.since(since) >= LONGEST_LOOK && !mass.seen.is_empty();
+            if !waits || long_enough {
                 notices.push(mass.conclude());
             }
         }
@@ -186,6 +181,69 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
         }
     }
     state.dirty.host |= state.mass != before;
+}
+
+/// The alarms of a poll that somebody would act on.
+struct Wave<'a> {
+    names: HashSet<&'a Name>,
+    /// Rows of these.
+    alarms: u64,
+    /// All rows but those in alarm that nobody acts on.
+    known: Option<u64>,
+    /// Everybody in alarm.
+    alarmed: HashSet<&'a Name>,
+    /// Suspects that somebody works on, or whose row is out of sight until the next poll.
+    in_hand: HashSet<Name>,
+}
+
+impl<'a> Wave<'a> {
+    fn new(state: &State, view: &'a View<'a>, now: Now) -> Self {
+        let sights = Sights::new(view, state, now);
+        // Where what planned work has left behind comes from is known, and each of it is looked at before it is believed.
+        let left_over = |name: &Name| {
+            let its = state.standings.get(name);
+            its.is_some_and(|its| its.after_window)
+                && !state.mass.suspects.contains(name)
+                && is_checked(view, name)
+        };
+        // What nobody would act on anyway neither makes a mass alarm nor has to be looked at.
+        let calls = |its: &&Alarm| sights.calls(its) && !left_over(&its.name);
+        let live = view.alarms.iter().filter(|its| sights.alarmed.contains(&its.name));
+        let (calling, left_alone): (Vec<&Alarm>, Vec<&Alarm>) = live.partition(calls);
+        let unseen_yet = |its: &Standing| its.is_out_of_sight(view.polled);
+        let in_hand = |name: &&Name| {
+            let its = state.standings.get(*name);
+            its.is_some_and(|its| its.in_flight.is_some() || its.pause.is_some() || unseen_yet(its))
+        };
+        Self {
+            names: calling.iter().map(|its| &its.name).collect(),
+            alarms: calling.len() as u64,
+            known: view.known.map(|known| known.saturating_sub(left_alone.len() as u64)),
+            in_hand: state.mass.suspects.iter().filter(in_hand).cloned().collect(),
+            alarmed: sights.alarmed,
+        }
+    }
+
+    /// Whether they are too many to be true.
+    fn is_mass(&self, view: &View<'_>) -> bool {
+        let Limits { mass_min, mass_share, .. } = view.limits;
+        let most = |known: u64| self.alarms * 100 > known * u64::from(mass_share);
+        mass_min > 0 && self.alarms >= u64::from(mass_min) && self.known.is_some_and(most)
+    }
+
+    /// Whether it is another one than that which was believed: what is left of that must not speak for what comes later.
+    fn is_news(&self, mass: &Mass, least: u32) -> bool {
+        let others = self.names.iter().filter(|name| !mass.suspects.contains(**name)).count();
+        match mass.stage {
+            Stage::None => true,
+            Stage::Believed => others >= least as usize,
+            Stage::Looking { .. } | Stage::Held { .. } => false,
+        }
+    }
+}
+
+fn is_checked(view: &View<'_>, name: &Name) -> bool {
+    matches!(view.configured.get(name), Some(Configured::Yes(rules)) if rules.check == Checked::ByCheck)
 }
 
 #[cfg(test)]

@@ -80,6 +80,8 @@ pub struct OnTrial {
 pub struct InFlight {
     /// When it began.
     pub since: Ticks,
+    /// Whether it looks before it acts, so that it may come to nothing.
+    pub verify: Verify,
 }
 
 /// An alarm that was handled but whose row could not be cleared yet.

@@ -1,7 +1,7 @@
 //! The sentences behind the reasons: what the operator reads at three in the morning.
 
 use crate::hold::{Hold, Trouble, counted};
-use crate::model::{Name, printable};
+use crate::model::{Name, Verify, printable};
 use crate::time::{Now, Ticks, Wall};
 use std::time::Duration;
 
@@ -65,12 +65,8 @@ impl Hold {
                     left(until)
                 )
             }
-            Self::Observed { by, why } => {
-                format!(
-                    "it would be restarted now; only observed, by order of {}{}",
-                    printable(by),
-                    reason(why)
-                )
+            Self::Observed { verify, by, why } => {
+                format!("{}; only observed, by order of {}{}", would_be(*verify), printable(by), reason(why))
             }
             Self::Capacity { limit } => {
                 format!("as many restarts are running as max_parallel_restarts allows ({limit})")
@@ -101,6 +97,15 @@ fn phrase(cause: &Name, trouble: Trouble, now: Now) -> String {
         ),
         Trouble::Held => format!("is held by an operator (who, and until when: pm why {cause})"),
         Trouble::Due => "is about to be restarted".to_owned(),
+    }
+}
+
+/// What would be done to it.
+fn would_be(verify: Verify) -> &'static str {
+    match verify {
+        Verify::AfterOnly => "it would be restarted now",
+        Verify::First | Verify::Patiently => "it would be looked at now, and restarted if it is not healthy",
+        Verify::Only => "it would be looked at now",
     }
 }
 

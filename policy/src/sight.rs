@@ -78,7 +78,7 @@ impl<'a> Sights<'a> {
             && self.now.boot < until
         {
             Some(Trouble::BreakerOpen { until })
-        } else if self.alarmed.contains(name) {
+        } else if self.is_alarmed(state, name) {
             Some(self.alarm(name))
         } else if self.is_unproven(standing) {
             Some(if self.window(name).is_some() { Trouble::InWindow } else { Trouble::InAlarm })
@@ -100,6 +100,11 @@ impl<'a> Sights<'a> {
         } else {
             Trouble::InAlarm
         }
+    }
+
+    /// Whether it is in alarm, and that is not known to be wrong.
+    fn is_alarmed(&self, state: &State, name: &Name) -> bool {
+        self.alarmed.contains(name) && !state.mass.disbelieves(name)
     }
 
     /// Whether it was not brought back by its last job, and no poll has told since then how it is: its row is out of

@@ -64,7 +64,7 @@ impl State {
     /// A job begins.
     pub fn begin(&mut self, view: &View<'_>, rules: &Rules, job: &Job, now: Now) {
         let standing = self.standings.entry(job.name.clone()).or_default();
-        standing.in_flight = Some(InFlight { since: now.boot });
+        standing.in_flight = Some(InFlight { since: now.boot, verify: job.verify });
         if job.verify == Verify::Only {
             return;
         }
@@ -113,7 +113,8 @@ impl State {
 
     /// A job goes on that an earlier pm had begun: what it takes of what is scarce was taken then.
     pub fn resumed(&mut self, name: &Name, now: Now) {
-        self.standings.entry(name.clone()).or_default().in_flight = Some(InFlight { since: now.boot });
+        self.standings.entry(name.clone()).or_default().in_flight =
+            Some(InFlight { since: now.boot, verify: Verify::AfterOnly });
     }
 
     /// Whether there is nothing that time could change.

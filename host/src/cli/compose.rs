@@ -13,8 +13,8 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table, View,
-    Window,
+    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table,
+    Verify, View, Window,
 };
 use crate::policy::relations::Relations;
 use crate::policy::state::State;
@@ -283,7 +283,8 @@ fn recall(
         |at: Wall| Ticks(now.boot.0.saturating_sub(u64::try_from(now.wall.0 - at.0).unwrap_or_default()));
     for attempt in attempts.iter().filter(|attempt| attempt.under_way) {
         let since = ago(attempt.began);
-        state.standings.entry(attempt.name.clone()).or_default().in_flight = Some(InFlight { since });
+        state.standings.entry(attempt.name.clone()).or_default().in_flight =
+            Some(InFlight { since, verify: Verify::AfterOnly });
     }
     if matches!(state.mass.stage, Stage::Held { .. }) {
         let Mass { suspects, seen, .. } = &mut state.mass;

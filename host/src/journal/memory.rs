@@ -47,6 +47,7 @@ struct KeptGroup {
     troubled: BTreeMap<String, u64>,
     tried: BTreeMap<String, u64>,
     quiet_from: Option<u64>,
+    proving_from: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -248,6 +249,7 @@ fn kept_group(group: &Group) -> KeptGroup {
         troubled: group.troubled.iter().map(|(name, at)| (own(name), at.0)).collect(),
         tried: group.tried.iter().map(|(name, at)| (own(name), at.0)).collect(),
         quiet_from: group.quiet_from.map(|at| at.0),
+        proving_from: group.proving_from.map(|at| at.0),
     }
 }
 
@@ -268,6 +270,7 @@ fn read_group(kept: KeptGroup) -> Group {
         tried: kept.tried.iter().map(|(name, at)| (Name::new(name), Ticks(*at))).collect(),
         troubled: kept.troubled.iter().map(|(name, at)| (Name::new(name), Ticks(*at))).collect(),
         quiet_from: kept.quiet_from.map(Ticks),
+        proving_from: kept.proving_from.map(Ticks),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What time and alarms change in what is remembered, and what an alarm means for a process.
 
+mod groups;
+
 use super::*;
 use crate::breaker::{self, Breaker, Probe};
 use crate::bucket::Bucket;
 use crate::driver::Driver;
 use crate::fate::{Fate, Seen};
-use crate::model::{Due, Handled, InFlight, OnTrial, Order, RowId, Scope, Standing, Table};
+use crate::model::{Due, Handled, InFlight, OnTrial, Order, RowId, Scope, Standing, Table, Verify};
 use crate::testing::{NOON, World, secs};
 
 fn name(text: &str) -> Name {
@@ -44,15 +46,17 @@ fn an_alarm_means_what_the_first_fitting_reason_says() {
         (Fate::InWindow, |world| world.maintain("w", Scope::All)),
         (Fate::InWindow, |world| {
             world.maintain("w", Scope::All);
-            world.standing("web").in_flight = Some(InFlight { since: Ticks(1) });
+            world.standing("web").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
         }),
-        (Fate::Busy, |world| world.standing("web").in_flight = Some(InFlight { since: Ticks(1) })),
+        (Fate::Busy, |world| {
+            world.standing("web").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
+        }),
         (Fate::Excused, |world| world.configured.clear()),
         (Fate::Excused, |world| world.alarms[0].acknowledged = true),
         (Fate::Excused, |world| world.order(Order::Hold, Scope::All)),
         (Fate::Waits, |world| {
             world.relate("web>db");
-            world.standing("db").in_flight = Some(InFlight { since: Ticks(1) });
+            world.standing("db").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
         }),
         (Fate::Doubted, |world| world.table = Table::ReadOnly),
         // What comes after the dependencies says nothing about whether the alarm is true.
@@ -152,7 +156,13 @@ fn what_says_nothing_about_the_process_disturbs_its_quiet_and_changes_nothing_el
         (|world| world.alarms[0].acknowledged = true, true),
         (|world| world.maintain("w", Scope::All), true),
         (|world| world.table = Table::ReadOnly, false),
-        (|world| world.standing("web").in_flight = Some(InFlight { since: Ticks(1) }), false),
+        (
+            |world| {
+                world.standing("web").in_flight =
+                    Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
+            },
+            false,
+        ),
     ];
     for (at, (prepare, disturbs)) in cases.into_iter().enumerate() {
         let mut world = World::new(&["web"]);
@@ -211,7 +221,7 @@ fn planned_work_leaves_a_restart_before_it_unjudged() {
 fn whoever_waits_for_what_it_depends_on_is_remembered_to_have_waited_until_its_alarm_is_gone() {
     let mut world = World::new(&["web"]);
     world.relate("web>db");
-    world.standing("db").in_flight = Some(InFlight { since: Ticks(1) });
+    world.standing("db").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
     let from = world.ago(10);
     world.standing("web").breaker = quiet_since(from, useless(1));
     let _ = world.advance();
@@ -244,7 +254,11 @@ fn the_ladder_begins_anew_also_when_a_reboot_has_left_nothing_to_forgive() {
     };
     assert_eq!(rung(&|_| ()), 0);
     assert_eq!(rung(&|world| world.standing("web").trial = Some(OnTrial { rung: 0, since: NOON.boot })), 1);
-    assert_eq!(rung(&|world| world.standing("web").in_flight = Some(InFlight { since: NOON.boot })), 1);
+    assert_eq!(
+        rung(&|world| world.standing("web").in_flight =
+            Some(InFlight { since: NOON.boot, verify: Verify::AfterOnly })),
+        1
+    );
 }
 
 #[test]
@@ -262,21 +276,6 @@ fn an_alarm_after_a_restart_that_seemed_to_help_is_a_relapse() {
     let _ = world.state.take_dirty();
     assert_eq!(world.advance(), []);
     assert!(!dirty(&world, "web") && !world.state.dirty.host);
-}
-
-#[test]
-fn a_member_whose_breaker_opens_is_in_trouble_and_one_that_is_in_alarm_is_not() {
-    for (restarts, troubled) in [(3, 1), (2, 0)] {
-        let mut world = World::new(&["web"]);
-        world.relate("web:front");
-        world.standing("web").breaker = useless(restarts);
-        let _ = world.advance();
-        assert_eq!(world.group("front").troubled.len(), troubled);
-    }
-    let mut world = World::new(&["web"]);
-    world.relate("web:front");
-    world.group("front").state = GroupState::CanaryProbation { canary: name("web"), since: NOON.boot };
-    assert!(matches!(world.advance()[..], [Notice::GroupOpened { .. }]));
 }
 
 #[test]
@@ -311,7 +310,7 @@ fn without_sight_there_is_no_quiet_and_while_a_job_runs_none_begins() {
     let _ = world.advance();
     assert_eq!((world.standing("web").breaker.quiet_from, dirty(&world, "web")), (None, false));
     world.sight = Sight::Clear;
-    world.standing("web").in_flight = Some(InFlight { since: Ticks(1) });
+    world.standing("web").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
     let _ = world.advance();
     assert_eq!(world.standing("web").breaker.quiet_from, None);
     world.standing("web").in_flight = None;
@@ -384,7 +383,7 @@ fn a_stable_period_is_told_forgives_and_begins_the_ladder_anew() {
         future.polled = Some(future.hence(9));
         assert_eq!(future.advance(), []);
         let mut busy = quiet(600, 0, breaker);
-        busy.standing("web").in_flight = Some(InFlight { since: Ticks(1) });
+        busy.standing("web").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
         assert_eq!(busy.advance(), []);
     }
     let mut dirt = quiet(600, 0, Breaker { level: 3, ..useless(1) });
@@ -500,7 +499,7 @@ fn what_only_ends_with_a_job_ends_also_when_the_job_got_lost() {
     world.group("front").state = GroupState::CanaryRuns(name("web"));
     world.group("back").state = GroupState::CanaryRuns(name("db"));
     world.group("rest").state = GroupState::Releasing { batch: 4, begun: 3, good: 1 };
-    world.standing("db").in_flight = Some(InFlight { since: Ticks(1) });
+    world.standing("db").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
     for (driver, trial) in [("service", "web"), ("bus", "db")] {
         world.state.drivers.insert(name(driver), Driver { trial: Some(name(trial)), ..Driver::default() });
     }
@@ -520,39 +519,6 @@ fn what_only_ends_with_a_job_ends_also_when_the_job_got_lost() {
     let _ = world.advance();
     assert_eq!(world.group("rest").state, GroupState::Releasing { batch: 4, begun: 1, good: 1 });
     assert!(!world.state.take_dirty().host);
-}
-
-#[test]
-fn a_group_passes_its_steps_with_time_and_each_is_told_but_a_level() {
-    let mut world = World::new(&["web"]);
-    world.relate("web:front");
-    let (now, g) = (world.now.boot, name("front"));
-    world.group("front").state = GroupState::Open { until: now };
-    assert_eq!(world.advance(), [Notice::GroupHalfOpen { group: g.clone() }]);
-    assert!(world.state.take_dirty().host);
-    world.group("front").state = GroupState::CanaryProbation { canary: name("x"), since: now };
-    world.pass(600);
-    assert_eq!(world.advance(), [Notice::GroupReleasing { group: g.clone() }]);
-    world.pass(9000);
-    assert_eq!(world.advance(), [], "a member is in alarm");
-    world.alarm(&[]);
-    world.standing("web").in_flight = Some(InFlight { since: Ticks(1) });
-    let _ = (world.advance(), world.pass(9000));
-    assert_eq!(world.advance(), [], "a member is being restarted");
-    world.standing("web").in_flight = None;
-    world.sight = Sight::Blind;
-    let _ = (world.advance(), world.pass(9000));
-    assert_eq!(world.advance(), [], "nobody saw");
-    world.sight = Sight::Clear;
-    world.group("front").level = 2;
-    let _ = (world.advance(), world.pass(1200));
-    assert_eq!(world.advance(), [Notice::GroupClosed { group: g.clone() }]);
-    assert_eq!(world.group("front").level, 1);
-    let _ = world.state.take_dirty();
-    world.pass(600);
-    assert_eq!((world.advance(), world.state.groups.len()), (vec![], 0));
-    assert!(world.state.take_dirty().host);
-    assert_eq!((world.advance(), world.state.dirty.host), (vec![], false));
 }
 
 #[test]

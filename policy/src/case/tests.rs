@@ -4,7 +4,7 @@ use super::*;
 use crate::breaker::{self, Breaker, Probe};
 use crate::driver::Driver;
 use crate::group::GroupState;
-use crate::model::{Due, Handled, InFlight, OnTrial, Order, Plan, RowId, Scope};
+use crate::model::{Due, Handled, InFlight, OnTrial, Order, Plan, RowId, Scope, Verify};
 use crate::testing::{NOON, World, secs};
 
 fn name(text: &str) -> Name {
@@ -42,9 +42,10 @@ fn an_alarm_is_doubted_for_each_of_its_reasons_and_only_where_there_is_a_check()
     type Prepare = fn(&mut World);
     let mark = |recheck| Handled { row: RowId(1), notes: None, recheck };
     assert_eq!(verify(|_| ()), Verify::AfterOnly);
-    let reasons: [Prepare; 5] = [
+    let reasons: [Prepare; 6] = [
         |world| good(world, 59),
         |world| world.table = Table::ReadOnly,
+        |world| world.sight = Sight::Blind,
         |world| world.rules("web").verify = Verify::First,
         |world| world.standing("web").after_window = true,
         |world| world.state.mass.suspects.extend([name("web")]),
@@ -118,19 +119,23 @@ fn a_spent_breaker_is_only_looked_at_while_the_alarm_is_doubted() {
 }
 
 #[test]
-fn a_bypass_passes_breaker_group_and_backoff_and_is_no_trial() {
+fn a_bypass_passes_breaker_and_group_keeps_the_first_pause_and_is_no_trial() {
     let prepare = || {
         let mut world = World::new(&["web"]);
         world.relate("web:front");
         world.rules("web").pause.base = secs(100);
-        world.standing("web").last_end = Some(NOON.boot);
-        world.standing("web").breaker.failures = 1;
+        world.standing("web").last_end = Some(world.ago(100));
+        world.standing("web").breaker.failures = 2;
         world
     };
     let mut world = prepare();
-    assert_eq!(world.decide().held[0].1.word(), "backoff");
+    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 2, until: world.hence(100) });
     world.order(Order::Bypass, Scope::Group(name("front")));
     assert_eq!(started(&world.decide()), ["web"]);
+    // One that stays broken must not take all that this host may restart.
+    world.standing("web").last_end = Some(world.ago(99));
+    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 2, until: world.hence(1) });
+    world.standing("web").last_end = Some(world.ago(100));
     world.group("front").state = GroupState::Open { until: NOON.boot.after(secs(9)) };
     assert_eq!(started(&world.decide()), ["web"]);
     world.standing("web").breaker.state = breaker::State::Open { until: NOON.boot.after(secs(9)) };
@@ -255,11 +260,22 @@ fn who_is_due_is_no_part_of_a_mass_alarm_and_has_nothing_to_be_doubted() {
 fn an_observer_decides_everything_and_does_nothing() {
     let mut world = World::new(&["web"]);
     world.intake = Intake::Observing;
-    let observed = |by: &str, why: &str| Hold::Observed { by: by.to_owned(), why: why.to_owned() };
+    let would =
+        |verify, by: &str, why: &str| Hold::Observed { verify, by: by.to_owned(), why: why.to_owned() };
+    let observed = |by: &str, why: &str| would(Verify::AfterOnly, by, why);
     assert_eq!(world.decide().held, [(0, observed("pm run --observe", ""))]);
     world.intake = Intake::Open;
     world.order(Order::Observe, Scope::Process(name("web")));
     assert_eq!(world.decide().held, [(0, observed("anna", "test"))]);
+    // What would be looked at first is not said to be restarted.
+    world.rules("web").verify = Verify::First;
+    assert_eq!(world.decide().held, [(0, would(Verify::First, "anna", "test"))]);
+    world.state.mass.stage = Stage::Looking { since: NOON.boot };
+    world.state.mass.suspects.insert(name("web"));
+    assert_eq!(world.decide().held, [(0, would(Verify::Only, "anna", "test"))]);
+    let chain = crate::decide::examine(&world.alarms[0], &world.view(), &world.state, world.now);
+    let objection = chain.into_iter().find_map(|(_, saw)| saw.err());
+    assert_eq!(objection, Some(would(Verify::Only, "anna", "test")));
     world.alarm(&["db"]);
     assert_eq!(started(&world.decide()), ["db"]);
 }
@@ -322,7 +338,9 @@ fn whoever_cannot_be_restarted_now_is_no_canary() {
             world.standing("a").breaker.failures = 1;
             world.standing("a").last_end = Some(NOON.boot);
         },
-        |world| world.standing("a").in_flight = Some(InFlight { since: NOON.boot }),
+        |world| {
+            world.standing("a").in_flight = Some(InFlight { since: NOON.boot, verify: Verify::AfterOnly });
+        },
     ];
     for (at, prepare) in prepared.into_iter().enumerate() {
         let mut world = half_open();
@@ -379,4 +397,28 @@ fn a_batch_is_let_go_within_one_round_and_the_rest_waits_for_it() {
     let plan = world.decide();
     assert_eq!(started(&plan), ["a", "other"]);
     assert_eq!(plan.held[0], (1, Hold::GroupOpen { group: name("front"), until: None }));
+}
+
+#[test]
+fn whether_the_last_restart_has_helped_after_all_need_not_wait_for_the_next_one() {
+    let mut world = World::new(&["web"]);
+    world.rules("web").pause.base = secs(100);
+    let ended = world.ago(30);
+    let standing = world.standing("web");
+    standing.breaker.useless = vec![ended];
+    (standing.last_end, standing.last_good) = (Some(ended), Some(ended));
+    let plan = world.decide();
+    assert_eq!((started(&plan), plan.start[0].verify), (vec!["web"], Verify::Only));
+    // Found bad it waits for its restart, and is not looked at again and again.
+    world.standing("web").last_good = None;
+    assert_eq!(world.decide().held, [(0, Hold::Backoff { count: 1, until: world.hence(70) })]);
+    // Nor is what nothing can look at.
+    world.standing("web").last_good = Some(ended);
+    world.rules("web").check = Checked::Unchecked;
+    assert_eq!(world.decide().held, [(0, Hold::Backoff { count: 1, until: world.hence(70) })]);
+    // What is due has no alarm that could be wrong.
+    world.rules("web").check = Checked::ByCheck;
+    world.alarm(&[]);
+    world.state.due.insert(name("web"), Due { because: name("db"), since: NOON.boot });
+    assert_eq!(world.decide().due_held[0].1.word(), "backoff");
 }

@@ -45,7 +45,9 @@ const CASES: &[Case] = &[
     (Check::Unacknowledged, |world| world.alarms[0].acknowledged = true, || Hold::Acknowledged),
     (
         Check::NotRunning,
-        |world| world.standing("web").in_flight = Some(InFlight { since: Ticks(5) }),
+        |world| {
+            world.standing("web").in_flight = Some(InFlight { since: Ticks(5), verify: Verify::AfterOnly });
+        },
         || Hold::InFlight { since: Ticks(5) },
     ),
     (
@@ -83,7 +85,7 @@ const CASES: &[Case] = &[
         Check::Dependency,
         |world| {
             world.relate("web>db");
-            world.standing("db").in_flight = Some(InFlight { since: Ticks(5) });
+            world.standing("db").in_flight = Some(InFlight { since: Ticks(5), verify: Verify::AfterOnly });
         },
         || Hold::Waiting { cause: name("db"), trouble: Trouble::Restarting },
     ),
@@ -129,7 +131,7 @@ const CASES: &[Case] = &[
     (
         Check::Observe,
         |world| world.order(Order::Observe, Scope::All),
-        || Hold::Observed { by: "anna".to_owned(), why: "test".to_owned() },
+        || Hold::Observed { verify: Verify::AfterOnly, by: "anna".to_owned(), why: "test".to_owned() },
     ),
     (Check::Intake, |world| world.intake = Intake::Stopping, || Hold::Stopping),
     (Check::Capacity, |world| world.limits.parallel = 0, || Hold::Capacity { limit: 0 }),
@@ -245,7 +247,7 @@ fn the_most_critical_goes_first_then_the_root_then_the_oldest_then_the_first_row
 #[test]
 fn what_runs_counts_against_the_limit_and_what_is_taken_in_a_round_is_gone() {
     let mut world = World::new(&["a", "b", "c"]);
-    world.standing("x").in_flight = Some(InFlight { since: Ticks(1) });
+    world.standing("x").in_flight = Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly });
     world.limits.parallel = 3;
     assert_eq!(started(&world.decide()), ["a", "b"]);
     world.limits.storm = Budget { size: 1, refill: secs(6) };
@@ -317,7 +319,11 @@ fn a_job_that_only_looks_needs_a_place_and_a_driver_but_nothing_else_that_is_sca
     for (check, prepare, hold) in CASES.iter().filter(|case| asked[8..].contains(&case.0)) {
         let mut world = looking();
         prepare(&mut world);
-        assert_eq!(world.decide().held, [(0, hold())], "{check:?}");
+        let hold = match hold() {
+            Hold::Observed { by, why, .. } => Hold::Observed { verify: Verify::Only, by, why },
+            hold => hold,
+        };
+        assert_eq!(world.decide().held, [(0, hold)], "{check:?}");
     }
 }
 
@@ -353,7 +359,10 @@ fn worlds() -> impl Strategy<Value = World> {
         for (kind, number) in what {
             let who = names[number];
             match kind {
-                0 => world.standing(who).in_flight = Some(InFlight { since: Ticks(3) }),
+                0 => {
+                    world.standing(who).in_flight =
+                        Some(InFlight { since: Ticks(3), verify: Verify::AfterOnly });
+                }
                 1 => world.standing(who).breaker.state = breaker::State::Open { until: in_seconds(5) },
                 2 => world.standing(who).breaker.state = breaker::State::HalfOpen(breaker::Probe::Due),
                 3 => world.standing(who).pause = Some(in_seconds(4)),
@@ -400,7 +409,8 @@ proptest! {
         let due: BTreeSet<_> = plan.due_held.iter().map(|(name, _)| name.as_str()).collect();
         prop_assert!(due.is_disjoint(&names));
         let ends = plan.held.iter().map(|(_, hold)| hold).chain(plan.due_held.iter().map(|(_, hold)| hold));
-        prop_assert_eq!(plan.wake_at, ends.filter_map(|hold| hold.ends(world.now)).min());
+        let ahead = ends.filter_map(|hold| hold.ends(world.now)).filter(|at| *at > world.now.boot);
+        prop_assert_eq!(plan.wake_at, ahead.min());
         for (index, hold) in &plan.held {
             let chain = examine(&world.alarms[*index], &world.view(), &world.state, world.now);
             let first = chain.iter().find_map(|(_, saw)| saw.as_ref().err());

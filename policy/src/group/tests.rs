@@ -1,8 +1,10 @@
 //! Every boundary of a group's breaker, and what holds whatever happens to it.
 
 use super::*;
+use crate::bucket::Budget;
 use crate::testing::{group_rules, secs};
 use proptest::prelude::*;
+use std::time::Duration;
 
 const NOW: Ticks = Ticks(10_000_000);
 
@@ -31,7 +33,8 @@ fn runs(canary: &str) -> Group {
 }
 
 fn probation(canary: &str) -> Group {
-    in_state(GroupState::CanaryProbation { canary: name(canary), since: NOW })
+    let state = GroupState::CanaryProbation { canary: name(canary), since: NOW };
+    Group { proving_from: Some(NOW), ..in_state(state) }
 }
 
 fn releasing(batch: u32, begun: u32, good: u32) -> Group {
@@ -49,6 +52,11 @@ fn spent(count: u32) -> Group {
 
 fn trouble(group: &mut Group, who: &str, now: Ticks) -> Option<GroupOpened> {
     group.trouble(&group_rules(), &name("g"), &name(who), now)
+}
+
+/// Everything is seen, the canary is quiet, and the members are or not.
+fn look(members: Calm, now: Ticks) -> GroupLook {
+    GroupLook { now, proven: now, canary: Calm::Yes, members }
 }
 
 /// Within 15 % of 300 s times two to the level.
@@ -251,7 +259,7 @@ fn a_spent_budget_opens_a_closed_group_only() {
 
 #[test]
 fn time_opens_the_door_for_the_canary_and_then_for_the_others() {
-    let elapse = |group: &mut Group, now| group.elapse(&group_rules(), Calm::No, now);
+    let elapse = |group: &mut Group, now| group.elapse(&group_rules(), look(Calm::No, now));
     let mut group = Group { quiet_from: Some(before(9000)), ..open(NOW) };
     assert_eq!(elapse(&mut group, Ticks(NOW.0 - 1)), None);
     group.quiet_from = Some(before(9000));
@@ -263,14 +271,40 @@ fn time_opens_the_door_for_the_canary_and_then_for_the_others() {
     assert_eq!(group.state, probation("a").state);
     assert_eq!(elapse(&mut group, after(600)), Some(GroupChange::Releasing));
     assert_eq!(group.state, releasing(1, 0, 0).state);
+    assert_eq!(group.proving_from, None);
     assert_eq!(elapse(&mut runs("a"), after(9000)), None);
+}
+
+#[test]
+fn a_canary_proves_itself_only_while_it_is_seen_to_be_quiet() {
+    let ask = |group: &mut Group, canary, proven, now| {
+        group.elapse(&group_rules(), GroupLook { now, proven, canary, members: Calm::No })
+    };
+    let mut group = probation("a");
+    // What is known of it is older than the time that has passed.
+    assert_eq!(ask(&mut group, Calm::Yes, after(599), after(900)), None);
+    assert_eq!(group.proving_from, Some(NOW));
+    // Disturbed, it begins anew with the first look that finds it quiet.
+    assert_eq!(ask(&mut group, Calm::No, after(901), after(901)), None);
+    assert_eq!(group.proving_from, None);
+    assert_eq!(ask(&mut group, Calm::Yes, after(1000), after(1000)), None);
+    assert_eq!(group.proving_from, Some(after(1000)));
+    assert_eq!(ask(&mut group, Calm::Yes, Ticks(after(1600).0 - 1), after(1600)), None);
+    assert_eq!(ask(&mut group, Calm::Yes, after(1600), after(1600)), Some(GroupChange::Releasing));
+    // Of a canary that still runs, or of a group that is open, nothing is proven.
+    for state in [GroupState::CanaryRuns(name("a")), GroupState::Open { until: after(9999) }] {
+        let mut group = Group { proving_from: Some(NOW), ..in_state(state) };
+        assert_eq!(ask(&mut group, Calm::Yes, after(700), after(700)), None);
+        assert_eq!((group.proving_from, group.on_probation()), (None, None));
+    }
+    assert_eq!(probation("a").on_probation(), Some(&name("a")));
 }
 
 #[test]
 fn a_calm_group_closes_after_a_stable_period_and_loses_a_level_with_each_further_one() {
     for state in [GroupState::CanaryDue, releasing(2, 1, 0).state] {
         let mut group = Group { level: 2, bucket: spent(3).bucket, ..in_state(state) };
-        let elapse = |group: &mut Group, calm, now| group.elapse(&group_rules(), calm, now);
+        let elapse = |group: &mut Group, calm, now| group.elapse(&group_rules(), look(calm, now));
         assert_eq!(elapse(&mut group, Calm::Yes, NOW), None);
         assert_eq!(group.quiet_from, Some(NOW));
         assert_eq!(elapse(&mut group, Calm::No, after(599)), None);
@@ -289,15 +323,15 @@ fn a_calm_group_closes_after_a_stable_period_and_loses_a_level_with_each_further
         assert_eq!((group.level, group.state), (0, GroupState::Closed));
     }
     let mut running = runs("a");
-    running.elapse(&group_rules(), Calm::Yes, NOW);
-    assert_eq!(running.elapse(&group_rules(), Calm::Yes, after(9999)), None);
+    running.elapse(&group_rules(), look(Calm::Yes, NOW));
+    assert_eq!(running.elapse(&group_rules(), look(Calm::Yes, after(9999))), None);
 }
 
 #[test]
 fn trouble_is_forgotten_exactly_when_it_leaves_the_window() {
     let troubled = [("a", 901), ("b", 900), ("c", 899)].map(|(who, ago)| (name(who), before(ago)));
     let mut group = Group { troubled: troubled.into(), ..Group::default() };
-    group.elapse(&group_rules(), Calm::No, NOW);
+    group.elapse(&group_rules(), look(Calm::No, NOW));
     assert_eq!(group.troubled.keys().collect::<Vec<_>>(), [&name("c")]);
 }
 
@@ -343,7 +377,7 @@ proptest! {
         let (mut group, mut now, mut batch) = (Group::default(), NOW, (0, 0));
         for (number, helps, ms) in events {
             now = now.after(Duration::from_millis(ms));
-            while group.elapse(&rules, Calm::No, now).is_some() {}
+            while group.elapse(&rules, look(Calm::No, now)).is_some() {}
             let who = name(&format!("n{number}"));
             let Some(helps) = helps else { continue };
             group.alarmed(&rules, &g, &who, now);
@@ -384,7 +418,7 @@ proptest! {
         }
         for _ in 0..100 {
             now = now.after(secs(5000));
-            while group.elapse(&rules, Calm::Yes, now).is_some() {}
+            while group.elapse(&rules, look(Calm::Yes, now)).is_some() {}
         }
         prop_assert_eq!((&group.state, group.level, group.troubled.len()), (&GroupState::Closed, 0, 0));
     }

@@ -164,10 +164,22 @@ fn about_limits() -> Vec<Told> {
             "this host has begun as many restarts as it may (storm_limit = 10); the next one in 6 s",
         ),
         (
-            Hold::Observed { by, why },
+            Hold::Observed { verify: Verify::AfterOnly, by: by.clone(), why: why.clone() },
             "observed",
             None,
             "it would be restarted now; only observed, by order of anna (disks)",
+        ),
+        (
+            Hold::Observed { verify: Verify::First, by: by.clone(), why: String::new() },
+            "observed",
+            None,
+            "it would be looked at now, and restarted if it is not healthy; only observed, by order of anna",
+        ),
+        (
+            Hold::Observed { verify: Verify::Only, by, why },
+            "observed",
+            None,
+            "it would be looked at now; only observed, by order of anna (disks)",
         ),
         (
             Hold::Capacity { limit: 4 },

@@ -174,7 +174,8 @@ fn when_all_were_looked_at_most_of_them_decide() {
     let believed = |healthy| (vec![Notice::MassBelieved { looked: 4, healthy }], Stage::Believed);
     assert_eq!(concluded(&[]), held(4));
     assert_eq!(concluded(&["b"]), held(3));
-    assert_eq!(concluded(&["b", "c"]), believed(2));
+    assert_eq!(concluded(&["b", "c"]), held(2), "as many as not are not most");
+    assert_eq!(concluded(&["b", "c", "d"]), believed(1));
     assert_eq!(concluded(&["a", "b", "c", "d"]), believed(0));
 }
 
@@ -214,7 +215,7 @@ fn a_suspect_is_one_as_long_as_its_alarm_stands_or_somebody_works_on_it() {
     let _ = world.advance();
     world.alarm(&["a"]);
     let now = world.now.boot;
-    world.standing("b").in_flight = Some(InFlight { since: now });
+    world.standing("b").in_flight = Some(InFlight { since: now, verify: Verify::AfterOnly });
     world.standing("c").pause = Some(now.after(secs(9)));
     world.standing("d").ended = Some(now);
     let _ = world.advance();
@@ -239,12 +240,88 @@ fn a_suspect_is_one_as_long_as_its_alarm_stands_or_somebody_works_on_it() {
 }
 
 #[test]
-fn a_guard_that_is_switched_off_lets_everybody_go_at_once() {
+fn a_guard_that_is_switched_off_holds_nobody_and_what_was_under_suspicion_is_looked_at_first() {
     let mut world = guarded(&["a", "b", "c"], 4);
-    let _ = world.advance();
+    world.rules("c").check = Checked::Unchecked;
+    let _ = (world.advance(), world.state.take_dirty());
     world.limits.mass_min = 0;
+    assert_eq!((world.advance(), world.state.mass.stage), (vec![], Stage::Believed));
+    assert!(world.state.take_dirty().host);
+    let plan = world.decide();
+    let verify: Vec<_> = plan.start.iter().map(|job| (job.name.as_str(), job.verify)).collect();
+    assert_eq!(verify, [("a", Verify::First), ("b", Verify::First), ("c", Verify::AfterOnly)]);
+    world.alarm(&[]);
     assert_eq!(world.advance(), [Notice::MassOver]);
-    assert_eq!(world.decide().start.len(), 3);
+}
+
+#[test]
+fn what_is_left_of_a_mass_alarm_that_was_believed_does_not_speak_for_the_next_one() {
+    let mut world = guarded(&["a", "b", "c"], 6);
+    world.limits.mass_share = 40;
+    let _ = world.advance();
+    for who in ["a", "b", "c"] {
+        look(&mut world, who, Condition::Bad);
+    }
+    assert_eq!(world.advance(), [Notice::MassBelieved { looked: 3, healthy: 0 }]);
+    // Few more are alarms like any others, also together with what is left.
+    world.alarm(&["a", "x", "y"]);
+    assert_eq!((world.advance(), world.state.mass.stage), (vec![], Stage::Believed));
+    assert_eq!(world.state.mass.suspects.iter().collect::<Vec<_>>(), [&name("a")]);
+    world.alarm(&["a", "x", "y", "z"]);
+    assert_eq!(world.advance(), [Notice::MassAlarm { alarms: 4, known: 6 }]);
+    assert_eq!(world.state.mass.suspects.len(), 4);
+    assert_eq!(world.state.mass.seen.len(), 0, "also a is looked at again");
+    // While it is looked at, or held, more is more of the same.
+    world.alarm(&["a", "x", "y", "z", "w"]);
+    assert_eq!((world.advance(), world.state.mass.suspects.len()), (vec![], 5));
+}
+
+#[test]
+fn rows_in_alarm_that_nobody_acts_on_do_not_make_the_others_fewer() {
+    let wakes = |ticked: usize| {
+        let mut world = guarded(&["a", "b", "c", "d", "e", "f", "g"], 9);
+        world.alarms.iter_mut().rev().take(ticked).for_each(|alarm| alarm.acknowledged = true);
+        world.advance()
+    };
+    assert_eq!(wakes(4), [Notice::MassAlarm { alarms: 3, known: 5 }]);
+    assert_eq!(wakes(5), [], "two are not enough");
+    // Neither a row without a name nor one that was handled is one that somebody leaves alone.
+    let mut world = guarded(&["a", "b", "c", " "], 6);
+    let recheck = world.hence(1);
+    world.standing("d").handled.push(Handled { row: RowId(5), notes: None, recheck });
+    world.alarms.push(crate::testing::alarm(5, "d"));
+    assert_eq!(world.advance(), []);
+}
+
+#[test]
+fn what_nobody_could_look_at_says_nothing() {
+    let mut world = guarded(&["a", "b", "c"], 4);
+    world.rules("c").check = Checked::Unchecked;
+    world.order(Order::Observe, Scope::All);
+    let _ = (world.advance(), world.pass(301));
+    assert_eq!(world.advance(), []);
+    assert_eq!(world.decide().wake_at, None, "it would be looked at again for ever");
+    world.overrides.clear();
+    assert_eq!(world.decide().start.len(), 2, "they are looked at");
+    look(&mut world, "a", Condition::Healthy);
+    assert_eq!(world.advance(), [Notice::MassHeld { looked: 1, healthy: 1 }]);
+}
+
+#[test]
+fn an_alarm_that_is_known_to_be_wrong_keeps_nobody_waiting() {
+    for (condition, started) in [(Condition::Healthy, 1), (Condition::Bad, 0)] {
+        let mut world = guarded(&["db", "web", "x"], 4);
+        world.relate("web>db");
+        let _ = world.advance();
+        look(&mut world, "web", Condition::Bad);
+        look(&mut world, "db", condition);
+        look(&mut world, "x", Condition::Healthy);
+        assert!(!world.state.mass.disbelieves(&name("db")), "not before it is concluded");
+        let _ = world.advance();
+        world.state.mass.stage = Stage::Held { looked: 3, healthy: 2 };
+        let begun = world.decide().start.into_iter().filter(|job| job.name == name("web")).count();
+        assert_eq!(begun, started, "{condition:?}");
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::decide::{Check, examine};
 use crate::driver::Driver;
 use crate::group::GroupState;
 use crate::mass::{Condition, Stage};
-use crate::model::{Due, Handled, InFlight, Name, Order, RowId, Scope, Table};
+use crate::model::{Due, Handled, InFlight, Name, Order, RowId, Scope, Table, Verify};
 use crate::testing::{World, secs};
 
 fn name(text: &str) -> Name {
@@ -194,8 +194,8 @@ fn the_pause_tells_when_the_last_restart_was_and_whether_it_is_over() {
     assert_eq!(with(Some(30), 2, |_| ()), "last restart 30 s ago, pause of 20 s over");
     assert_eq!(with(Some(10), 1, |_| ()), "last restart 10 s ago, pause of 10 s over");
     assert_eq!(
-        with(Some(3), 1, |world| world.order(Order::Bypass, Scope::All)),
-        "last restart 3 s ago, pause of 10 s does not matter now"
+        with(Some(12), 2, |world| world.order(Order::Bypass, Scope::All)),
+        "last restart 12 s ago, pause of 20 s does not matter now"
     );
 }
 
@@ -209,7 +209,7 @@ fn limits_of_the_host_tell_what_is_left() {
     assert_eq!(storm, "2 of 3 restarts left for this host");
     let running = saw(Check::Capacity, |world| {
         let since = world.now.boot;
-        world.standing("x").in_flight = Some(InFlight { since });
+        world.standing("x").in_flight = Some(InFlight { since, verify: Verify::AfterOnly });
     });
     assert_eq!(running, "1 of 10 restarts running");
 }

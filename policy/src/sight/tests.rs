@@ -1,7 +1,7 @@
 //! Who is in trouble, who calls for something, and whom orders and windows cover.
 
 use super::*;
-use crate::model::{Due, Handled, Hold, InFlight, RowId, Scope};
+use crate::model::{Due, Handled, Hold, InFlight, RowId, Scope, Verify};
 use crate::testing::{NOON, World, secs};
 
 fn name(text: &str) -> Name {
@@ -37,7 +37,9 @@ fn each_trouble_of_a_dependency_makes_wait_and_the_gravest_is_told() {
     let opened = for_db(Trouble::BreakerOpen { until: Ticks(now.0 + 1) });
     assert_eq!(waits(|world| open(world, Ticks(now.0 + 1))), opened);
     assert_eq!(waits(|world| open(world, now)), None, "its trial is due, and there is no alarm");
-    let running = |world: &mut World| world.standing("db").in_flight = Some(InFlight { since: now });
+    let running = |world: &mut World| {
+        world.standing("db").in_flight = Some(InFlight { since: now, verify: Verify::AfterOnly });
+    };
     assert_eq!(waits(running), for_db(Trouble::Restarting));
     assert_eq!(
         waits(|world| {

@@ -26,7 +26,7 @@ fn a_restart_takes_of_all_that_is_scarce_and_a_look_of_nothing() {
             world.state.drivers.insert(name(driver), Driver { failures: 3, until, trial: None });
         }
         world.begin(&Job { verify, rung: 1, ..job("web") });
-        assert_eq!(world.standing("web").in_flight, Some(InFlight { since: NOON.boot }));
+        assert_eq!(world.standing("web").in_flight, Some(InFlight { since: NOON.boot, verify }));
         assert_eq!(world.state.running(), 1);
         let full_at = if takes { NOON.boot.after(secs(6)) } else { Ticks(0) };
         assert_eq!(world.state.storm.full_at, full_at);
@@ -42,7 +42,10 @@ fn a_restart_takes_of_all_that_is_scarce_and_a_look_of_nothing() {
 fn what_goes_on_from_an_earlier_pm_runs_and_takes_nothing_again() {
     let mut state = State::default();
     state.resumed(&name("web"), NOON);
-    let expected = Standing { in_flight: Some(InFlight { since: NOON.boot }), ..Standing::default() };
+    let expected = Standing {
+        in_flight: Some(InFlight { since: NOON.boot, verify: Verify::AfterOnly }),
+        ..Standing::default()
+    };
     assert_eq!(state.standing(&name("web")), Some(&expected));
     assert_eq!((state.standing(&name("db")), state.running()), (None, 1));
     assert_eq!(state.dirty, Dirty::default());
@@ -55,7 +58,7 @@ fn what_goes_on_from_an_earlier_pm_runs_and_takes_nothing_again() {
 fn full() -> Standing {
     Standing {
         breaker: Breaker { level: 2, ..Breaker::default() },
-        in_flight: Some(InFlight { since: Ticks(1) }),
+        in_flight: Some(InFlight { since: Ticks(1), verify: Verify::AfterOnly }),
         handled: vec![Handled { row: RowId(1), notes: None, recheck: Ticks(2) }],
         pause: Some(Ticks(3)),
         last_good: Some(Ticks(4)),

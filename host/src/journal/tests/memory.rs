@@ -86,6 +86,7 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
         troubled: BTreeMap::from([(name("web"), Ticks(12))]),
         tried: BTreeMap::from([(name("web"), Ticks(13))]),
         quiet_from: Some(Ticks(13)),
+        proving_from: Some(Ticks(19)),
     };
     let host = HostMemory {
         groups: (0..).zip(states).map(|(n, state)| (name(&format!("g{n}")), group(state))).collect(),
