@@ -140,8 +140,24 @@ pub(crate) fn not_begun(name: &Name, why: &str) -> String {
 }
 
 pub(crate) fn believed(request: &Request) -> String {
+    format!("The alarms of the mass alarm are believed, by order of {}", by(request))
+}
+
+pub(crate) fn nothing_to_believe(request: &Request) -> String {
+    format!("There is no mass alarm that {} could make pm believe", by(request))
+}
+
+fn by(request: &Request) -> String {
     let why = if request.why.is_empty() { String::new() } else { format!(" ({})", printable(&request.why)) };
-    format!("The alarms of the mass alarm are believed, by order of {}{why}", printable(&request.by))
+    format!("{}{why}", printable(&request.by))
+}
+
+/// A mass alarm that was held when pm ended is held still.
+pub(crate) fn still_held(looked: u64, healthy: u64) -> String {
+    format!(
+        "The mass alarm from before the start is still held: {healthy} of the {looked} processes looked at were healthy. \
+         Clear the wrong alarms (pm alarm clear), or make pm believe them: pm release --mass-alarm"
+    )
 }
 
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
@@ -233,7 +249,8 @@ fn mass_believed(looked: u64, healthy: u64) -> String {
         0 => "Mass alarm: none of the processes has a check, so nothing speaks against the alarms and they are believed"
             .to_owned(),
         _ => format!(
-            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
+            "Mass alarm: {} of the {looked} processes looked at are bad, so the alarms are believed",
+            looked.saturating_sub(healthy)
         ),
     }
 }
@@ -270,7 +287,7 @@ pub(crate) fn notice(notice: &Notice, by: Option<&str>, now: Now) -> String {
             let why = match cause {
                 GroupCause::Budget => "its budget of restarts is used up".to_owned(),
                 GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
-                GroupCause::Trial => "the restart that was tried did not help".to_owned(),
+                GroupCause::Trial => format!("the restart that was tried did not help: {}", names(troubled)),
             };
             format!(
                 "Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)",

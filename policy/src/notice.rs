@@ -54,7 +54,7 @@ pub enum Notice {
         group: Name,
         /// Why.
         cause: GroupCause,
-        /// Members in trouble.
+        /// Members in trouble; of a trial that did not help the one that was tried.
         troubled: Vec<Name>,
         /// When one canary is allowed.
         until: Ticks,

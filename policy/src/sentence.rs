@@ -26,7 +26,7 @@ impl Hold {
             Self::Maintenance { id, reason: why, until } => {
                 format!("maintenance window {id}{}{}", reason(why), ending(Some(until), now))
             }
-            Self::MassAlarm { healthy, .. } => mass_alarm(*healthy),
+            Self::MassAlarm { healthy, recheck } => mass_alarm(*healthy, *recheck),
             Self::Waiting { cause, trouble } => {
                 format!("waits for {cause}, which {}", phrase(cause, *trouble, now))
             }
@@ -52,9 +52,9 @@ impl Hold {
                 format!("the group {group} is tried with one member first: {canary}")
             }
             Self::GroupReleasing { group, batch } => {
-                format!(
-                    "the group {group} is let go in batches; the present one, of {batch}, has to succeed first"
-                )
+                let first =
+                    if *batch == 1 { "the 1 that goes first" } else { &format!("the {batch} that go first") };
+                format!("the group {group} is let go by 1, 2, 4, ...; its turn comes when {first} succeeded")
             }
             Self::Backoff { count, until } => {
                 format!("{} did not help; the next one in {}", counted(*count, "restart"), left(until))
@@ -109,10 +109,16 @@ fn would_be(verify: Verify) -> &'static str {
     }
 }
 
-fn mass_alarm(healthy: Option<(u64, u64)>) -> String {
-    match healthy {
-        None => "so many are in alarm at once that each is looked at before anything is restarted".to_owned(),
-        Some((looked, healthy)) => format!(
+fn mass_alarm(healthy: Option<(u64, u64)>, recheck: Option<Ticks>) -> String {
+    match (healthy, recheck) {
+        (None, _) => {
+            "so many are in alarm at once that each is looked at before anything is restarted".to_owned()
+        }
+        (Some((looked, healthy)), None) => format!(
+            "mass alarm, and {healthy} of the {looked} looked at are healthy; this one has no check that could tell: \
+             clear its alarm if it is wrong (pm alarm clear), or make pm believe them all: pm release --mass-alarm"
+        ),
+        (Some((looked, healthy)), Some(_)) => format!(
             "mass alarm, and {healthy} of the {looked} looked at are healthy: clear the alarms that are wrong \
              (pm alarm clear), or make pm believe them: pm release --mass-alarm"
         ),

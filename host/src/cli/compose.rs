@@ -13,10 +13,10 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table,
-    Verify, View, Window,
+    Alarm, Checked, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing,
+    Table, Verify, View, Window,
 };
-use crate::policy::relations::Relations;
+use crate::policy::relations::{self, Relations};
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{
@@ -288,7 +288,11 @@ fn recall(
     }
     if matches!(state.mass.stage, Stage::Held { .. }) {
         let Mass { suspects, seen, .. } = &mut state.mass;
-        for alarm in alarms.iter().filter(|alarm| suspects.contains(&alarm.name)) {
+        let checked = |name: &Name| {
+            let its = configured.get(name);
+            matches!(its, Some(Configured::Yes(rules)) if rules.check == Checked::ByCheck)
+        };
+        for alarm in alarms.iter().filter(|alarm| suspects.contains(&alarm.name) && checked(&alarm.name)) {
             seen.entry(alarm.name.clone()).or_insert((Condition::Healthy, now.boot));
         }
     }
@@ -307,6 +311,12 @@ impl Picture {
     /// The last attempt of a name.
     pub(crate) fn last(&self, name: &Name) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.name == *name)
+    }
+
+    /// The dependencies that are left out because they cannot be followed: of these problems.
+    pub(crate) fn left_out(&self, wanted: impl Fn(&relations::Problem) -> bool) -> Vec<String> {
+        let problems = self.arrangement.related.problems().iter().filter(|problem| wanted(problem));
+        problems.map(|problem| format!("Left out of the dependencies: {problem}.")).collect()
     }
 
     /// What is remembered of a name.

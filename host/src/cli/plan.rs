@@ -6,9 +6,12 @@ use crate::cli::table::table;
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::hold::counted;
-use crate::policy::model::{Cause, Hold, Intake, Job, Plan, Trial, Verify};
+use crate::policy::model::{Cause, Hold, Intake, Job, Name, Plan, Trial, Verify};
+use crate::policy::relations::Problem;
 use crate::policy::sentence::lasting;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
 
 pub(crate) fn plan(
     global: &Global,
@@ -45,12 +48,26 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
         let what = format!("{place}. {}", what(job));
         rows.push(vec!["begin".to_owned(), job.name.to_string(), examiner.wave(&job.name).to_string(), what]);
     }
-    let mut hold = |name: &crate::policy::model::Name, hold: &Hold| {
+    let mut turn = 0;
+    let mut hold = |name: &Name, hold: &Hold| {
         let wave = examiner.wave(name).to_string();
-        let why = format!("{}: {}", hold.word(), hold.sentence(picture.now));
+        let why = match hold {
+            Hold::Storm { limit, until } => {
+                let left =
+                    until.after(picture.arrangement.limits.storm.refill * turn).since(picture.now.boot);
+                turn += 1;
+                storm(*limit, left)
+            }
+            _ => hold.sentence(picture.now),
+        };
+        let why = format!("{}: {why}", hold.word());
         rows.push(vec!["hold".to_owned(), name.to_string(), wave, why]);
     };
-    for (index, reason) in &plan.held {
+    // In the order in which they would be let go.
+    let places: HashMap<usize, usize> = examiner.asked().into_iter().zip(0..).collect();
+    let mut held: Vec<_> = plan.held.iter().collect();
+    held.sort_by_key(|(index, _)| places.get(index));
+    for (index, reason) in held {
         hold(&picture.alarms[*index].name, reason);
     }
     for (name, reason) in &plan.due_held {
@@ -61,12 +78,27 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
     }
     if let Some(at) = plan.wake_at {
         let left = lasting(at.since(picture.now.boot));
-        writeln!(out, "\nThe next of these reasons ends by itself in {left}.")?;
+        writeln!(
+            out,
+            "\nIn {left} pm decides again by itself: then the first of these reasons ends, or is looked at again."
+        )?;
+    }
+    let concerned = |problem: &Problem| picture.alarms.iter().any(|alarm| problem.concerns(&alarm.name));
+    for left_out in picture.left_out(concerned) {
+        writeln!(out, "\n{left_out}")?;
     }
     if picture.daemon.is_none() {
         writeln!(out, "\nThe daemon is not running: nothing happens until it is started (pm run).")?;
     }
     Ok(())
+}
+
+/// Of many that wait for the storm limit each has its own turn.
+fn storm(limit: u32, left: Duration) -> String {
+    format!(
+        "this host has begun as many restarts as it may (storm_limit = {limit}); its turn comes in {} at the earliest",
+        lasting(left)
+    )
 }
 
 fn what(job: &Job) -> String {

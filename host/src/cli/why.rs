@@ -154,7 +154,7 @@ impl Answer<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut remarks = self.picture.left_out(|problem| problem.concerns(&self.alarm.name));
         if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
             remarks.push(format!("To add it to the table: pm alarm add {}", self.alarm.name));
         }
@@ -186,6 +186,7 @@ impl Answer<'_> {
             "hold": held,
             "checks": checks,
             "steps": self.steps(),
+            "left_out": self.picture.left_out(|problem| problem.concerns(&self.alarm.name)),
             "daemon_pid": self.picture.daemon,
             "database_error": self.picture.database.as_ref().err(),
         })

@@ -8,15 +8,16 @@ use super::Daemon;
 use super::judging::Noted;
 use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
-use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
+use crate::policy::mass::Stage;
+use crate::policy::model::{Checked, Configured, End, Job, Name, Notice, Outcome, Trial};
 use crate::policy::settle;
 use crate::policy::time::Ticks;
 use crate::policy::window::{Override, Scope};
-use crate::ports::overrides::{Ordered, Verb};
-use crate::ports::{Attempt, JournalError};
+use crate::ports::overrides::{Ordered, Request, Verb};
+use crate::ports::{Attempt, Happened, JournalError};
 use crate::wording;
 use std::collections::BTreeSet;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 /// What the loop has taken in so far.
 #[derive(Default)]
@@ -106,10 +107,7 @@ impl Daemon {
                         info!("{}", wording::reset(scope, request));
                         self.reset(scope);
                     }
-                    Verb::Believe => {
-                        info!("{}", wording::believed(request));
-                        self.book.state.believe();
-                    }
+                    Verb::Believe => self.believe(request),
                     Verb::Counted(attempt) => match self.parts.journal.attempt(*attempt) {
                         Ok(attempt) => attempt.iter().for_each(|attempt| self.count(attempt)),
                         Err(error) => {
@@ -134,6 +132,29 @@ impl Daemon {
                 self.doorbell.unwritten.clear();
             }
             Err(error) => self.later(&error),
+        }
+    }
+
+    /// Believes the alarms of a mass alarm, and tells those who were told of it.
+    fn believe(&mut self, request: &Request) {
+        let (looked, healthy) = match self.book.state.mass.stage {
+            Stage::Looking { .. } => (0, 0),
+            Stage::Held { looked, healthy } => (looked, healthy),
+            Stage::None | Stage::Believed => {
+                info!("{}", wording::nothing_to_believe(request));
+                return;
+            }
+        };
+        info!("{}", wording::believed(request));
+        self.book.state.believe();
+        let notice = Notice::MassBelieved { looked, healthy };
+        self.tell(Happened::Concluded { notice, touches: Vec::new(), by: Some(request.by.clone()) });
+    }
+
+    /// Says at the start that alarms are still held because of a mass alarm.
+    pub(super) fn say_inherited(&self) {
+        if let Stage::Held { looked, healthy } = self.book.state.mass.stage {
+            warn!("{}", wording::still_held(looked, healthy));
         }
     }
 

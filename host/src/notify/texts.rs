@@ -184,9 +184,14 @@ fn concluded(all: &mut FluentArgs<'static>, notice: &Notice, by: Option<&str>, a
             all.set("alarms", FluentValue::from(*alarms));
             all.set("known", FluentValue::from(*known));
         }
-        Notice::MassHeld { looked, healthy } | Notice::MassBelieved { looked, healthy } => {
+        Notice::MassHeld { looked, healthy } => {
             all.set("looked", FluentValue::from(*looked));
             all.set("healthy", FluentValue::from(*healthy));
+        }
+        Notice::MassBelieved { looked, healthy } => {
+            all.set("looked", FluentValue::from(*looked));
+            all.set("bad", FluentValue::from(looked.saturating_sub(*healthy)));
+            all.set("by", by.map_or_else(|| "none".to_owned(), data));
         }
         Notice::WindowEnded { scopes, early, .. } => {
             covered(all, scopes);

@@ -75,6 +75,13 @@ fn about_the_alarm() -> Vec<Told> {
             Hold::MassAlarm { healthy: Some((9, 8)), recheck: None },
             "mass-alarm",
             None,
+            "mass alarm, and 8 of the 9 looked at are healthy; this one has no check that could tell: clear its alarm \
+             if it is wrong (pm alarm clear), or make pm believe them all: pm release --mass-alarm",
+        ),
+        (
+            Hold::MassAlarm { healthy: Some((9, 8)), recheck: Some(at(5)) },
+            "mass-alarm",
+            Some(5),
             "mass alarm, and 8 of the 9 looked at are healthy: clear the alarms that are wrong (pm alarm clear), or \
              make pm believe them: pm release --mass-alarm",
         ),
@@ -142,7 +149,13 @@ fn about_others_and_itself() -> Vec<Told> {
             Hold::GroupReleasing { group: name("front"), batch: 4 },
             "group-releasing",
             None,
-            "the group front is let go in batches; the present one, of 4, has to succeed first",
+            "the group front is let go by 1, 2, 4, ...; its turn comes when the 4 that go first succeeded",
+        ),
+        (
+            Hold::GroupReleasing { group: name("front"), batch: 1 },
+            "group-releasing",
+            None,
+            "the group front is let go by 1, 2, 4, ...; its turn comes when the 1 that goes first succeeded",
         ),
         (
             Hold::Backoff { count: 2, until: at(20) },

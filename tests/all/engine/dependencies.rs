@@ -138,7 +138,10 @@ fn a_cycle_is_refused_by_pm_check_with_its_path_and_left_out_by_the_daemon() {
         world.cleared(id);
     }
     assert_eq!(world.lines("ran"), ["c", "b", "a"], "the last step of the path is left out, the others hold");
-    assert!(world.said("a → b → c → a is a cycle") >= 1, "{}", world.log());
+    assert_eq!(world.said("a → b → c → a is a cycle"), 1, "{}", world.log());
+    for told in [world.ok(&["why", "c"]), world.ok(&["why", "a"])] {
+        assert!(told.contains("\nLeft out of the dependencies: a → b → c → a is a cycle "), "{told}");
+    }
     // A running pm does not take such a file.
     let config = world.read("config.ini");
     world.configure(&config.replace("depends_on = b", "depends_on = c"));
