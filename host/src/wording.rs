@@ -8,13 +8,15 @@ use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
-use crate::policy::window::{Override, Scope};
-use crate::ports::overrides::{Request, covers, in_words, whom};
+use crate::ports::overrides::covers;
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
 use pm_plugin_api::Action;
 use std::fmt::Display;
 use std::time::Duration;
+
+mod orders;
+pub(crate) use orders::{believed, ended, nothing_to_believe, ordered, released, reset, still_held};
 
 const RESTART: &str = "RESTART LOG:";
 
@@ -139,27 +141,6 @@ pub(crate) fn not_begun(name: &Name, why: &str) -> String {
     format!("{RESTART} Restart of {name} not begun: {why}")
 }
 
-pub(crate) fn believed(request: &Request) -> String {
-    format!("The alarms of the mass alarm are believed, by order of {}", by(request))
-}
-
-pub(crate) fn nothing_to_believe(request: &Request) -> String {
-    format!("There is no mass alarm that {} could make pm believe", by(request))
-}
-
-fn by(request: &Request) -> String {
-    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", printable(&request.why)) };
-    format!("{}{why}", printable(&request.by))
-}
-
-/// A mass alarm that was held when pm ended is held still.
-pub(crate) fn still_held(looked: u64, healthy: u64) -> String {
-    format!(
-        "The mass alarm from before the start is still held: {healthy} of the {looked} processes looked at were healthy. \
-         Clear the wrong alarms (pm alarm clear), or make pm believe them: pm release --mass-alarm"
-    )
-}
-
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     let detail = &outcome.detail;
     match outcome.end {
@@ -174,27 +155,6 @@ pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
         "This host has begun as many restarts as it may at once (storm_limit = {}): {waiting} more {follow}, one every \
          {refill} s, the most critical first",
         budget.size
-    )
-}
-
-pub(crate) fn ordered(given: &Override) -> String {
-    format!("OPERATOR LOG: In force: {}", in_words(given))
-}
-
-pub(crate) fn ended(given: &Override) -> String {
-    format!("OPERATOR LOG: Ended by itself: {}", in_words(given))
-}
-
-pub(crate) fn released(over: &Override) -> String {
-    format!("OPERATOR LOG: Not in force any more: {}", in_words(over))
-}
-
-pub(crate) fn reset(scope: &Scope, request: &Request) -> String {
-    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", request.why) };
-    format!(
-        "OPERATOR LOG: Failures of {} are forgotten, breakers are closed: reset by {}{why}",
-        whom(scope),
-        request.by
     )
 }
 
