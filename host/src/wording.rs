@@ -8,6 +8,7 @@ use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
+use crate::policy::window::Scope;
 use crate::ports::overrides::covers;
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
@@ -278,29 +279,31 @@ pub(crate) fn notice(notice: &Notice, by: Option<&str>, now: Now) -> String {
         Notice::MassBelieved { looked, healthy } => mass_believed(*looked, *healthy),
         Notice::MassOver => "The mass alarm is over".to_owned(),
         Notice::WindowStarted { id, scopes, reason, until } => {
-            let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
-            format!(
-                "Maintenance window {id} has begun{reason}: no restarts in it for {}; it covers {}",
-                lasting(until.since(now.wall)),
-                covers(scopes, MOST_NAMES)
-            )
+            window_started(id, scopes, reason, &lasting(until.since(now.wall)))
         }
-        Notice::WindowEnded { id, scopes, early } => {
-            let how = match (early, by) {
-                (None, _) => String::new(),
-                (Some(_), None) => " before its time".to_owned(),
-                (Some(_), Some(by)) => format!(" before its time, removed by {}", printable(by)),
-            };
-            // One that an earlier version announced does not tell whom it covered.
-            let covered = match scopes.as_slice() {
-                [] => String::new(),
-                scopes => format!("; it covered {}", covers(scopes, MOST_NAMES)),
-            };
-            format!(
-                "Maintenance window {id} has ended{how}: what is still in alarm is looked at again{covered}"
-            )
-        }
+        Notice::WindowEnded { id, scopes, early } => window_ended(id, scopes, early.map(|_| by)),
     }
+}
+
+fn window_started(id: &Name, scopes: &[Scope], reason: &str, lasts: &str) -> String {
+    let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
+    let whom = covers(scopes, MOST_NAMES);
+    format!("Maintenance window {id} has begun{reason}: no restarts in it for {lasts}; it covers {whom}")
+}
+
+/// `early`: that it ended before its time, and who has removed it, if that is known.
+fn window_ended(id: &Name, scopes: &[Scope], early: Option<Option<&str>>) -> String {
+    let how = match early {
+        None => String::new(),
+        Some(None) => " before its time".to_owned(),
+        Some(Some(by)) => format!(" before its time, removed by {}", printable(by)),
+    };
+    // One that an earlier version announced does not tell whom it covered.
+    let covered = match scopes {
+        [] => String::new(),
+        scopes => format!("; it covered {}", covers(scopes, MOST_NAMES)),
+    };
+    format!("Maintenance window {id} has ended{how}: what is still in alarm is looked at again{covered}")
 }
 
 /// Whether a notice is good news.
