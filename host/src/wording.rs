@@ -150,6 +150,17 @@ pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     }
 }
 
+pub(crate) fn clock_set(moved: i64) -> String {
+    let how = if moved > 0 { "forward" } else { "back" };
+    // The two clocks are read one after the other.
+    let by = Duration::from_secs(moved.unsigned_abs().saturating_add(500) / 1_000);
+    format!(
+        "The clock of this machine was put {how} by {}: maintenance windows and the ends of overrides are looked at anew by the \
+         new time. Breakers, pauses and time limits do not follow it",
+        lasting(by)
+    )
+}
+
 pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
     let (follow, refill) = (if waiting == 1 { "follows" } else { "follow" }, budget.refill.as_secs_f64());
     format!(
@@ -190,6 +201,16 @@ pub(crate) fn no_journal(error: &JournalError) -> String {
 
 pub(crate) fn handled(name: &Name) -> String {
     format!("Successfully handled alarm for {name}")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn done(name: &Name) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was restarted")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn not_done(name: &Name, why: &str) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was not restarted: {why}")
 }
 
 pub(crate) fn not_handled(name: &Name, why: &str) -> String {
@@ -342,14 +363,14 @@ pub(crate) fn held(alarm: &Alarm, hold: &Hold, now: Now) -> String {
             until.since(now.boot).as_secs_f64().ceil()
         ),
         Hold::Observed { verify, by, why } => {
-            let what = match verify {
-                Verify::AfterOnly => "restart",
-                Verify::First | Verify::Patiently => "look at (and restart, if it is not healthy)",
-                Verify::Only => "only look at",
+            let (what, then) = match verify {
+                Verify::AfterOnly => ("restart", ""),
+                Verify::First | Verify::Patiently => ("look at", ", and restart it if it is not healthy"),
+                Verify::Only => ("look at", ""),
             };
             let why = if why.is_empty() { String::new() } else { format!(", {}", printable(why)) };
             format!(
-                "Would {what} {name} (ID: {row}) now; nothing is done, it is only observed ({}{why})",
+                "Would {what} {name} (ID: {row}) now{then}; nothing is done, it is only observed ({}{why})",
                 printable(by)
             )
         }

@@ -125,10 +125,14 @@ impl Breaker {
     /// The process turned out healthy without a restart, so a half-open breaker keeps its trial. The quiet goes on,
     /// without the time since `unknown`, in which nobody knew.
     pub fn healthy(&mut self, unknown: Ticks, now: Ticks) {
-        let unknown_for = |from: Ticks| now.since(unknown.max(from));
-        self.quiet_from = self.quiet_from.map(|from| from.after(unknown_for(from)));
+        self.unseen(unknown, now);
         self.failures = 0;
         self.quiet(now);
+    }
+
+    /// Nobody could see the process between `since` and `now`: the quiet goes on without that time.
+    pub fn unseen(&mut self, since: Ticks, now: Ticks) {
+        self.quiet_from = without(self.quiet_from, since, now);
     }
 
     /// A restart that began at `began` did not help.
@@ -247,6 +251,11 @@ impl Breaker {
         self.state = State::Open { until };
         Opened { count: self.count(rules, now), level: self.level, until }
     }
+}
+
+/// A stable period that has counted since `from`, without the time between `since` and `now`.
+pub(crate) fn without(from: Option<Ticks>, since: Ticks, now: Ticks) -> Option<Ticks> {
+    from.map(|from| from.after(now.since(since.max(from))))
 }
 
 /// The time that a breaker stays open at a level: doubled with each, up to `most`, never below `first`.

@@ -15,6 +15,9 @@ use crate::round::Round;
 use crate::time::Ticks;
 use std::time::Duration;
 
+/// The longest pause under a bypass. Without any, one broken process would take all that this host may restart.
+const BYPASSED: Duration = Duration::from_secs(10);
+
 /// What a check answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -185,8 +188,8 @@ impl<'a> Case<'a> {
     fn mass_alarm(&self, round: &Round<'_>) -> Answer {
         // What is due is no alarm, so there is nothing to disbelieve.
         let (Some(rules), Some(_)) = (self.rules(), self.alarm) else { return Answer::Pass };
-        let mass = &round.state.mass;
-        match mass.guard(self.name, rules.check, round.now.boot) {
+        let (mass, limits) = (&round.state.mass, &round.view.limits);
+        match mass.guard(self.name, rules.check, limits, round.now.boot) {
             Guard::Pass => Answer::Pass,
             Guard::Look => Answer::Look,
             Guard::Hold => Answer::Hold(Hold::MassAlarm {
@@ -194,7 +197,7 @@ impl<'a> Case<'a> {
                     Stage::Held { looked, healthy } => Some((looked, healthy)),
                     Stage::None | Stage::Looking { .. } | Stage::Believed => None,
                 },
-                recheck: mass.next(self.name).filter(|at| *at > round.now.boot),
+                recheck: mass.next(self.name, limits).filter(|at| *at > round.now.boot),
             }),
         }
     }
@@ -263,11 +266,10 @@ impl<'a> Case<'a> {
     /// How many restarts did not help, and until when the next one has to wait for that.
     fn waits_until(&self, round: &Round<'_>) -> Option<(u32, Ticks)> {
         let (rules, standing) = (self.rules()?, self.standing?);
-        let count = standing.breaker.count(rules, round.now.boot);
+        let count = standing.in_vain(rules, round.now.boot);
         let mut until = pause_ends(self.name, rules, standing, round.now.boot)?;
         if self.bypassed(round) {
-            // The pause does not grow. Without any, one broken process would take all that this host may restart.
-            until = until.min(standing.last_end?.after(rules.pause.base));
+            until = until.min(standing.last_end?.after(BYPASSED));
         }
         // The trial of a half-open breaker has waited longer than any pause.
         (until > round.now.boot && self.trial(round) == Trial::No).then_some((count, until))

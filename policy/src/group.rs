@@ -8,7 +8,7 @@ mod words;
 
 pub use words::{Calm, GroupAnswer, GroupCause, GroupChange, GroupLook, GroupOpened, GroupRules, GroupState};
 
-use crate::breaker::open_time;
+use crate::breaker::{open_time, without};
 use crate::bucket::Bucket;
 use crate::dice::spread;
 use crate::name::Name;
@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 
 /// The longest memory of trouble.
 const HIGHEST: u8 = 20;
-/// How far open times are spread, in percent.
-const JITTER: u8 = 15;
 
 /// What is remembered of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -207,6 +205,12 @@ impl Group {
         }
     }
 
+    /// Nobody could see the members between `since` and `now`: what is quiet goes on without that time.
+    pub fn unseen(&mut self, since: Ticks, now: Ticks) {
+        self.quiet_from = without(self.quiet_from, since, now);
+        self.proving_from = without(self.proving_from, since, now);
+    }
+
     /// The canary that has to prove itself.
     #[must_use]
     pub fn on_probation(&self) -> Option<&Name> {
@@ -249,7 +253,7 @@ impl Group {
     fn open(&mut self, rules: &GroupRules, group: &Name, cause: GroupCause, now: Ticks) -> GroupOpened {
         self.level = self.level.saturating_add(1).min(HIGHEST);
         let time = open_time(rules.open_time, rules.open_max, self.level);
-        let until = now.after(spread(time, JITTER, group, now.0));
+        let until = now.after(spread(time, rules.open_jitter, group, now.0));
         (self.state, self.quiet_from) = (GroupState::Open { until }, None);
         GroupOpened { cause, troubled: self.troubled.keys().cloned().collect(), until }
     }

@@ -56,6 +56,12 @@ impl Hold {
                     if *batch == 1 { "the 1 that goes first" } else { &format!("the {batch} that go first") };
                 format!("the group {group} is let go by 1, 2, 4, ...; its turn comes when {first} succeeded")
             }
+            Self::Backoff { count: 0, until } => {
+                format!(
+                    "the last restart has not lasted for stable_time yet; the next one in {}",
+                    left(until)
+                )
+            }
             Self::Backoff { count, until } => {
                 format!("{} did not help; the next one in {}", counted(*count, "restart"), left(until))
             }

@@ -4,7 +4,7 @@
 
 use crate::breaker;
 use crate::hold::Trouble;
-use crate::model::{Alarm, Configured, Name, Order, Override, Standing, View, Window};
+use crate::model::{Alarm, Configured, Name, Order, Override, Standing, Verify, View, Window};
 use crate::relations::{Restored, Waits};
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -72,7 +72,7 @@ impl<'a> Sights<'a> {
         let standing = state.standing(name).unwrap_or(&clean);
         if self.held(name).is_some() {
             Some(Trouble::Held)
-        } else if standing.in_flight.is_some() {
+        } else if standing.in_flight.is_some_and(|job| job.verify != Verify::Only) {
             Some(Trouble::Restarting)
         } else if let breaker::State::Open { until } = standing.breaker.state
             && self.now.boot < until

@@ -8,7 +8,7 @@ use crate::driver::Driver;
 use crate::group::Group;
 use crate::mass::Mass;
 use crate::model::{Due, InFlight, Job, Name, Rules, Standing, Verify, View};
-use crate::time::Now;
+use crate::time::{Now, Ticks};
 use crate::window::Announced;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -104,6 +104,12 @@ impl State {
     /// An operator makes the breaker of a group as new.
     pub fn reset_group(&mut self, group: &Name) {
         self.dirty.host |= self.groups.remove(group).is_some();
+    }
+
+    /// pm did not run between `since` and `now`, so whoever was quiet before may not have been: that time proves nothing.
+    pub fn unseen(&mut self, since: Ticks, now: Ticks) {
+        self.standings.values_mut().for_each(|standing| standing.breaker.unseen(since, now));
+        self.groups.values_mut().for_each(|group| group.unseen(since, now));
     }
 
     /// What has changed since it was asked last.

@@ -6,6 +6,7 @@
 
 mod backoff;
 mod breaker;
+mod by_hand;
 mod crash;
 mod criticality;
 mod dependencies;

@@ -16,7 +16,7 @@ use crate::policy::model::{
     Alarm, Checked, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing,
     Table, Verify, View, Window,
 };
-use crate::policy::relations::{self, Relations};
+use crate::policy::relations;
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{
@@ -147,6 +147,11 @@ impl Context {
         when::past(text, self.now().wall, &Zone::system())
             .map_err(|why| Failure::Usage(format!("{option}: {why}")))
     }
+    /// As [`past`](Self::past), up to the end of the day, minute or second that was written.
+    pub(crate) fn up_to(&self, option: &str, text: &str) -> Result<Wall, Failure> {
+        when::up_to(text, self.now().wall, &Zone::system())
+            .map_err(|why| Failure::Usage(format!("{option}: {why}")))
+    }
     pub(crate) fn clock(&self) -> Arc<SystemClock> {
         Arc::clone(&self.clock)
     }
@@ -157,21 +162,26 @@ impl Context {
         addresses::name(&self.config.database)
     }
 
-    /// How processes belong together, as file and tables say; tables that do not answer say nothing.
+    /// How processes belong together, as file and tables say; of tables that do not answer, what the journal remembers.
     pub(crate) fn arrangement(&self) -> &Arrangement {
-        self.arrangement
-            .get_or_init(|| arrangement(&self.config, &self.store().relations().unwrap_or_default()))
+        self.arrangement.get_or_init(|| {
+            let remembered = || self.journal_read_only().ok()?.host().ok().map(|host| host.relations);
+            let relations = self.store().relations().ok().or_else(remembered).unwrap_or_default();
+            arrangement(&self.config, &relations)
+        })
     }
 
-    /// A connection of its own to the alarm database, made by its first call.
+    /// A connection of its own to the alarm database, made by its first call. Looking makes no file.
     pub(crate) fn store(&self) -> Box<dyn AlarmStore> {
-        store::open(addresses::translate(&self.config.database, self.config.host_id), self.clock())
+        let address =
+            addresses::with_access(&self.config.database, self.config.host_id, store::Access::Existing);
+        store::open(address, self.clock())
     }
 
-    /// The journal, for writing.
-    pub(crate) fn journal(&self) -> Result<journal::FileJournal, Failure> {
-        let opened = journal::open(&self.config.monitor.state_dir, self.clock.boot_id());
-        opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
+    /// The journal, for writing; what was done to a damaged one has to be told.
+    pub(crate) fn journal(&self) -> Result<journal::Opened, Failure> {
+        journal::open(&self.config.monitor.state_dir, self.clock.boot_id())
+            .map_err(|error| Failure::failed(&error))
     }
 
     /// The journal, for reading; empty when there is none.
@@ -217,9 +227,11 @@ impl Context {
         let state_dir = &self.config.monitor.state_dir;
         let failed = |error: JournalError| Failure::failed(&error);
         let journal = Arc::new(self.journal_read_only()?);
-        let HostMemory { groups, drivers, due, storm, mass, windows } = journal.host().map_err(failed)?;
+        let remembered = journal.host().map_err(failed)?;
+        let HostMemory { groups, drivers, due, storm, mass, windows, relations, seen_until } = remembered;
         let standings = journal.standings().map_err(failed)?.into_iter().collect();
         let mut state = State { standings, groups, drivers, due, storm, mass, windows, ..State::default() };
+        let daemon = StateLock::holder(state_dir);
         let attempts = journal.attempts(None, 1).map_err(failed)?;
         let waiting = journal.outbox().map_err(failed)?;
         let mut store = self.store();
@@ -227,12 +239,15 @@ impl Context {
             Ok(rows) => (rows, Ok(())),
             Err(error) => (Vec::new(), Err(error.to_string())),
         };
-        if database.is_ok() {
-            // The same connection serves; a second one would have to be made.
-            self.arrangement
-                .get_or_init(|| arrangement(&self.config, &store.relations().unwrap_or_default()));
-        }
+        // The same connection serves; a second one would have to be made.
+        self.arrangement.get_or_init(|| {
+            let read = if database.is_ok() { store.relations().ok() } else { None };
+            arrangement(&self.config, &read.unwrap_or(relations))
+        });
         let now = self.now();
+        if daemon.is_none() {
+            state.unseen(seen_until.unwrap_or(Ticks(0)), now.boot);
+        }
         let mut alarms: Vec<Alarm> = rows.iter().filter(|row| row.alarm == 1).map(alarm_of).collect();
         alarms.extend(supposed(&rows));
         let configured =
@@ -241,13 +256,10 @@ impl Context {
         let waiting: Vec<Clear> = waiting.into_iter().map(|pending| pending.clear).collect();
         recall(&mut state, &attempts, &alarms, &waiting, &configured, now);
         let mut picture = Picture {
-            arrangement: match self.arrangement.get() {
-                Some(arrangement) => arrangement.clone(),
-                None => arrangement(&self.config, &Relations::default()),
-            },
+            arrangement: self.arrangement().clone(),
             windows: self.windows(&journal, now)?,
             overrides: journal.overrides().map_err(failed)?,
-            daemon: StateLock::holder(state_dir),
+            daemon,
             rows,
             alarms,
             state,

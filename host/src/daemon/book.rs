@@ -2,16 +2,22 @@
 //!
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
+use super::wall::WallClock;
 use crate::policy::model::{
-    Alarm, Cause, Configured, Handled, Hold, Intake, Job, Limits, Name, Override, RowId, Sight, Table, View,
-    Window,
+    Alarm, Cause, Configured, Handled, Hold, InFlight, Intake, Job, Limits, Name, Override, RowId, Sight,
+    Table, Verify, View, Window,
 };
+use crate::policy::relations::Relations;
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{Arrangement, Catalog, Cleared, HostMemory, Pending};
 use crate::spec::Spec;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How much of what was seen a killed pm may take for unseen: while something waits for quiet, that is noted so often.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 pub(super) struct Book {
     pub(super) alarms: Vec<Alarm>,
@@ -37,6 +43,12 @@ pub(super) struct Book {
     said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
+    /// Who is being restarted by hand.
+    pub(super) by_hand: BTreeSet<Name>,
+    /// Up to when the journal knows that the alarms were seen.
+    noted: Ticks,
+    /// Whether the clock that people read is set.
+    pub(super) wall: WallClock,
 }
 
 /// A job that is running.
@@ -69,6 +81,9 @@ impl Book {
             inherited,
             said: HashMap::new(),
             storm: 0,
+            by_hand: BTreeSet::new(),
+            noted: Ticks(0),
+            wall: WallClock::default(),
         }
     }
 
@@ -159,9 +174,37 @@ impl Book {
         self.arrangement.limits
     }
 
-    pub(super) fn host(&self) -> HostMemory {
+    /// What is to be stored of the host, with what the tables say.
+    pub(super) fn host(&mut self, table: &Relations) -> HostMemory {
+        self.noted = self.polled_at;
         let State { groups, drivers, due, storm, mass, windows, .. } = self.state.clone();
-        HostMemory { groups, drivers, due, storm, mass, windows }
+        let (relations, seen_until) = (table.clone(), Some(self.polled_at));
+        HostMemory { groups, drivers, due, storm, mass, windows, relations, seen_until }
+    }
+
+    /// Whether it has to be noted again up to when the alarms were seen; only while something waits for quiet.
+    pub(super) fn is_note_due(&self) -> bool {
+        !self.state.is_at_rest() && self.polled_at.since(self.noted) >= NOTED_EVERY
+    }
+
+    /// Takes in which restarts are under way that are not the loop's: they count like its own until they end.
+    pub(super) fn elsewhere(&mut self, under_way: Vec<(Name, Wall)>, now: Now) {
+        let names: BTreeSet<Name> = under_way.iter().map(|(name, _)| name.clone()).collect();
+        for name in std::mem::replace(&mut self.by_hand, names) {
+            if !self.running.contains_key(&name)
+                && !self.by_hand.contains(&name)
+                && let Some(standing) = self.state.standings.get_mut(&name)
+            {
+                standing.in_flight = None;
+            }
+        }
+        for (name, began) in under_way {
+            let lasts = Duration::from_millis(u64::try_from(now.wall.0 - began.0).unwrap_or_default());
+            let since =
+                Ticks(now.boot.0.saturating_sub(u64::try_from(lasts.as_millis()).unwrap_or_default()));
+            let job = InFlight { since, verify: Verify::AfterOnly };
+            self.state.standings.entry(name).or_default().in_flight.get_or_insert(job);
+        }
     }
 
     /// Takes in whether the database answers. What is known of the alarms is older than the answer, so only the poll
@@ -221,8 +264,14 @@ impl Book {
         its.cloned().collect()
     }
 
-    /// Takes in how many wait for the storm limit; whether they are the first.
-    pub(super) fn storm_begins(&mut self, waiting: usize) -> bool {
+    /// Takes in how many wait for the storm limit; whether they are the first. Whoever is looked at first may turn out
+    /// healthy and give the place back, so who waits only for such looks is in no storm yet.
+    pub(super) fn storm_begins(&mut self, waiting: usize, now: Now) -> bool {
+        let budget = self.limits().storm;
+        let looks_first = |its: &&Running| matches!(its.job.verify, Verify::First | Verify::Patiently);
+        let looks = self.running.values().filter(looks_first);
+        let restarts = looks.fold(self.state.storm, |bucket, _| bucket.given_back(budget));
+        let waiting = if restarts.left(budget, now.boot) == Some(0) { waiting } else { 0 };
         std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0
     }
 

@@ -8,7 +8,7 @@ use crate::failpoint::{self, Point};
 use crate::policy::advance::advance;
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::model::{
-    Cause, Check, Clear, End, Hold, Job, Name, Notice, Outcome, RowId, Settlement, Standing, View,
+    Cause, Check, Clear, End, Hold, Intake, Job, Name, Notice, Outcome, RowId, Settlement, Standing, View,
 };
 use crate::policy::settle::settle;
 use crate::policy::state::State;
@@ -41,7 +41,14 @@ impl Daemon {
     /// Turns what is known into jobs and reasons.
     pub(super) fn decide(&mut self) {
         self.wake_at = None;
+        if self.parts.intake == Intake::Observing && self.intake == Intake::Stopping {
+            // Whoever only observes has nothing to finish, and alarms that it did not act on are no news.
+            return;
+        }
         let now = self.parts.clock.now();
+        if let Some(moved) = self.book.wall.look(now) {
+            warn!("{}", wording::clock_set(moved));
+        }
         self.say_what_is_over();
         self.book.windows = self.parts.catalog.windows(now.wall);
         self.book.call_off(now);
@@ -55,7 +62,7 @@ impl Daemon {
         let plan = decide(&view, state, now);
         self.wake_at = plan.wake_at;
         self.say_notices(&notices, now);
-        self.say_storm(&plan.held);
+        let storm = plan.held.iter().filter(|(_, hold)| matches!(hold, Hold::Storm { .. })).count();
         self.say_held(plan.held, now);
         for job in plan.start {
             let Some(spec) = self.book.spec(&job.name) else { continue };
@@ -70,6 +77,7 @@ impl Daemon {
             failpoint::pass(Point::JobDecided);
             self.begin(job, spec, Claim::New);
         }
+        self.say_storm(storm, now);
         self.keep();
     }
 
@@ -134,9 +142,8 @@ impl Daemon {
     }
 
     /// Says once per storm how many wait: a line for each would bury everything else.
-    fn say_storm(&mut self, held: &[(usize, Hold)]) {
-        let waiting = held.iter().filter(|(_, hold)| matches!(hold, Hold::Storm { .. })).count();
-        if self.book.storm_begins(waiting) {
+    fn say_storm(&mut self, waiting: usize, now: Now) {
+        if self.book.storm_begins(waiting, now) {
             warn!("{}", wording::storm(waiting, self.book.limits().storm));
         }
     }
@@ -183,6 +190,9 @@ impl Daemon {
         self.write_back(&job, settled, noted);
         if report.id.is_some() {
             self.publisher.look();
+        } else if report.outcome.end == End::Cancelled {
+            // The journal has refused it, for something that the loop has not heard of yet.
+            self.orders();
         }
     }
 
@@ -246,13 +256,14 @@ impl Daemon {
 
     /// Stores what has changed in what is remembered.
     pub(super) fn keep(&mut self) {
+        self.book.state.dirty.host |= self.book.is_note_due();
         let dirty = self.book.state.take_dirty();
         if dirty.standings.is_empty() && !dirty.host {
             return;
         }
         let standings: Vec<_> =
             dirty.standings.into_iter().map(|name| (name.clone(), self.kept(&name))).collect();
-        let host = dirty.host.then(|| self.book.host());
+        let host = dirty.host.then(|| self.book.host(&self.table));
         if let Err(error) = self.parts.journal.keep(&standings, host.as_ref()) {
             debug!("{}", wording::no_journal(&error));
         }
@@ -262,13 +273,16 @@ impl Daemon {
         self.book.arrangement.related.group_of(name?).cloned()
     }
 
-    fn say_outcome(&self, Job { name, cause, .. }: &Job, Report { id, outcome }: &Report) {
+    fn say_outcome(&self, Job { name, cause, alarms, .. }: &Job, Report { id, outcome }: &Report) {
         match outcome.end {
             // That it is healthy has been said, and its alarm stands: whether it is believed is not decided yet.
             End::AlreadyHealthy if *cause == Cause::MassAlarm => {}
+            End::Restarted if alarms.is_empty() => info!("{}", wording::done(name)),
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
-                error!("{}", wording::not_handled(name, &outcome.detail));
+                let why = &outcome.detail;
+                let text = if alarms.is_empty() { wording::not_done } else { wording::not_handled };
+                error!("{}", text(name, why));
                 self.tell(Happened::RestartFailed {
                     name: name.clone(),
                     group: self.group_of(Some(name)),

@@ -19,6 +19,7 @@ mod push;
 mod resume;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 pub use event::Event;
 pub(crate) use judging::record;
@@ -118,10 +119,13 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
     progress.lease_until.store(u64::MAX, Ordering::Relaxed);
     let outbox = parts.journal.outbox()?;
     let now = parts.clock.now();
-    let HostMemory { groups, drivers, due, storm, mass, windows } = parts.journal.host()?;
+    let remembered = parts.journal.host()?;
+    let HostMemory { groups, drivers, due, storm, mass, windows, relations, seen_until } = remembered;
     let standings = parts.journal.standings()?.into_iter().collect();
-    let state = State { standings, groups, drivers, due, storm, mass, windows, ..State::default() };
-    let arrangement = parts.catalog.arrange(&Relations::default());
+    let mut state = State { standings, groups, drivers, due, storm, mass, windows, ..State::default() };
+    state.unseen(seen_until.unwrap_or(Ticks(0)), now.boot);
+    // As they were read last: the database may be away, and a hold of a group holds all the same.
+    let arrangement = parts.catalog.arrange(&relations);
     let book = Book::open(state, arrangement, &outbox);
     progress.last.store(now.boot.0, Ordering::Relaxed);
     let publisher = Press::start(
@@ -152,7 +156,7 @@ pub fn start(mut parts: Parts, store: Box<dyn AlarmStore>) -> Result<(Daemon, Se
         publisher,
         pool: Pool::default(),
         book,
-        table: Relations::default(),
+        table: relations,
         doorbell: orders::Doorbell::default(),
         wake_at: None,
         intake,
@@ -210,6 +214,7 @@ impl Daemon {
             }
             Event::Related(table) => {
                 self.table = table;
+                self.book.state.dirty.host = true;
                 self.arrange();
             }
             Event::Link(state) => {
@@ -293,6 +298,7 @@ impl Daemon {
     fn arrange(&mut self) {
         self.book.forget_configured();
         self.book.arrangement = self.parts.catalog.arrange(&self.table);
+        self.say_who_covers_nobody();
     }
 
     fn begin(&mut self, job: Job, spec: Arc<Spec>, claim: Claim) {
@@ -353,6 +359,11 @@ impl Daemon {
 
     /// Asks what still runs to leave, takes its last words, and sees the clearings off.
     fn leave(mut self) {
+        if !self.book.state.is_at_rest() {
+            // Up to here it was seen who is quiet.
+            self.book.state.dirty.host = true;
+            self.keep();
+        }
         (self.parts.halt)();
         let last_words = self.parts.clock.now().boot.after(LAST_WORDS);
         while !self.book.running.is_empty() {

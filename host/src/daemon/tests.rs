@@ -1,32 +1,32 @@
 //! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
 
+mod clock;
 mod orders;
 mod related;
+mod remembered;
 mod told;
 
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
-use crate::policy::bucket::Budget;
 use crate::policy::model::{
-    Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
+    Alarm, AttemptId, Checked, Clear, Configured, End, Intake, Limits, Name, RowId, Rules, Standing, Verify,
+    Window,
 };
-use crate::policy::model::{Intake, Limits, Window};
 use crate::policy::relations::{Declaration, Declared, Related, Relations};
 use crate::policy::testing::rules;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Attempt, Captured, Catalog, Cleared, CommandLine, Exec, Intent, Journal, JournalError,
-    Knobs, Pending, Presence, Publication, Record, Refresh, Refreshed, Retention, Row, Rows, Schema, Sight,
-    Stage, Step, StoreError, Strategies, Tidied, Trouble, Unfinished, Witness,
+    AlarmStore, Alive, Arrangement, Asked, Attempt, Captured, Catalog, Cleared, Clock, CommandLine, Decision,
+    Effect, Exec, HostMemory, Intent, Journal, JournalError, Knobs, Pending, Presence, Publication, Record,
+    Refresh, Refreshed, Retention, Row, Rows, Schema, Sight, Stage, Step, StoreError, Strategies, Tidied,
+    Trouble, Unfinished, Witness,
 };
-use crate::ports::{Arrangement, Asked, Decision, Effect, HostMemory};
 use crate::spec::{PartRef, Spec};
 use pm_plugin_api::{Error, Evidence, Health, Outcome, Target};
-use std::collections::HashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -72,6 +72,11 @@ struct Outside {
     told: Vec<crate::ports::Happened>,
     /// Whether the journal cannot be written at the moment.
     full: bool,
+    effects: Vec<(Name, Effect)>,
+    /// What the journal has of the host.
+    host: HostMemory,
+    /// Who is being restarted by hand, and since when.
+    elsewhere: Vec<(Name, Wall)>,
 }
 
 #[derive(Clone)]
@@ -80,11 +85,12 @@ struct Double {
     unchecked: bool,
     /// How long a handled row is left alone.
     grace: Duration,
+    stable: Duration,
 }
 
 impl Double {
     fn new() -> Self {
-        Self { outside: Arc::default(), unchecked: true, grace: rules().grace }
+        Self { outside: Arc::default(), unchecked: true, grace: rules().grace, stable: rules().stable }
     }
     fn with<T>(&self, act: impl FnOnce(&mut Outside) -> T) -> T {
         let result = act(&mut self.outside.0.lock().unwrap());
@@ -107,7 +113,13 @@ impl Double {
         Spec {
             system_name: "x".to_owned(),
             group: None,
-            rules: Rules { check, verify: Verify::AfterOnly, grace: self.grace, ..rules() },
+            rules: Rules {
+                check,
+                verify: Verify::AfterOnly,
+                grace: self.grace,
+                stable: self.stable,
+                ..rules()
+            },
             strategy_text: "double".to_owned(),
             chain: vec![part("double")],
             delegates: BTreeMap::new(),
@@ -125,12 +137,16 @@ impl Double {
         }
     }
     fn start(&self, parallel: usize) -> Running {
-        self.with(|o| o.parallel = parallel);
         let stop = Stop::new();
-        let halt = stop.clone();
+        let parts = self.parts(parallel, Arc::new(SystemClock::new(stop.clone())), stop);
+        Running::of(self, parts)
+    }
+    /// What the loop works with, and where its signs of life go.
+    fn parts(&self, parallel: usize, clock: Arc<dyn Clock>, halt: Stop) -> (Parts, Receiver<&'static str>) {
+        self.with(|o| o.parallel = parallel);
         let (said, presence) = channel();
         let parts = Parts {
-            clock: Arc::new(SystemClock::new(stop)),
+            clock,
             journal: Arc::new(self.clone()),
             strategies: Arc::new(self.clone()),
             exec: Arc::new(self.clone()),
@@ -151,9 +167,7 @@ impl Double {
             speaker: None,
             halt: Box::new(move || halt.request()),
         };
-        let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();
-        let thread = std::thread::spawn(move || daemon.run().unwrap());
-        Running { events, thread: Some(thread), presence }
+        (parts, presence)
     }
 }
 
@@ -164,6 +178,11 @@ struct Running {
 }
 
 impl Running {
+    fn of(world: &Double, (parts, presence): (Parts, Receiver<&'static str>)) -> Self {
+        let (daemon, events): (Daemon, _) = start(parts, Box::new(world.clone())).unwrap();
+        let thread = std::thread::spawn(move || daemon.run().unwrap());
+        Self { events, thread: Some(thread), presence }
+    }
     fn stop(mut self) -> Vec<&'static str> {
         self.events.send(Event::Stop).unwrap();
         self.thread.take().unwrap().join().unwrap();
@@ -300,8 +319,7 @@ impl Catalog for Double {
         (Configured::Yes(spec.rules.clone()), Some(Arc::new(spec)))
     }
     fn arrange(&mut self, table: &Relations) -> Arrangement {
-        let limits =
-            Limits { parallel: self.with(|o| o.parallel), storm: Budget::NONE, mass_min: 0, mass_share: 50 };
+        let limits = Limits { parallel: self.with(|o| o.parallel), ..crate::policy::testing::limits() };
         let declared = Declared { default: Some(Declaration::default()), ..Declared::default() };
         Arrangement { related: Related::merge(&declared, table), groups: HashMap::new(), limits }
     }
@@ -317,6 +335,9 @@ impl Catalog for Double {
 impl Journal for Double {
     fn begin(&self, intent: &Intent) -> Result<AttemptId, JournalError> {
         self.with(|outside| {
+            if outside.elsewhere.iter().any(|(name, _)| *name == intent.name) {
+                return Err(JournalError::Busy { name: intent.name.clone(), attempt: 7 });
+            }
             let holds = |given: &&Override| {
                 given.order == Order::Hold
                     && given.is_in_force(intent.at.wall)
@@ -381,6 +402,9 @@ impl Journal for Double {
         });
         Ok(())
     }
+    fn elsewhere(&self) -> Result<Vec<(Name, Wall)>, JournalError> {
+        Ok(self.with(|outside| outside.elsewhere.clone()))
+    }
     fn outbox(&self) -> Result<Vec<Pending>, JournalError> {
         let pending = |(id, clear): (&i64, &Clear)| Pending { id: *id, clear: clear.clone() };
         Ok(self.with(|outside| outside.outbox.iter().map(pending).collect()))
@@ -392,14 +416,18 @@ impl Journal for Double {
     fn standings(&self) -> Result<BTreeMap<Name, Standing>, JournalError> {
         Ok(self.with(|outside| outside.standings.clone()))
     }
-    fn keep(&self, standings: &[(Name, Standing)], _: Option<&HostMemory>) -> Result<(), JournalError> {
-        self.with(|outside| outside.standings.extend(standings.iter().cloned()));
+    fn keep(&self, standings: &[(Name, Standing)], host: Option<&HostMemory>) -> Result<(), JournalError> {
+        self.with(|outside| {
+            outside.standings.extend(standings.iter().cloned());
+            outside.host = host.cloned().unwrap_or_else(|| outside.host.clone());
+        });
         Ok(())
     }
     fn host(&self) -> Result<HostMemory, JournalError> {
-        Ok(HostMemory::default())
+        Ok(self.with(|outside| outside.host.clone()))
     }
-    fn judged(&self, _: &Name, _: Effect) -> Result<(), JournalError> {
+    fn judged(&self, name: &Name, effect: Effect) -> Result<(), JournalError> {
+        self.with(|outside| outside.effects.push((name.clone(), effect)));
         Ok(())
     }
     fn decided(&self, _: &[Decision]) -> Result<(), JournalError> {
@@ -521,18 +549,6 @@ fn a_read_only_table_leads_to_one_restart_and_then_to_looking() {
     world.with(|o| assert_eq!(o.restarts, ["web"]));
 }
 
-#[test]
-fn alarms_raised_while_the_database_is_away_are_handled_when_it_is_back() {
-    let world = Double::new();
-    world.with(|o| o.trouble = Some(Trouble::Away));
-    world.raise(1, "web");
-    let daemon = world.start(4);
-    world.until("it was tried", |o| o.polls >= 2);
-    world.with(|o| o.trouble = None);
-    world.until("handled", |o| o.rows.is_empty());
-    daemon.stop();
-}
-
 /// The mark of a handled row is over after a millisecond here, so only the order of the calls protects the process.
 #[test]
 fn what_waits_while_the_database_is_away_is_cleared_before_its_row_is_believed_again() {
@@ -562,38 +578,4 @@ fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
     daemon.stop();
     let ended = |o: &mut Outside| o.entries.values().all(|(_, end)| end.is_some());
     assert!(world.with(ended), "an entry that never ends would keep its name busy");
-}
-
-#[test]
-fn restarts_that_do_not_help_open_the_breaker_which_outlives_the_daemon() {
-    let world = Double::new();
-    world.with(|o| o.broken.insert("web".to_owned()));
-    world.raise(1, "web");
-    let daemon = world.start(4);
-    world.until("three failures", |o| o.restarts.len() == 3);
-    let open = |o: &Outside| o.standings.values().any(|s| s.breaker.failures == 3);
-    world.until("the breaker is stored", open);
-    let polls = world.with(|o| o.polls);
-    world.until("polls go on", |o| o.polls > polls + 3);
-    daemon.stop();
-    let daemon = world.start(4);
-    let polls = world.with(|o| o.polls);
-    world.until("polls go on", |o| o.polls > polls + 3);
-    daemon.stop();
-    world.with(|o| assert_eq!(o.restarts.len(), 3));
-}
-
-#[test]
-fn a_stop_waits_for_running_jobs_and_leaves_what_does_not_end() {
-    let world = Double::new();
-    world.with(|o| o.stuck.insert("stuck".to_owned()));
-    world.raise(1, "stuck");
-    let daemon = world.start(4);
-    world.until("it runs", |o| o.running == 1);
-    daemon.events.send(Event::Reload).unwrap();
-    assert_eq!(daemon.stop(), ["ready", "reloading", "ready", "stopping"]);
-    world.with(|o| {
-        assert_eq!(o.entries.values().next().unwrap().1, None, "the entry stays open for the next start");
-        o.gate_open = true;
-    });
 }

@@ -131,6 +131,21 @@ pub(super) fn take_over(tx: &Transaction<'_>, owner: &Owner) -> rusqlite::Result
     Ok(orphans)
 }
 
+/// The open attempts of other processes that live, and since when.
+pub(super) fn elsewhere(conn: &Connection, owner: &Owner) -> rusqlite::Result<Vec<(Name, Wall)>> {
+    let open: Vec<(Name, Wall, Owner)> = conn
+        .prepare_cached(
+            "SELECT name, began_wall, owner_pid, owner_start, owner_boot FROM attempts WHERE ended_wall IS NULL",
+        )?
+        .query_map([], |row| {
+            let its = Owner { pid: row.get(2)?, start: row.get(3)?, boot: row.get(4)? };
+            Ok((Name::new(row.get_ref(0)?.as_str()?), Wall(row.get(1)?), its))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    let others = open.into_iter().filter(|(_, _, its)| its != owner && its.lives(&owner.boot));
+    Ok(others.map(|(name, began, _)| (name, began)).collect())
+}
+
 /// What is read of an attempt.
 pub(super) const COLUMNS: &str = "SELECT id, name, strategy, began_wall, ended_wall, outcome, tries, detail, owner_pid, owner_start, \
                        owner_boot, cause, by_strategy, effect, seen_wall";

@@ -11,6 +11,7 @@ use crate::policy::driver::Driver;
 use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{Due, Name, OnTrial, Standing};
+use crate::policy::relations::Relations;
 use crate::policy::time::{Ticks, Wall};
 use crate::policy::window::{Announced, Scope};
 use crate::ports::{Answer, Asked, HostMemory};
@@ -84,6 +85,9 @@ struct KeptHost {
     windows: Vec<String>,
     /// Whom they cover, since when they are open, and until when: of those whose start this or a later version announced.
     announced: Vec<(String, Vec<StoredScope>, i64, i64)>,
+    /// Processes and their groups, processes and what they depend on.
+    relations: (Vec<(String, String)>, Vec<(String, String)>),
+    seen_until: Option<u64>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -169,6 +173,11 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
         seen: host.mass.seen.iter().map(seen).collect(),
         windows: host.windows.keys().map(own).collect(),
         announced: host.windows.iter().map(announced).collect(),
+        relations: (
+            host.relations.groups.iter().map(pair).collect(),
+            host.relations.dependencies.iter().map(pair).collect(),
+        ),
+        seen_until: host.seen_until.map(|at| at.0),
     })
 }
 
@@ -207,17 +216,23 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
         storm: Bucket { full_at: Ticks(kept.storm) },
         mass,
         windows: kept.windows.iter().map(|id| (Name::new(id), Announced::default())).chain(known).collect(),
+        relations: Relations {
+            groups: kept.relations.0.iter().map(read_pair).collect(),
+            dependencies: kept.relations.1.iter().map(read_pair).collect(),
+        },
+        seen_until: kept.seen_until.map(Ticks),
     })
 }
 
 /// In another boot its moments mean nothing.
 pub(super) fn after_reboot(host: HostMemory) -> HostMemory {
-    let groups = host.groups.into_iter().map(|(name, group)| (name, group.after_reboot())).collect();
-    let mut due = host.due;
+    let groups = host.groups.iter().map(|(name, group)| (name.clone(), group.after_reboot())).collect();
+    let mut due = host.due.clone();
     for due in due.values_mut() {
         due.since = Ticks(0);
     }
-    HostMemory { groups, due, windows: host.windows, ..HostMemory::default() }
+    let HostMemory { windows, relations, .. } = host;
+    HostMemory { groups, due, windows, relations, ..HostMemory::default() }
 }
 
 /// A chain of checks.
@@ -272,6 +287,14 @@ fn read_group(kept: KeptGroup) -> Group {
         quiet_from: kept.quiet_from.map(Ticks),
         proving_from: kept.proving_from.map(Ticks),
     }
+}
+
+fn pair((name, of): &(Name, Name)) -> (String, String) {
+    (own(name), own(of))
+}
+
+fn read_pair((name, of): &(String, String)) -> (Name, Name) {
+    (Name::new(name), Name::new(of))
 }
 
 fn own(name: &Name) -> String {

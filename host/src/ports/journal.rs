@@ -7,7 +7,8 @@ use crate::policy::driver::Driver;
 use crate::policy::group::Group;
 use crate::policy::mass::Mass;
 use crate::policy::model::{Alarm, AttemptId, Cause, Clear, Due, End, Name, Standing};
-use crate::policy::time::{Now, Wall};
+use crate::policy::relations::Relations;
+use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Announced, Override, Scope};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -102,6 +103,10 @@ pub struct HostMemory {
     pub mass: Mass,
     /// Maintenance windows whose start was announced.
     pub windows: BTreeMap<Name, Announced>,
+    /// What the tables of the alarm database said of groups and dependencies when they were read last.
+    pub relations: Relations,
+    /// Up to when the alarms were seen, as far as that was noted; always in the present boot.
+    pub seen_until: Option<Ticks>,
 }
 
 /// The end of a journal entry.
@@ -224,6 +229,11 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// [`JournalError::Held`] when a hold came into force since the entry was begun: then it must not begin.
     fn acting(&self, id: AttemptId, identity: Option<&str>, at: Wall) -> Result<(), JournalError>;
+    /// Entries of other processes that are alive: restarts by hand that are under way, and since when.
+    ///
+    /// # Errors
+    /// [`JournalError::Unusable`].
+    fn elsewhere(&self) -> Result<Vec<(Name, Wall)>, JournalError>;
     /// Notes how far the entry has come.
     ///
     /// # Errors

@@ -119,23 +119,27 @@ fn a_spent_breaker_is_only_looked_at_while_the_alarm_is_doubted() {
 }
 
 #[test]
-fn a_bypass_passes_breaker_and_group_keeps_the_first_pause_and_is_no_trial() {
+fn a_bypass_passes_breaker_and_group_hardly_waits_and_is_no_trial() {
     let prepare = || {
         let mut world = World::new(&["web"]);
         world.relate("web:front");
         world.rules("web").pause.base = secs(100);
-        world.standing("web").last_end = Some(world.ago(100));
-        world.standing("web").breaker.failures = 2;
+        world.standing("web").last_end = Some(world.ago(10));
+        world.standing("web").breaker.failures = 1;
         world
     };
     let mut world = prepare();
-    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 2, until: world.hence(100) });
+    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 1, until: world.hence(90) });
     world.order(Order::Bypass, Scope::Group(name("front")));
     assert_eq!(started(&world.decide()), ["web"]);
     // One that stays broken must not take all that this host may restart.
-    world.standing("web").last_end = Some(world.ago(99));
-    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 2, until: world.hence(1) });
-    world.standing("web").last_end = Some(world.ago(100));
+    world.standing("web").last_end = Some(world.ago(9));
+    assert_eq!(world.decide().held[0].1, Hold::Backoff { count: 1, until: world.hence(1) });
+    // A pause that is shorter by itself stays so.
+    world.rules("web").pause.base = secs(9);
+    assert_eq!(started(&world.decide()), ["web"]);
+    world.rules("web").pause.base = secs(100);
+    world.standing("web").last_end = Some(world.ago(10));
     world.group("front").state = GroupState::Open { until: NOON.boot.after(secs(9)) };
     assert_eq!(started(&world.decide()), ["web"]);
     world.standing("web").breaker.state = breaker::State::Open { until: NOON.boot.after(secs(9)) };
@@ -147,6 +151,20 @@ fn a_bypass_passes_breaker_and_group_keeps_the_first_pause_and_is_no_trial() {
     assert_eq!(world.decide().start[0].trial, Trial::Probe, "a trial has waited longer than any pause");
     world.standing("web").breaker.state = breaker::State::Open { until: NOON.boot };
     assert_eq!(world.decide().start[0].trial, Trial::Probe);
+}
+
+#[test]
+fn a_restart_on_trial_makes_wait_and_is_not_called_one_that_did_not_help() {
+    let mut world = World::new(&["web"]);
+    world.rules("web").pause.base = secs(10);
+    let now = world.now.boot;
+    world.standing("web").last_end = Some(now);
+    for (useless, on_trial, count, until) in [(1, true, 0, 10), (2, true, 1, 20), (2, false, 2, 20)] {
+        let its = world.standing("web");
+        its.breaker.useless = vec![now; useless];
+        its.trial = on_trial.then_some(OnTrial { rung: 0, since: now });
+        assert_eq!(world.decide().held[0].1, Hold::Backoff { count, until: world.hence(until) });
+    }
 }
 
 #[test]

@@ -295,6 +295,34 @@ fn a_failed_restart_after_one_on_trial_is_a_relapse_as_well() {
 }
 
 #[test]
+fn a_job_that_failed_before_its_restart_passes_no_step_over_and_is_no_answer_of_a_driver() {
+    let mut world = running();
+    world.rules("web").ladder = vec![name("service"), name("process")];
+    let until = world.hence(60);
+    let service = world.state.drivers.entry(name("service")).or_default();
+    (service.failures, service.until, service.trial) = (5, Some(until), Some(name("web")));
+    let settled = world.settle(&job("web"), &Outcome::new(End::Failed, 0, "pre-restart command: exit 1"));
+    assert_eq!(settled.notices, []);
+    let standing = world.standing("web");
+    assert_eq!((standing.rung, standing.breaker.failures), (0, 1));
+    let service = &world.state.drivers[&name("service")];
+    assert_eq!((service.failures, service.until, service.trial.as_ref()), (5, Some(until), None));
+}
+
+#[test]
+fn a_failed_restart_by_hand_ends_the_trial_of_the_one_before_unless_it_came_to_none() {
+    for (attempts, on_trial) in [(1, false), (0, true)] {
+        let mut world = World::new(&["web"]);
+        let _ = world.settle(&job("web"), &outcome(End::Restarted));
+        let by_hand = Job::by_hand(&name("web"), Trial::No);
+        let settled = world.count(&by_hand, &Outcome::new(End::Failed, attempts, ""));
+        assert_eq!(settled.notices, []);
+        assert_eq!(world.standing("web").trial.is_some(), on_trial);
+        assert_eq!(world.standing("web").breaker.useless.len(), 2);
+    }
+}
+
+#[test]
 fn what_a_strategy_depends_on_never_counts_against_the_process() {
     let mut world = running();
     world.relate("web:front");
@@ -361,6 +389,30 @@ fn a_cancelled_job_gives_its_place_in_the_group_back_but_not_that_of_others() {
 }
 
 #[test]
+fn a_place_in_the_budget_of_a_group_comes_back_only_when_no_restart_was_made() {
+    let budget = crate::testing::group_rules().budget;
+    for (end, attempts, left) in [
+        (End::Cancelled, 0, 5),
+        (End::Cancelled, 1, 4),
+        (End::Cancelled, 2, 4),
+        (End::Infrastructure, 0, 5),
+        // The one attempt found nobody who could carry it out.
+        (End::Infrastructure, 1, 5),
+        (End::Infrastructure, 2, 4),
+    ] {
+        let mut world = running();
+        world.relate("web:front");
+        let now = world.now.boot;
+        world.group("front").bucket = Bucket::default().taken(budget, now);
+        world.group("front").state = GroupState::Releasing { batch: 2, begun: 2, good: 0 };
+        let _ = world.settle(&job("web"), &Outcome::new(end, attempts, ""));
+        assert_eq!(world.group("front").bucket.left(budget, now), Some(left), "{end:?} {attempts}");
+        // Nobody knows whether it would have helped, so another takes its turn.
+        assert_eq!(world.group("front").state, GroupState::Releasing { batch: 2, begun: 1, good: 0 });
+    }
+}
+
+#[test]
 fn success_counts_for_the_group_and_a_process_that_was_healthy_costs_it_nothing() {
     let after = |job: &Job, end| {
         let mut world = running();
@@ -389,6 +441,34 @@ fn success_counts_for_the_group_and_a_process_that_was_healthy_costs_it_nothing(
     assert_eq!(world.group("front").bucket.full_at, now.after(secs(60)));
     let probation = GroupState::CanaryProbation { canary: name("web"), since: now };
     assert_eq!(world.group("front").state, probation);
+    assert!(world.state.dirty.host);
+}
+
+#[test]
+fn a_restart_by_hand_is_not_the_one_that_finds_out_about_a_driver() {
+    let by_hand = Job::by_hand(&name("web"), Trial::No);
+    let no_driver = |driver: Option<&str>| Outcome {
+        driver: driver.map(name),
+        ..Outcome::new(End::Infrastructure, 1, "")
+    };
+    let called_off = Outcome::new(End::Cancelled, 0, "");
+    for outcome in [no_driver(Some("service")), no_driver(None), called_off] {
+        let mut world = running();
+        let until = Some(world.ago(1));
+        let away = crate::driver::Driver { failures: 3, until, trial: Some(name("web")) };
+        world.state.drivers.insert(name("service"), away.clone());
+        let settled = world.count(&by_hand, &outcome);
+        assert_eq!(
+            (settled.notices.len(), &world.state.drivers[&name("service")]),
+            (0, &away),
+            "{outcome:?}"
+        );
+        assert!(!world.state.dirty.host);
+    }
+    // What it got wrong counts as long as nobody waits.
+    let mut world = running();
+    let told = [1, 2, 3].map(|_| world.count(&by_hand, &no_driver(Some("service"))).notices.len());
+    assert_eq!((told, world.state.drivers[&name("service")].failures), ([0, 0, 1], 3));
     assert!(world.state.dirty.host);
 }
 

@@ -41,6 +41,10 @@ fn each_trouble_of_a_dependency_makes_wait_and_the_gravest_is_told() {
         world.standing("db").in_flight = Some(InFlight { since: now, verify: Verify::AfterOnly });
     };
     assert_eq!(waits(running), for_db(Trouble::Restarting));
+    let looked_at = |world: &mut World| {
+        world.standing("db").in_flight = Some(InFlight { since: now, verify: Verify::Only });
+    };
+    assert_eq!(waits(looked_at), None, "it is not restarted, whatever is seen");
     assert_eq!(
         waits(|world| {
             world.alarm(&["web", "db"]);

@@ -159,3 +159,25 @@ fn a_poll_of_the_moment_of_the_end_proves_nothing() {
     assert_eq!([4, 5, 6].map(|polled| standing.is_out_of_sight(Ticks(polled))), [true, true, false]);
     assert!(!Standing::default().is_out_of_sight(Ticks(0)));
 }
+
+#[test]
+fn time_in_which_pm_did_not_run_proves_nothing() {
+    let mut world = World::new(&[]);
+    world.rules("web");
+    let now = world.now.boot;
+    let before = |seconds: u64| Some(Ticks(now.0 - seconds * 1000));
+    let (ten, four, two) = (before(10), before(4), before(2));
+    for (who, from) in [("old", ten), ("late", two), ("never", None)] {
+        world.standing(who).breaker.quiet_from = from;
+    }
+    world.group("front").quiet_from = ten;
+    world.group("front").proving_from = two;
+    world.state.unseen(four.unwrap(), now);
+    assert_eq!(world.standing("old").breaker.quiet_from, before(6), "six seconds were seen, they end now");
+    assert_eq!(world.standing("late").breaker.quiet_from, Some(now));
+    assert_eq!(world.standing("never").breaker.quiet_from, None);
+    assert_eq!(
+        (world.group("front").quiet_from, world.group("front").proving_from),
+        (Some(world.ago(6)), Some(now))
+    );
+}

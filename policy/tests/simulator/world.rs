@@ -8,6 +8,7 @@ use pm_policy::bucket::Budget;
 use pm_policy::group::GroupRules;
 use pm_policy::model::{Checked, Clear, Criticality, Dependents, Limits, Name, RowId, Rules, Verify};
 use pm_policy::relations::{Declaration, Declared, Membership, Related, Relations};
+use pm_policy::testing::limits;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -128,6 +129,7 @@ impl World {
                 storm: Budget { size: dice.between(4, 10) as u32, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 60,
+                ..limits()
             },
         }
     }
@@ -241,6 +243,7 @@ fn group_rules(members: u32, dice: &mut Dice) -> GroupRules {
         window: Duration::from_secs(600),
         open_time: Duration::from_secs(180),
         open_max: Duration::from_secs(1_800),
+        open_jitter: 15,
         stable: Duration::from_secs(300),
         members,
     }

@@ -68,7 +68,7 @@ fn what_else_is_in_force_is_told_with_every_order() {
     let observe = "Also in force: observe of all processes by bob until it is released.\n";
     assert_eq!(bypass.matches(observe).count(), 2, "{bypass}");
     assert!(
-        bypass.contains("Breaker, group and backoff are ignored; failures are still counted."),
+        bypass.contains("Breaker and group are ignored, and a restart waits for 10 s at the most; failures are still counted."),
         "{bypass}"
     );
     let again = sandbox.ok(&["bypass", "web", "--for", "1h", "--by", "eve"]);
@@ -310,4 +310,16 @@ fn a_restart_by_force_is_one_attempt() {
     assert_eq!(count(&sandbox), 1);
     assert_eq!(sandbox.pm(&["restart", "bad"]).code, 1);
     assert_eq!(count(&sandbox), 4);
+}
+
+#[test]
+fn a_duration_that_makes_no_sense_is_told_with_what_to_write() {
+    let sandbox = shop();
+    refused(
+        &sandbox.pm(&["hold", "web", "--for", "-5s"]),
+        2,
+        "--for: \"-5s\" is not a duration; write seconds or a unit",
+    );
+    refused(&sandbox.pm(&["hold", "web", "--for", "soon"]), 2, "30s, 2m, 1h, 1d");
+    refused(&sandbox.pm(&["hold", "web", "--until", "soon"]), 2, "22:00, +2h or ");
 }

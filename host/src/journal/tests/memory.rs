@@ -6,6 +6,7 @@ use crate::policy::driver::Driver;
 use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::Due;
+use crate::policy::relations::Relations;
 use crate::policy::window::{Announced, Scope};
 use crate::ports::Windows as _;
 use std::collections::BTreeSet;
@@ -113,6 +114,11 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
                 until: Wall(22),
             },
         )]),
+        relations: Relations {
+            groups: vec![(name("web"), name("g0"))],
+            dependencies: vec![(name("web"), name("db"))],
+        },
+        seen_until: Some(Ticks(21)),
     };
     of_a_dead_pm(&directory).keep(&[], Some(&host)).unwrap();
     assert_eq!(opened(&directory).host().unwrap(), host);
@@ -123,6 +129,7 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
     assert_eq!((after.storm, after.mass, after.due.len()), (Bucket::default(), Mass::default(), 1));
     assert!(after.drivers.is_empty(), "a booted machine has booted its drivers as well");
     assert_eq!(after.windows, host.windows, "its end is still to be announced");
+    assert_eq!((after.relations, after.seen_until), (host.relations, None), "the tables are no moments");
     for stage in [Stage::None, Stage::Looking { since: Ticks(5) }, Stage::Believed] {
         let host = HostMemory { mass: Mass { stage, ..Mass::default() }, ..HostMemory::default() };
         opened(&directory).keep(&[], Some(&host)).unwrap();
