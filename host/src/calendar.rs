@@ -13,7 +13,7 @@ pub mod when;
 mod zone;
 
 pub use agenda::Agenda;
-pub use recurring::{Part, Recurring, Wrong};
+pub use recurring::{Part, Recurring, Wrong, length};
 pub use zone::{NoSuchZone, Zone, offset_in_words};
 
 use crate::policy::name::Name;

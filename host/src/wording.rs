@@ -10,14 +10,17 @@ use crate::policy::group::GroupCause;
 use crate::policy::model::{Alarm, End, Hold, Name, Notice, Outcome, RowId, Verify, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
-use crate::policy::window::{Override, Scope};
-use crate::ports::overrides::{Request, in_words, whom};
+use crate::policy::window::Scope;
+use crate::ports::overrides::covers;
 use crate::ports::{Cleared, JournalError};
 use crate::spec::PartRef;
 use pm_plugin_api::Action;
 use std::fmt::Display;
 use std::time::Duration;
 pub(crate) use unasked::{because_of, done, not_done};
+
+mod orders;
+pub(crate) use orders::{believed, ended, nothing_to_believe, ordered, released, reset, still_held};
 
 const RESTART: &str = "RESTART LOG:";
 
@@ -136,15 +139,6 @@ pub(crate) fn not_begun(name: &Name, why: &str) -> String {
     format!("{RESTART} Restart of {name} not begun: {why}")
 }
 
-pub(crate) fn believed(request: &Request) -> String {
-    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", printable(&request.why)) };
-    format!("The alarms of the mass alarm are believed, by order of {}{why}", printable(&request.by))
-}
-
-pub(crate) fn nothing_to_believe(request: &Request) -> String {
-    format!("There is no mass alarm, so {} asked for nothing that could be believed", printable(&request.by))
-}
-
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     let detail = &outcome.detail;
     match outcome.end {
@@ -170,28 +164,6 @@ pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
         "This host has begun as many restarts as it may at once (storm_limit = {}): {waiting} more {follow}, one every \
          {refill} s, the most critical first",
         budget.size
-    )
-}
-
-pub(crate) fn ordered(given: &Override) -> String {
-    format!("OPERATOR LOG: In force: {}", in_words(given))
-}
-
-pub(crate) fn ended(given: &Override) -> String {
-    format!("OPERATOR LOG: Ended by itself: {}", in_words(given))
-}
-
-pub(crate) fn released(over: &Override, by: Option<&Request>) -> String {
-    let by = by.map(|request| format!("; released {}", request.in_words())).unwrap_or_default();
-    format!("OPERATOR LOG: Not in force any more: {}{by}", in_words(over))
-}
-
-pub(crate) fn reset(scope: &Scope, request: &Request) -> String {
-    let why = if request.why.is_empty() { String::new() } else { format!(" ({})", request.why) };
-    format!(
-        "OPERATOR LOG: Failures of {} are forgotten, breakers are closed: reset by {}{why}",
-        whom(scope),
-        request.by
     )
 }
 
@@ -246,13 +218,17 @@ fn mass_believed(looked: u64, healthy: u64) -> String {
         0 => "Mass alarm: none of the processes has a check, so nothing speaks against the alarms and they are believed"
             .to_owned(),
         _ => format!(
-            "Mass alarm: {healthy} of the {looked} processes looked at are healthy, so the alarms are believed"
+            "Mass alarm: {} of the {looked} processes looked at are bad, so the alarms are believed",
+            looked.saturating_sub(healthy)
         ),
     }
 }
 
-/// What people should know, and whether it is worth a warning.
-pub(crate) fn notice(notice: &Notice, now: Now) -> String {
+/// How many of those whom a window covers are named in one line.
+const MOST_NAMES: usize = 5;
+
+/// What people should know; `by` is who has brought it about, when somebody has.
+pub(crate) fn notice(notice: &Notice, by: Option<&str>, now: Now) -> String {
     let left = |until: &Ticks| until.since(now.boot).as_secs_f64().ceil();
     match notice {
         Notice::BreakerOpened { name, count, level, until } => {
@@ -280,7 +256,7 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
             let why = match cause {
                 GroupCause::Budget => "its budget of restarts is used up".to_owned(),
                 GroupCause::Correlation => format!("several members are in trouble: {}", names(troubled)),
-                GroupCause::Trial => "the restart that was tried did not help".to_owned(),
+                GroupCause::Trial => format!("the restart that was tried did not help: {}", names(troubled)),
             };
             format!(
                 "Circuit breaker opened for the group {group}: {why} (one trial of one member in {} s)",
@@ -310,17 +286,32 @@ pub(crate) fn notice(notice: &Notice, now: Now) -> String {
         ),
         Notice::MassBelieved { looked, healthy } => mass_believed(*looked, *healthy),
         Notice::MassOver => "The mass alarm is over".to_owned(),
-        Notice::WindowStarted { id, reason, until } => {
-            let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
-            format!(
-                "Maintenance window {id} has begun{reason}: no restarts in it for {}",
-                lasting(until.since(now.wall))
-            )
+        Notice::WindowStarted { id, scopes, reason, until } => {
+            window_started(id, scopes, reason, &lasting(until.since(now.wall)))
         }
-        Notice::WindowEnded { id } => {
-            format!("Maintenance window {id} has ended: what is still in alarm is looked at again")
-        }
+        Notice::WindowEnded { id, scopes, early } => window_ended(id, scopes, early.map(|_| by)),
     }
+}
+
+fn window_started(id: &Name, scopes: &[Scope], reason: &str, lasts: &str) -> String {
+    let reason = if reason.is_empty() { String::new() } else { format!(" ({})", printable(reason)) };
+    let whom = covers(scopes, MOST_NAMES);
+    format!("Maintenance window {id} has begun{reason}: no restarts in it for {lasts}; it covers {whom}")
+}
+
+/// `early`: that it ended before its time, and who has removed it, if that is known.
+fn window_ended(id: &Name, scopes: &[Scope], early: Option<Option<&str>>) -> String {
+    let how = match early {
+        None => String::new(),
+        Some(None) => " before its time".to_owned(),
+        Some(Some(by)) => format!(" before its time, removed by {}", printable(by)),
+    };
+    // One that an earlier version announced does not tell whom it covered.
+    let covered = match scopes {
+        [] => String::new(),
+        scopes => format!("; it covered {}", covers(scopes, MOST_NAMES)),
+    };
+    format!("Maintenance window {id} has ended{how}: what is still in alarm is looked at again{covered}")
 }
 
 /// Whether a notice is good news.

@@ -11,6 +11,7 @@ use crate::group::{Calm, Group, GroupChange, GroupLook, GroupOpened, GroupRules,
 use crate::model::{Configured, Name, Notice, Rules, Sight, Standing, View};
 use crate::state::State;
 use crate::time::{Now, Ticks};
+use crate::window::Announced;
 use std::collections::HashSet;
 
 /// Lets the state catch up with `view` and `now`; answers what people should know.
@@ -55,18 +56,26 @@ fn heal(state: &mut State, view: &View<'_>) {
 
 fn windows(state: &mut State, view: &View<'_>, now: Now, notices: &mut Vec<Notice>) {
     for window in view.windows.iter().filter(|window| window.is_open(now.wall)) {
-        if state.windows.insert(window.id.clone()) {
-            let (id, reason, until) = (window.id.clone(), window.reason.clone(), window.until);
-            notices.push(Notice::WindowStarted { id, reason, until });
+        let (scopes, until) = (window.scopes.clone(), window.until);
+        let known = state.windows.get(&window.id);
+        let since = known.map_or(now.wall, |known| known.since);
+        if known.is_none() {
+            let (id, reason, scopes) = (window.id.clone(), window.reason.clone(), scopes.clone());
+            notices.push(Notice::WindowStarted { id, scopes, reason, until });
+        }
+        let announced = Announced { scopes, since, until };
+        if known != Some(&announced) {
+            state.windows.insert(window.id.clone(), announced);
             state.dirty.host = true;
         }
     }
     let open = |id: &Name| view.windows.iter().any(|window| window.id == *id && window.is_open(now.wall));
-    let ended: Vec<Name> = state.windows.iter().filter(|id| !open(id)).cloned().collect();
+    let ended: Vec<Name> = state.windows.keys().filter(|id| !open(id)).cloned().collect();
     for id in ended {
-        state.windows.remove(&id);
+        let Announced { scopes, since, until } = state.windows.remove(&id).unwrap_or_default();
         state.dirty.host = true;
-        notices.push(Notice::WindowEnded { id });
+        let early = (now.wall < until).then_some(since);
+        notices.push(Notice::WindowEnded { id, scopes, early });
     }
 }
 

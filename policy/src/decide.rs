@@ -214,6 +214,13 @@ impl<'a> Examiner<'a> {
         })
     }
 
+    /// The alarms, by their place in the view, in the order in which they are asked: who is asked first gets what is
+    /// scarce.
+    #[must_use]
+    pub fn asked(&self) -> Vec<usize> {
+        cases(&self.0).into_iter().map(|(index, _)| index).collect()
+    }
+
     /// The step of the dependencies in which a name comes.
     #[must_use]
     pub fn wave(&self, name: &Name) -> u32 {

@@ -125,7 +125,12 @@ impl Group {
             GroupState::Closed if self.correlates(rules) => GroupCause::Correlation,
             GroupState::Closed => return None,
         };
-        Some(self.open(rules, group, cause, now))
+        let opened = self.open(rules, group, cause, now);
+        // Of a trial it matters whose it was.
+        Some(match cause {
+            GroupCause::Trial => GroupOpened { troubled: vec![name.clone()], ..opened },
+            GroupCause::Budget | GroupCause::Correlation => opened,
+        })
     }
 
     /// A member had to be restarted again, and that helped: whoever is let go has not failed by it.

@@ -11,10 +11,19 @@ pub enum Trouble {
     InAlarm,
     /// It is in alarm, and a maintenance window is open for it.
     InWindow,
+    /// It is in alarm, and an operator has ticked it.
+    Ticked,
+    /// It is in alarm, and it is only observed by order of an operator.
+    Observed,
+    /// It is in alarm, and it has no section or one that cannot be used.
+    Unusable,
     /// It is being restarted.
     Restarting,
     /// Its breaker is open.
-    BreakerOpen,
+    BreakerOpen {
+        /// When one trial is allowed.
+        until: Ticks,
+    },
     /// An operator holds it.
     Held,
     /// It is about to be restarted because of what it depends on itself.
@@ -210,16 +219,24 @@ impl Hold {
 }
 
 impl Trouble {
-    /// What is the matter: `db, which …`.
+    /// Whether it ends with what pm does anyway. Of everything else people should know when it becomes the reason.
     #[must_use]
-    pub fn phrase(self) -> &'static str {
+    pub fn is_in_hand(self) -> bool {
+        matches!(self, Self::InAlarm | Self::Restarting | Self::Due)
+    }
+    /// The word for logs and tests.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
-            Self::InAlarm => "is in alarm and comes first",
-            Self::InWindow => "is in alarm in a maintenance window",
-            Self::Restarting => "is being restarted",
-            Self::BreakerOpen => "has an open breaker",
-            Self::Held => "is held by an operator",
-            Self::Due => "is about to be restarted",
+            Self::InAlarm => "in-alarm",
+            Self::InWindow => "in-window",
+            Self::Ticked => "ticked",
+            Self::Observed => "observed",
+            Self::Unusable => "unusable",
+            Self::Restarting => "restarting",
+            Self::BreakerOpen { .. } => "breaker-open",
+            Self::Held => "held",
+            Self::Due => "due",
         }
     }
 }

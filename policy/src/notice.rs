@@ -3,6 +3,7 @@
 use crate::group::GroupCause;
 use crate::name::Name;
 use crate::time::{Ticks, Wall};
+use crate::window::Scope;
 
 /// Something people should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub enum Notice {
         group: Name,
         /// Why.
         cause: GroupCause,
-        /// Members in trouble.
+        /// Members in trouble; of a trial that did not help the one that was tried.
         troubled: Vec<Name>,
         /// When one canary is allowed.
         until: Ticks,
@@ -112,6 +113,8 @@ pub enum Notice {
     WindowStarted {
         /// Which.
         id: Name,
+        /// Whom it covers.
+        scopes: Vec<Scope>,
         /// Why there is one.
         reason: String,
         /// When it ends.
@@ -121,6 +124,10 @@ pub enum Notice {
     WindowEnded {
         /// Which.
         id: Name,
+        /// Whom it covered; empty when that is not known.
+        scopes: Vec<Scope>,
+        /// When it was taken away before its time: since when it had been open.
+        early: Option<Wall>,
     },
 }
 
@@ -158,7 +165,7 @@ mod tests {
         for notice in [
             Notice::GroupHalfOpen { group: name.clone() },
             Notice::DriverBack { driver: name.clone() },
-            Notice::WindowEnded { id: name },
+            Notice::WindowEnded { id: name, scopes: Vec::new(), early: None },
             Notice::MassOver,
         ] {
             assert_eq!(notice.process(), None, "{notice:?}");

@@ -1,6 +1,6 @@
 //! The sentences behind the reasons: what the operator reads at three in the morning.
 
-use crate::hold::{Hold, counted};
+use crate::hold::{Hold, Trouble, counted};
 use crate::model::{Name, Verify, printable};
 use crate::time::{Now, Ticks, Wall};
 use std::time::Duration;
@@ -26,8 +26,10 @@ impl Hold {
             Self::Maintenance { id, reason: why, until } => {
                 format!("maintenance window {id}{}{}", reason(why), ending(Some(until), now))
             }
-            Self::MassAlarm { healthy, .. } => mass_alarm(*healthy),
-            Self::Waiting { cause, trouble } => format!("waits for {cause}, which {}", trouble.phrase()),
+            Self::MassAlarm { healthy, recheck } => mass_alarm(*healthy, *recheck),
+            Self::Waiting { cause, trouble } => {
+                format!("waits for {cause}, which {}", phrase(cause, *trouble, now))
+            }
             Self::Handled { recheck } => {
                 format!(
                     "it was handled and its row is not cleared yet; it is looked at again in {}",
@@ -50,9 +52,9 @@ impl Hold {
                 format!("the group {group} is tried with one member first: {canary}")
             }
             Self::GroupReleasing { group, batch } => {
-                format!(
-                    "the group {group} is let go in batches; the present one, of {batch}, has to succeed first"
-                )
+                let first =
+                    if *batch == 1 { "the 1 that goes first" } else { &format!("the {batch} that go first") };
+                format!("the group {group} is let go by 1, 2, 4, ...; its turn comes when {first} succeeded")
             }
             Self::Backoff { count: 0, until } => {
                 format!(
@@ -80,6 +82,30 @@ impl Hold {
     }
 }
 
+/// What is the matter with a cause: `db, which …`. Where pm will not end it, what somebody has to do.
+fn phrase(cause: &Name, trouble: Trouble, now: Now) -> String {
+    match trouble {
+        Trouble::InAlarm => "is in alarm and comes first".to_owned(),
+        Trouble::InWindow => "is in alarm in a maintenance window".to_owned(),
+        Trouble::Ticked => format!(
+            "is in alarm and ticked (sound = 1), so pm leaves it alone: repair it, or untick it (pm alarm raise {cause})"
+        ),
+        Trouble::Observed => format!(
+            "is in alarm and only observed, so pm does not restart it: repair it, or end that order (pm why {cause})"
+        ),
+        Trouble::Unusable => {
+            format!("is in alarm and cannot be restarted by pm: repair it, or its section (pm why {cause})")
+        }
+        Trouble::Restarting => "is being restarted".to_owned(),
+        Trouble::BreakerOpen { until } => format!(
+            "has an open breaker: one trial of it in {}, or at once: pm reset {cause}",
+            lasting(until.since(now.boot))
+        ),
+        Trouble::Held => format!("is held by an operator (who, and until when: pm why {cause})"),
+        Trouble::Due => "is about to be restarted".to_owned(),
+    }
+}
+
 /// What would be done to it.
 fn would_be(verify: Verify) -> &'static str {
     match verify {
@@ -89,10 +115,16 @@ fn would_be(verify: Verify) -> &'static str {
     }
 }
 
-fn mass_alarm(healthy: Option<(u64, u64)>) -> String {
-    match healthy {
-        None => "so many are in alarm at once that each is looked at before anything is restarted".to_owned(),
-        Some((looked, healthy)) => format!(
+fn mass_alarm(healthy: Option<(u64, u64)>, recheck: Option<Ticks>) -> String {
+    match (healthy, recheck) {
+        (None, _) => {
+            "so many are in alarm at once that each is looked at before anything is restarted".to_owned()
+        }
+        (Some((looked, healthy)), None) => format!(
+            "mass alarm, and {healthy} of the {looked} looked at are healthy; this one has no check that could tell: \
+             clear its alarm if it is wrong (pm alarm clear), or make pm believe them all: pm release --mass-alarm"
+        ),
+        (Some((looked, healthy)), Some(_)) => format!(
             "mass alarm, and {healthy} of the {looked} looked at are healthy: clear the alarms that are wrong \
              (pm alarm clear), or make pm believe them: pm release --mass-alarm"
         ),

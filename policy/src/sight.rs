@@ -4,7 +4,7 @@
 
 use crate::breaker;
 use crate::hold::Trouble;
-use crate::model::{Alarm, Name, Order, Override, Standing, Verify, View, Window};
+use crate::model::{Alarm, Configured, Name, Order, Override, Standing, Verify, View, Window};
 use crate::relations::{Restored, Waits};
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -16,6 +16,8 @@ pub(crate) struct Sights<'a> {
     pub(crate) now: Now,
     /// Names with an alarm that was not handled.
     pub(crate) alarmed: HashSet<&'a Name>,
+    /// Those of them with a row that nobody has ticked.
+    unticked: HashSet<&'a Name>,
     /// Who waits for whom, and what was brought back when; none when nothing depends on anything.
     links: Option<Links<'a>>,
     holds: Vec<&'a Override>,
@@ -32,8 +34,9 @@ fn is_live(alarm: &Alarm, state: &State, now: Now) -> bool {
 
 impl<'a> Sights<'a> {
     pub(crate) fn new(view: &'a View<'a>, state: &State, now: Now) -> Self {
-        let live = view.alarms.iter().filter(|alarm| is_live(alarm, state, now));
-        let alarmed = live.map(|alarm| &alarm.name).collect();
+        let live = || view.alarms.iter().filter(|alarm| is_live(alarm, state, now));
+        let alarmed = live().map(|alarm| &alarm.name).collect();
+        let unticked = live().filter(|alarm| !alarm.acknowledged).map(|alarm| &alarm.name).collect();
         let in_force = |order: Order| -> Vec<&Override> {
             view.overrides.iter().filter(|o| o.order == order && o.is_in_force(now.wall)).collect()
         };
@@ -41,6 +44,7 @@ impl<'a> Sights<'a> {
             view,
             now,
             alarmed,
+            unticked,
             links: None,
             holds: in_force(Order::Hold),
             bypasses: in_force(Order::Bypass),
@@ -70,12 +74,31 @@ impl<'a> Sights<'a> {
             Some(Trouble::Held)
         } else if standing.in_flight.is_some_and(|job| job.verify != Verify::Only) {
             Some(Trouble::Restarting)
-        } else if matches!(standing.breaker.state, breaker::State::Open { until } if self.now.boot < until) {
-            Some(Trouble::BreakerOpen)
-        } else if self.is_alarmed(state, name) || self.is_unproven(standing) {
+        } else if let breaker::State::Open { until } = standing.breaker.state
+            && self.now.boot < until
+        {
+            Some(Trouble::BreakerOpen { until })
+        } else if self.is_alarmed(state, name) {
+            Some(self.alarm(name))
+        } else if self.is_unproven(standing) {
             Some(if self.window(name).is_some() { Trouble::InWindow } else { Trouble::InAlarm })
         } else {
             state.due.contains_key(name).then_some(Trouble::Due)
+        }
+    }
+
+    /// What its alarm means for whoever waits: first why pm is not going to restart it by itself.
+    fn alarm(&self, name: &Name) -> Trouble {
+        if !matches!(self.view.configured.get(name), Some(Configured::Yes(_))) {
+            Trouble::Unusable
+        } else if !self.unticked.contains(name) {
+            Trouble::Ticked
+        } else if self.observed(name).is_some() {
+            Trouble::Observed
+        } else if self.window(name).is_some() {
+            Trouble::InWindow
+        } else {
+            Trouble::InAlarm
         }
     }
 

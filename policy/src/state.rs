@@ -9,6 +9,7 @@ use crate::group::Group;
 use crate::mass::Mass;
 use crate::model::{Due, InFlight, Job, Name, Rules, Standing, Verify, View};
 use crate::time::{Now, Ticks};
+use crate::window::Announced;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that is remembered between polls.
@@ -27,7 +28,7 @@ pub struct State {
     /// The guard against a mass alarm.
     pub mass: Mass,
     /// Maintenance windows whose start was announced.
-    pub windows: BTreeSet<Name>,
+    pub windows: BTreeMap<Name, Announced>,
     /// What changed and is not stored yet.
     pub dirty: Dirty,
 }

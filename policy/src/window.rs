@@ -33,6 +33,17 @@ pub struct Window {
     pub until: Wall,
 }
 
+/// What is remembered of a maintenance window whose start was announced, until its end is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// Whom it covers; empty when that is not known.
+    pub scopes: Vec<Scope>,
+    /// When its start was announced.
+    pub since: Wall,
+    /// When it is to end.
+    pub until: Wall,
+}
+
 /// A maintenance window as it was planned: all its occurrences. Data only; the calendar of the host works them out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {

@@ -20,7 +20,7 @@ group_opened = pm has stopped restarting the group { $name } on { $host }
     .detail = { $cause ->
         [budget] Its budget of restarts is used up.
         [correlation] Several members are in trouble: { $members }.
-       *[trial] The restart that was tried did not help.
+       *[trial] The restart that was tried did not help: { $members }.
     } One member is tried in { $wait }.
 group_half_open = One member of the group { $name } on { $host } is tried now
     .detail = If that helps, the others follow.
@@ -41,22 +41,43 @@ mass_alarm_held = Most alarms on { $host } seem to be wrong
        *[other] { $healthy } of the { $looked } processes that were looked at are healthy.
     } Only what a check finds bad is restarted. Clear the wrong alarms (pm alarm clear), or make pm believe them: pm release --mass-alarm
 mass_alarm_believed = The alarms on { $host } are believed
-    .detail = { $looked ->
-        [0] None of the processes has a check, so nothing speaks against the alarms.
-       *[other] { FORM($looked) ->
-            [one] One process was looked at.
-           *[other] { $healthy } of the { $looked } processes that were looked at are healthy.
+    .detail = { $by ->
+        [none] { $looked ->
+            [0] None of the processes has a check, so nothing speaks against the alarms.
+           *[other] { FORM($looked) ->
+                [one] The process that was looked at is bad.
+               *[other] { $bad } of the { $looked } processes that were looked at are bad.
+            }
         }
-    } They are restarted.
+       *[other] { $by } has said so (pm release --mass-alarm).
+    } What is in alarm is acted on; what has a check is looked at first.
 mass_alarm_over = The mass alarm on { $host } is over
     .detail = pm works as usual.
 window_started = The maintenance window { $name } on { $host } has begun
     .detail = { $reason ->
         [none] No restarts in it for { $wait }.
        *[other] { $reason }. No restarts in it for { $wait }.
+    } { $covers ->
+        [all] It covers all processes.
+        [processes] It covers: { $processes }.
+        [groups] It covers the members of: { $groups }.
+        [both] It covers: { $processes }, and the members of: { $groups }.
+       *[unknown] pm maintenance list shows whom it covers.
     }
 window_ended = The maintenance window { $name } on { $host } has ended
-    .detail = What is still in alarm is looked at again.
+    .detail = { $end ->
+        [early] { $by ->
+            [none] It was taken away before its time.
+           *[other] { $by } removed it before its time.
+        }
+       *[planned] Its time is over.
+    } What is still in alarm is looked at again. { $covers ->
+        [all] It covered all processes.
+        [processes] It covered: { $processes }.
+        [groups] It covered the members of: { $groups }.
+        [both] It covered: { $processes }, and the members of: { $groups }.
+       *[unknown] Whom it covered is not known any more.
+    }
 host_silent = The host { $name } has not been heard of for { $wait }
     .detail = Nobody restarts anything on { $machine }. Does it run, and does pm run on it? (Told by { $host }.)
 plugin_failing = The plugin { $name } of pm on { $host } does not work

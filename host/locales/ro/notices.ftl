@@ -22,7 +22,7 @@ group_opened = pm nu mai repornește grupul { $name } pe { $host }
     .detail = { $cause ->
         [budget] Bugetul lui de reporniri este epuizat.
         [correlation] Mai mulți membri au probleme: { $members }.
-       *[trial] Repornirea încercată nu a ajutat.
+       *[trial] Repornirea încercată nu a ajutat: { $members }.
     } Un membru se încearcă peste { $wait }.
 group_half_open = Se încearcă acum un membru al grupului { $name } pe { $host }
     .detail = Dacă ajută, urmează ceilalți.
@@ -45,23 +45,44 @@ mass_alarm_held = Cele mai multe alarme de pe { $host } par greșite
        *[other] Din { $looked } de procese verificate, sănătoase: { $healthy }.
     } Se repornește numai ce o verificare găsește stricat. Ștergeți alarmele greșite (pm alarm clear) sau faceți ca pm să le creadă: pm release --mass-alarm
 mass_alarm_believed = Alarmele de pe { $host } sunt crezute
-    .detail = { $looked ->
-        [0] Niciun proces nu are o verificare, deci nimic nu contrazice alarmele.
-       *[other] { FORM($looked) ->
-            [one] Un proces a fost verificat.
-            [few] Din { $looked } procese verificate, sănătoase: { $healthy }.
-           *[other] Din { $looked } de procese verificate, sănătoase: { $healthy }.
+    .detail = { $by ->
+        [none] { $looked ->
+            [0] Niciun proces nu are o verificare, deci nimic nu contrazice alarmele.
+           *[other] { FORM($looked) ->
+                [one] Procesul verificat este stricat.
+                [few] Din { $looked } procese verificate, stricate: { $bad }.
+               *[other] Din { $looked } de procese verificate, stricate: { $bad }.
+            }
         }
-    } Procesele se repornesc.
+       *[other] { $by } a cerut-o (pm release --mass-alarm).
+    } Ce este în alarmă se tratează; ce are o verificare se verifică mai întâi.
 mass_alarm_over = Alarma în masă de pe { $host } a trecut
     .detail = pm lucrează ca de obicei.
 window_started = Fereastra de mentenanță { $name } pe { $host } a început
     .detail = { $reason ->
         [none] Nicio repornire în ea timp de { $wait }.
        *[other] { $reason }. Nicio repornire în ea timp de { $wait }.
+    } { $covers ->
+        [all] Acoperă toate procesele.
+        [processes] Acoperă: { $processes }.
+        [groups] Acoperă membrii grupurilor: { $groups }.
+        [both] Acoperă: { $processes } și membrii grupurilor: { $groups }.
+       *[unknown] pm maintenance list arată pe cine acoperă.
     }
 window_ended = Fereastra de mentenanță { $name } pe { $host } s-a încheiat
-    .detail = Ce este încă în alarmă se verifică din nou.
+    .detail = { $end ->
+        [early] { $by ->
+            [none] A fost înlăturată înainte de vreme.
+           *[other] { $by } a înlăturat-o înainte de vreme.
+        }
+       *[planned] Timpul ei a trecut.
+    } Ce este încă în alarmă se verifică din nou. { $covers ->
+        [all] A acoperit toate procesele.
+        [processes] A acoperit: { $processes }.
+        [groups] A acoperit membrii grupurilor: { $groups }.
+        [both] A acoperit: { $processes } și membrii grupurilor: { $groups }.
+       *[unknown] Pe cine a acoperit nu se mai știe.
+    }
 host_silent = De la gazda { $name } nu s-a mai auzit nimic de { $wait }
     .detail = Nimeni nu repornește nimic pe { $machine }. Merge mașina, și merge pm pe ea? (Spus de { $host }.)
 plugin_failing = Modulul { $name } al lui pm pe { $host } nu funcționează

@@ -53,6 +53,21 @@ impl fmt::Display for Wrong {
     }
 }
 
+/// Whether a window may last so long.
+///
+/// # Errors
+/// What is shorter is over before anybody has begun, what is longer is no maintenance: most likely a slip of the pen.
+pub fn length(duration: Duration) -> Result<(), Wrong> {
+    if (SHORTEST..=LONGEST).contains(&duration) {
+        return Ok(());
+    }
+    Err(Wrong {
+        part: Part::Duration,
+        why: "a window lasts from 1 minute to 31 days".to_owned(),
+        hint: "write 30m, 2h or 1d".to_owned(),
+    })
+}
+
 impl Recurring {
     /// Understands a cron expression of five fields, a duration and the name of a time zone (empty: the one of the host).
     ///
@@ -69,13 +84,7 @@ impl Recurring {
             why,
             hint,
         })?;
-        if !(SHORTEST..=LONGEST).contains(&duration) {
-            return Err(Wrong {
-                part: Part::Duration,
-                why: "a window lasts from 1 minute to 31 days".to_owned(),
-                hint: "write 30m, 2h or 1d".to_owned(),
-            });
-        }
+        length(duration)?;
         let recurring = Self { schedule, duration: i64::try_from(duration.as_millis()).unwrap_or(i64::MAX) };
         if recurring.never_closes() {
             return Err(Wrong {

@@ -12,7 +12,7 @@ use crate::config::{self, Catalogue, Config, Environment, Loaded};
 use crate::notify::Office;
 use crate::plugins::{Registry, Rules};
 use crate::policy::model::{Configured, Intake, Name, Window};
-use crate::policy::relations::Relations;
+use crate::policy::relations::{Related, Relations};
 use crate::policy::time::Wall;
 use crate::ports::{AlarmStore, Arrangement, Catalog, Knobs, Refresh, Refreshed, Retention, Windows};
 use crate::spec::{Receiver, Spec};
@@ -224,7 +224,10 @@ impl Catalog for Current {
 
     fn arrange(&mut self, table: &Relations) -> Arrangement {
         let arrangement = arrangement(&self.config, table);
-        for problem in arrangement.related.problems() {
+        // What is wrong with the file alone was told when that was read.
+        let alone = Related::merge(&self.config.declared(), &Relations::default());
+        let news = arrangement.related.problems().iter().filter(|its| !alone.problems().contains(its));
+        for problem in news {
             warn!("{problem}");
         }
         let foreign: Vec<_> = arrangement.related.foreign().iter().take(5).map(Name::to_string).collect();

@@ -7,6 +7,7 @@ use crate::cli::{Failure, Terminal, addresses, compose, json};
 use crate::config::{Config, Criticality, Dialect, Loaded, Process, effective};
 use crate::policy::model::Name;
 use crate::policy::relations::{Related, Relations};
+use crate::ports::overrides::covers;
 use crate::spec::EventKind;
 
 pub(crate) fn check(
@@ -101,7 +102,7 @@ fn summary(config: &Config, terminal: &mut Terminal<'_>) -> Result<(), Failure> 
         writeln!(out, "{}", table(&header, receivers))?;
     }
     let windows = config.maintenance.iter().map(|window| {
-        vec![window.id.to_string(), words::covers(&window.scopes), words::planned(&window.when)]
+        vec![window.id.to_string(), covers(&window.scopes, usize::MAX), words::planned(&window.when)]
     });
     if windows.len() > 0 {
         writeln!(out, "{}", table(&["WINDOW", "COVERS", "PLANNED"], windows))?;

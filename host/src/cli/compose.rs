@@ -13,9 +13,10 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing, Table,
-    Verify, View, Window,
+    Alarm, Checked, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing,
+    Table, Verify, View, Window,
 };
+use crate::policy::relations;
 use crate::policy::state::State;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::ports::{
@@ -299,7 +300,11 @@ fn recall(
     }
     if matches!(state.mass.stage, Stage::Held { .. }) {
         let Mass { suspects, seen, .. } = &mut state.mass;
-        for alarm in alarms.iter().filter(|alarm| suspects.contains(&alarm.name)) {
+        let checked = |name: &Name| {
+            let its = configured.get(name);
+            matches!(its, Some(Configured::Yes(rules)) if rules.check == Checked::ByCheck)
+        };
+        for alarm in alarms.iter().filter(|alarm| suspects.contains(&alarm.name) && checked(&alarm.name)) {
             seen.entry(alarm.name.clone()).or_insert((Condition::Healthy, now.boot));
         }
     }
@@ -318,6 +323,12 @@ impl Picture {
     /// The last attempt of a name.
     pub(crate) fn last(&self, name: &Name) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.name == *name)
+    }
+
+    /// The dependencies that are left out because they cannot be followed: of these problems.
+    pub(crate) fn left_out(&self, wanted: impl Fn(&relations::Problem) -> bool) -> Vec<String> {
+        let problems = self.arrangement.related.problems().iter().filter(|problem| wanted(problem));
+        problems.map(|problem| format!("Left out of the dependencies: {problem}.")).collect()
     }
 
     /// What is remembered of a name.

@@ -4,15 +4,16 @@
 mod list;
 pub(crate) mod words;
 
-use crate::calendar::{Calendar, Part, Recurring, Zone, when};
+use crate::calendar::{Calendar, Part, Recurring, Zone, length, when};
 use crate::cli::arguments::{AddWindowOptions, Global, MaintenanceVerb, RemoveWindowOptions, WordOptions};
 use crate::cli::compose::Context;
 use crate::cli::operator::{self, Operator};
-use crate::cli::{Failure, Terminal};
+use crate::cli::{Failure, Terminal, whom};
 use crate::config::Config;
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
+use crate::ports::overrides::covers;
 use crate::ports::{Added, Windows as _};
 use pm_plugin_api::value::Value as _;
 use std::time::Duration;
@@ -41,6 +42,7 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
     let scopes = scopes(options);
     let refuse = |refusal| operator.refuse("maintenance add", &scopes, None, refusal);
     let definition = definition(&operator, options, &scopes).map_err(refuse)?;
+    let remarks = remarks(context, &definition.scopes).map_err(refuse)?;
     let added = operator.journal.add_window(&definition, now).map_err(|error| Failure::failed(&error))?;
     if added == Added::Taken {
         let remove = format!("pm maintenance remove {id}");
@@ -52,44 +54,52 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
     let local = Zone::system();
     for window in calendar.occurrences(now) {
         let (from, until) = (local.show(window.from), local.show(window.until));
-        let covers = words::covers(&definition.scopes);
+        let whom = covers(&definition.scopes, usize::MAX);
         if window.is_open(now) {
-            writeln!(terminal.out, "Added: {id} is open until {until}, for {covers}.")?;
+            writeln!(terminal.out, "Added: {id} is open until {until}, for {whom}.")?;
         } else {
-            writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {covers}.")?;
+            writeln!(terminal.out, "Added: {id} opens at {from} until {until}, for {whom}.")?;
         }
     }
-    for remark in remarks(context, &definition.scopes) {
+    if added == Added::Replaced {
+        writeln!(terminal.out, "It takes the place of a window of that name that was over.")?;
+    }
+    for remark in remarks {
         writeln!(terminal.out, "{remark}")?;
     }
     tell(context, terminal)
 }
 
-/// What is to be said of groups that no process is in, and of processes that have neither a section of their own nor a
-/// row: they may be yet to come, or misspelt.
-fn remarks(context: &Context, scopes: &[Scope]) -> Vec<String> {
-    let config = &context.config;
+/// What is to be said of processes that have neither a section of their own nor a row: they may be yet to come. A group
+/// that there is not is refused, because somebody would begin to work who is not protected; not when only the tables, which
+/// do not answer, could tell.
+fn remarks(context: &Context, scopes: &[Scope]) -> Result<Vec<String>, Failure> {
+    let (config, groups) = (&context.config, whom::groups(context));
     let missing = |scope: &&Scope| match scope {
         Scope::All => false,
-        Scope::Group(group) => !context.arrangement().groups.contains_key(group),
+        Scope::Group(group) => !groups.contains(group),
         Scope::Process(name) => !config.processes.contains_key(name.as_str()),
     };
     let missing: Vec<&Scope> = scopes.iter().filter(missing).collect();
     if missing.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let rows = match context.store().list() {
         Ok(rows) => rows,
-        Err(error) => return vec![format!("Whether the table knows whom it covers is not known: {error}")],
-    };
-    let remark = |scope: &Scope| match scope {
-        Scope::Group(group) => Some(format!("Nobody is in a group {group} now; see: pm check, pm db status")),
-        Scope::Process(name) if rows.iter().all(|row| row.name != *name) => {
-            Some(format!("There is no process {name} now, neither a section nor a row; see: pm status"))
+        Err(error) => {
+            return Ok(vec![format!("Whether the tables know whom it covers is not known: {error}")]);
         }
-        Scope::Process(_) | Scope::All => None,
     };
-    missing.into_iter().filter_map(remark).collect()
+    let mut remarks = Vec::new();
+    for scope in missing {
+        match scope {
+            Scope::Group(group) => return Err(Failure::Usage(whom::no_group(group, &groups))),
+            Scope::Process(name) if rows.iter().all(|row| row.name != *name) => remarks
+                .push(format!("There is no process {name} now, neither a section nor a row; see: pm status")),
+            Scope::Process(_) | Scope::All => {}
+        }
+    }
+    Ok(remarks)
 }
 
 /// Tells the daemon at once: whoever begins to work now must not wait until it looks by itself.
@@ -175,6 +185,13 @@ fn time(options: &AddWindowOptions, zone: &Zone, now: Wall) -> Result<When, Fail
         return Err(Failure::Usage(format!(
             "the window would end at {shown}, which is not after its beginning, {begins}"
         )));
+    }
+    let lasts = Duration::from_millis(u64::try_from(until.0 - from.0).unwrap_or_default());
+    if let Err(wrong) = length(lasts) {
+        let option = if options.until.is_some() { "--until" } else { "--for" };
+        let why =
+            format!("{wrong}. From {} to {shown} it would last {}", zone.show(from), when::in_words(lasts));
+        return Err(usage(option, format!("{why}. Without an end: pm hold")));
     }
     if until <= now {
         return Err(Failure::Usage(format!("the window would be over already: it ends at {shown}")));

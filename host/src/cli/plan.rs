@@ -7,9 +7,11 @@ use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::hold::counted;
 use crate::policy::model::{Alarm, Cause, Hold, Intake, Job, Name, Plan, Trial, Verify};
+use crate::policy::relations::Problem;
 use crate::policy::sentence::lasting;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 pub(crate) fn plan(
     global: &Global,
@@ -56,16 +58,30 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
         let what = format!("{place}. {}", what(job));
         rows.push(vec!["begin".to_owned(), job.name.to_string(), examiner.wave(&job.name).to_string(), what]);
     }
+    let mut turn = 0;
     let mut hold = |name: &Name, shown: String, hold: &Hold| {
         let wave = examiner.wave(name).to_string();
-        let why = format!("{}: {}", hold.word(), hold.sentence(picture.now));
+        let why = match hold {
+            Hold::Storm { limit, until } => {
+                let left =
+                    until.after(picture.arrangement.limits.storm.refill * turn).since(picture.now.boot);
+                turn += 1;
+                storm(*limit, left)
+            }
+            _ => hold.sentence(picture.now),
+        };
+        let why = format!("{}: {why}", hold.word());
         rows.push(vec!["hold".to_owned(), shown, wave, why]);
     };
+    // In the order in which they would be let go.
+    let places: HashMap<usize, usize> = examiner.asked().into_iter().zip(0..).collect();
+    let mut held: Vec<_> = plan.held.iter().collect();
+    held.sort_by_key(|(index, _)| places.get(index));
     let mut rows_of: BTreeMap<&Name, u32> = BTreeMap::new();
     for alarm in &picture.alarms {
         *rows_of.entry(&alarm.name).or_default() += 1;
     }
-    for (index, reason) in &plan.held {
+    for (index, reason) in held {
         let Alarm { name, row, .. } = &picture.alarms[*index];
         // Two rows of one name are told apart.
         let several = rows_of.get(name).is_some_and(|count| *count > 1);
@@ -80,12 +96,27 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
     }
     if let Some(at) = plan.wake_at {
         let left = lasting(at.since(picture.now.boot));
-        writeln!(out, "\nThe next of these reasons ends by itself in {left}.")?;
+        writeln!(
+            out,
+            "\nIn {left} pm decides again by itself: then the first of these reasons ends, or is looked at again."
+        )?;
+    }
+    let concerned = |problem: &Problem| picture.alarms.iter().any(|alarm| problem.concerns(&alarm.name));
+    for left_out in picture.left_out(concerned) {
+        writeln!(out, "\n{left_out}")?;
     }
     if picture.daemon.is_none() {
         writeln!(out, "\nThe daemon is not running: nothing happens until it is started (pm run).")?;
     }
     Ok(())
+}
+
+/// Of many that wait for the storm limit each has its own turn.
+fn storm(limit: u32, left: Duration) -> String {
+    format!(
+        "this host has begun as many restarts as it may (storm_limit = {limit}); its turn comes in {} at the earliest",
+        lasting(left)
+    )
 }
 
 fn what(job: &Job) -> String {

@@ -76,9 +76,12 @@ pub(crate) fn unknown(
         Scope::Group(name) if !groups.contains(name) => Some(name),
         _ => None,
     });
-    Ok(group.map(|name| {
-        format!("no group \"{name}\" is configured, nothing was changed{}", did_you_mean(name, &groups))
-    }))
+    Ok(group.map(|name| no_group(name, &groups)))
+}
+
+/// That there is no such group.
+pub(crate) fn no_group(name: &Name, groups: &BTreeSet<Name>) -> String {
+    format!("no group \"{name}\" is configured, nothing was changed{}", did_you_mean(name, groups))
 }
 
 /// That nobody of this name is known, with the one that was probably meant; none when it is configured, or one of

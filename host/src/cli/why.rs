@@ -167,7 +167,7 @@ impl Answer<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
+        let mut remarks = self.picture.left_out(|problem| problem.concerns(&self.alarm.name));
         // A slip of the pen must not become a row.
         let slip = self.stranger.as_ref().filter(|stranger| stranger.resembles);
         if let Some(stranger) = slip {
@@ -203,6 +203,7 @@ impl Answer<'_> {
             "hold": held,
             "checks": checks,
             "steps": self.steps(),
+            "left_out": self.picture.left_out(|problem| problem.concerns(&self.alarm.name)),
             "daemon_pid": self.picture.daemon,
             "database_error": self.picture.database.as_ref().err(),
         })

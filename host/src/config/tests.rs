@@ -8,6 +8,7 @@
 use super::environment::Given;
 use super::*;
 use crate::policy::model::{Configured, Name};
+use crate::policy::window::Scope;
 use pm_plugin_api::manifest::Offer;
 use pm_plugin_api::settings::Key;
 use proptest::prelude::*;
@@ -492,6 +493,24 @@ fn changed_windows_are_named_and_taken_over_with_the_processes() {
         (&newer.maintenance, &newer.maintenance_lines)
     );
     assert_eq!(adopted.maintenance_lines[&Name::new("c")], 6);
+}
+
+#[test]
+fn a_window_with_a_wrong_name_stays_in_force_for_the_others() {
+    let covered = |whom: &str| {
+        let window = format!("[maintenance.w]\nfrom=2026-12-01 22:00\nduration=2h\n{whom}\n");
+        let loaded = load_text(&format!("[process.web]\n{window}"));
+        assert!(!loaded.usable(), "{whom}");
+        let windows = loaded.config.unwrap().maintenance;
+        windows.into_iter().map(|window| window.scopes).collect::<Vec<_>>()
+    };
+    let scopes = |scopes: &[Scope]| vec![scopes.to_vec()];
+    let web = Scope::Process(Name::new("web"));
+    let front = Scope::Group(Name::new("front"));
+    assert_eq!(covered("process = wbe, web"), scopes(std::slice::from_ref(&web)));
+    assert_eq!(covered("process = wbe\ngroup = front"), scopes(std::slice::from_ref(&front)));
+    assert_eq!(covered("process = wbe\nall = yes"), scopes(&[Scope::All]));
+    assert_eq!(covered("process = wbe"), Vec::<Vec<Scope>>::new());
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
 use super::wall::WallClock;
-use crate::policy::hold::Trouble;
 use crate::policy::model::{
     Alarm, Cause, Configured, Handled, Hold, InFlight, Intake, Job, Limits, Name, Override, RowId, Sight,
     Table, Verify, View, Window,
@@ -315,13 +314,8 @@ impl Book {
 fn essence(hold: &Hold) -> String {
     let word = hold.word();
     match hold {
-        Hold::Waiting {
-            cause,
-            trouble: trouble @ (Trouble::BreakerOpen | Trouble::Held | Trouble::InWindow),
-        } => {
-            format!("{word}\n{cause}\n{}", trouble.phrase())
-        }
-        Hold::Waiting { cause, .. } => format!("{word}\n{cause}\n"),
+        Hold::Waiting { cause, trouble } if trouble.is_in_hand() => format!("{word}\n{cause}\n"),
+        Hold::Waiting { cause, trouble } => format!("{word}\n{cause}\n{}", trouble.word()),
         Hold::Maintenance { id, .. } => format!("{word}\n{id}\n"),
         Hold::MassAlarm { healthy: Some(_), .. } => format!("{word}\nheld"),
         _ => format!("{word}\n"),

@@ -13,6 +13,8 @@ use crate::policy::model::{
 use crate::policy::settle::settle;
 use crate::policy::state::State;
 use crate::policy::time::Now;
+use crate::policy::window::Scope;
+use crate::ports::overrides::{Wanted, who_removed};
 use crate::ports::{Answer, Asked, Decision, Effect, Happened, Record};
 use crate::respond::{Claim, Report};
 use crate::spec::Spec;
@@ -23,6 +25,8 @@ use tracing::{debug, error, info, warn};
 /// So many new reasons are noted with their chain at once; the others follow when they change. Bounds the time that
 /// the loop spends when somebody forgets a WHERE.
 const MOST_NOTED: usize = 1_000;
+/// In so many of the newest entries of the audit it is looked who has removed a window.
+const MOST_ASKED: usize = 100;
 
 /// Whether clearings wait in the journal's outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,14 +83,15 @@ impl Daemon {
 
     pub(super) fn say_notices(&self, notices: &[Notice], now: Now) {
         for notice in notices {
-            let text = wording::notice(notice, now);
+            let by = self.who_ended(notice);
+            let text = wording::notice(notice, by.as_deref(), now);
             match notice {
                 // Nobody waits for it: a failure count that is reset, or a breaker that closes, is told by itself.
                 Notice::Lasted { .. } => debug!("{text}"),
                 _ if wording::is_good_news(notice) => info!("{text}"),
                 _ => warn!("{text}"),
             }
-            self.tell(Happened::Concluded { notice: notice.clone(), group: self.group_of(notice.process()) });
+            self.tell(Happened::Concluded { notice: notice.clone(), touches: self.touches(notice), by });
             let judged = match notice {
                 Notice::Lasted { name } => self.parts.journal.judged(name, Effect::Lasted),
                 Notice::Relapsed { name, .. } => self.parts.journal.judged(name, Effect::Relapsed),
@@ -99,6 +104,41 @@ impl Daemon {
         if notices.iter().any(|notice| matches!(notice, Notice::Lasted { .. } | Notice::Relapsed { .. })) {
             self.publisher.look();
         }
+    }
+
+    /// Who has removed a window before its time, when it was not the file that has changed.
+    fn who_ended(&self, notice: &Notice) -> Option<String> {
+        let Notice::WindowEnded { id, early: Some(since), .. } = notice else { return None };
+        let wanted = Wanted { since: Some(*since), limit: MOST_ASKED, ..Wanted::default() };
+        match self.parts.journal.audited(&wanted) {
+            Ok(audited) => who_removed(id, &audited).map(str::to_owned),
+            Err(error) => {
+                debug!("{}", wording::no_journal(&error));
+                None
+            }
+        }
+    }
+
+    /// Whom a notice is about, as receivers may have named them; nobody when it is about the whole host.
+    fn touches(&self, notice: &Notice) -> Vec<Scope> {
+        let related = &self.book.arrangement.related;
+        let mut touches = match notice {
+            Notice::WindowStarted { scopes, .. } | Notice::WindowEnded { scopes, .. } => scopes.clone(),
+            Notice::GroupOpened { group, .. }
+            | Notice::GroupHalfOpen { group }
+            | Notice::GroupClosed { group } => return vec![Scope::Group(group.clone())],
+            _ => notice.process().map(|name| Scope::Process(name.clone())).into_iter().collect(),
+        };
+        for scope in touches.clone() {
+            match scope {
+                Scope::All => {}
+                Scope::Group(group) => {
+                    touches.extend(related.members(&group).iter().cloned().map(Scope::Process));
+                }
+                Scope::Process(name) => touches.extend(related.group_of(&name).cloned().map(Scope::Group)),
+            }
+        }
+        touches
     }
 
     /// Says once per storm how many wait: a line for each would bury everything else.

@@ -28,8 +28,11 @@ const MOST: usize = 10_000;
 /// No poll follows another faster, whatever the interval says.
 const LEAST: Duration = Duration::from_millis(50);
 
-/// So often the tables of groups and dependencies are read again, and the rows counted, while there are alarms.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+/// So often the rows are counted again while there are many alarms.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
+/// So often the tables of groups and dependencies are read again while there are alarms: two small tables, and somebody
+/// who has just written into one expects the next decision to know.
+const RELATE_AGAIN: Duration = Duration::from_secs(10);
 
 /// What the loop asks for.
 pub(super) enum Command {
@@ -274,7 +277,7 @@ impl Keeper {
     /// then again, with every poll as long as that fails. An idle pm does not ask.
     fn relate(&mut self) {
         let now = self.clock.now().boot;
-        if self.related_at.is_some_and(|at| now.since(at) < ASK_AGAIN) {
+        if self.related_at.is_some_and(|at| now.since(at) < RELATE_AGAIN) {
             return;
         }
         match self.store.relations() {
@@ -302,7 +305,7 @@ impl Keeper {
             return None;
         }
         let now = self.clock.now().boot;
-        let holds = |(at, known): &(Ticks, u64)| now.since(*at) < ASK_AGAIN && alarms as u64 <= *known;
+        let holds = |(at, known): &(Ticks, u64)| now.since(*at) < COUNT_AGAIN && alarms as u64 <= *known;
         if let Some((_, known)) = self.counted.filter(holds) {
             return Some(known);
         }

@@ -178,6 +178,7 @@ impl Daemon {
     pub fn run(mut self) -> Result<(), JournalError> {
         self.orders();
         self.resume()?;
+        self.say_inherited();
         self.parts.presence.ready();
         while !self.finished() {
             let now = self.parts.clock.now();

@@ -9,13 +9,13 @@ use super::judging::Noted;
 use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
 use crate::policy::mass::Stage;
-use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
+use crate::policy::model::{Checked, Configured, End, Job, Name, Notice, Outcome, Trial};
 use crate::policy::settle;
 use crate::policy::time::Ticks;
 use crate::policy::time::Wall;
 use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::{Entry, Ordered, Request, Verb, Wanted, covers_nobody, end_of};
-use crate::ports::{Attempt, JournalError};
+use crate::ports::{Attempt, Happened, JournalError};
 use crate::wording;
 use std::collections::BTreeSet;
 use tracing::{debug, info, warn};
@@ -166,13 +166,7 @@ impl Daemon {
                         info!("{}", wording::reset(scope, request));
                         self.reset(scope);
                     }
-                    Verb::Believe if self.book.state.mass.stage == Stage::None => {
-                        info!("{}", wording::nothing_to_believe(request));
-                    }
-                    Verb::Believe => {
-                        info!("{}", wording::believed(request));
-                        self.book.state.believe();
-                    }
+                    Verb::Believe => self.believe(request),
                     Verb::Counted(attempt) => match self.parts.journal.attempt(*attempt) {
                         Ok(attempt) => attempt.iter().for_each(|attempt| self.count(attempt)),
                         Err(error) => {
@@ -197,6 +191,29 @@ impl Daemon {
                 self.doorbell.unwritten.clear();
             }
             Err(error) => self.later(&error),
+        }
+    }
+
+    /// Believes the alarms of a mass alarm, and tells those who were told of it.
+    fn believe(&mut self, request: &Request) {
+        let (looked, healthy) = match self.book.state.mass.stage {
+            Stage::Looking { .. } => (0, 0),
+            Stage::Held { looked, healthy } => (looked, healthy),
+            Stage::None | Stage::Believed => {
+                info!("{}", wording::nothing_to_believe(request));
+                return;
+            }
+        };
+        info!("{}", wording::believed(request));
+        self.book.state.believe();
+        let notice = Notice::MassBelieved { looked, healthy };
+        self.tell(Happened::Concluded { notice, touches: Vec::new(), by: Some(request.by.clone()) });
+    }
+
+    /// Says at the start that alarms are still held because of a mass alarm.
+    pub(super) fn say_inherited(&self) {
+        if let Stage::Held { looked, healthy } = self.book.state.mass.stage {
+            warn!("{}", wording::still_held(looked, healthy));
         }
     }
 

@@ -4,6 +4,7 @@
 //! What a newer pm added is left out by an older one and a missing part reads as a clean slate, so that neither loses
 //! more than it does not know.
 
+use super::windows::StoredScope;
 use crate::policy::breaker::{Breaker, Probe, State};
 use crate::policy::bucket::Bucket;
 use crate::policy::driver::Driver;
@@ -11,7 +12,8 @@ use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{Due, Name, OnTrial, Standing};
 use crate::policy::relations::Relations;
-use crate::policy::time::Ticks;
+use crate::policy::time::{Ticks, Wall};
+use crate::policy::window::{Announced, Scope};
 use crate::ports::{Answer, Asked, HostMemory};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -84,6 +86,8 @@ struct KeptHost {
     /// Who was looked at, whether that was good, and when.
     seen: Vec<(String, bool, u64)>,
     windows: Vec<String>,
+    /// Whom they cover, since when they are open, and until when: of those whose start this or a later version announced.
+    announced: Vec<(String, Vec<StoredScope>, i64, i64)>,
     /// Processes and their groups, processes and what they depend on.
     relations: (Vec<Pair>, Vec<Pair>),
     seen_until: Option<u64>,
@@ -154,6 +158,9 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
     let due = |(name, due): (&Name, &Due)| (own(name), (own(&due.because), due.since.0));
     let seen =
         |(name, (seen, at)): (&Name, &(Condition, Ticks))| (own(name), *seen == Condition::Healthy, at.0);
+    let announced = |(id, its): (&Name, &Announced)| {
+        (own(id), its.scopes.iter().map(StoredScope::from).collect(), its.since.0, its.until.0)
+    };
     text(&KeptHost {
         groups: host.groups.iter().map(group).collect(),
         drivers: host.drivers.iter().map(driver).collect(),
@@ -167,7 +174,8 @@ pub(super) fn packed_host(host: &HostMemory) -> String {
         },
         suspects: host.mass.suspects.iter().map(own).collect(),
         seen: host.mass.seen.iter().map(seen).collect(),
-        windows: host.windows.iter().map(own).collect(),
+        windows: host.windows.keys().map(own).collect(),
+        announced: host.windows.iter().map(announced).collect(),
         relations: (
             host.relations.groups.iter().map(pair).collect(),
             host.relations.dependencies.iter().map(pair).collect(),
@@ -196,6 +204,10 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
         suspects: kept.suspects.iter().map(|name| Name::new(name)).collect(),
         seen: kept.seen.iter().map(seen).collect(),
     };
+    let known = kept.announced.iter().map(|(id, scopes, since, until)| {
+        let scopes = scopes.iter().map(Scope::from).collect();
+        (Name::new(id), Announced { scopes, since: Wall(*since), until: Wall(*until) })
+    });
     let driver = |(name, kept): (String, KeptDriver)| {
         let (until, trial) = (kept.until.map(Ticks), kept.trial.as_deref().map(Name::new));
         (Name::new(&name), Driver { failures: kept.failures, until, trial })
@@ -206,7 +218,7 @@ pub(super) fn unpacked_host(memory: &str) -> Option<HostMemory> {
         due: kept.due.into_iter().map(due).collect(),
         storm: Bucket { full_at: Ticks(kept.storm) },
         mass,
-        windows: kept.windows.iter().map(|id| Name::new(id)).collect(),
+        windows: kept.windows.iter().map(|id| (Name::new(id), Announced::default())).chain(known).collect(),
         relations: Relations {
             groups: kept.relations.0.iter().map(read_pair).collect(),
             dependencies: kept.relations.1.iter().map(read_pair).collect(),

@@ -11,7 +11,7 @@ use super::{FileJournal, audit};
 use crate::policy::name::{Name, printable};
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, Scope, When};
-use crate::ports::overrides::{Entry, Request};
+use crate::ports::overrides::{Entry, Request, removal};
 use crate::ports::{Added, JournalError, Windows};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -37,11 +37,21 @@ impl Windows for FileJournal {
     fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError> {
         self.write_through("adding a maintenance window to", |tx| {
             prune(tx, at)?;
-            let added = add(tx, definition, at)?;
-            if added == Added::Done {
-                let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
-                note(tx, "maintenance add", definition, &request, &format!("added {}", shown(definition)))?;
+            let over = one(tx, &definition.id)?.filter(|old| is_over(old, at));
+            if over.is_some() {
+                remove(tx, &definition.id)?;
             }
+            let added = match (insert(tx, definition, at)?, &over) {
+                (0, _) => return Ok(Added::Taken),
+                (_, None) => Added::Done,
+                (_, Some(_)) => Added::Replaced,
+            };
+            let instead = over.map_or_else(String::new, |old| {
+                format!(", in place of one that was over, added by {}", printable(&old.by))
+            });
+            let request = Request { by: definition.by.clone(), why: definition.reason.clone(), at };
+            let result = format!("added the window {}{}{instead}", definition.id, rhythm(definition));
+            note(tx, "maintenance add", definition, &request, &result)?;
             Ok(added)
         })
     }
@@ -60,8 +70,10 @@ impl Windows for FileJournal {
                     when: When::Once { from: Wall(0), until: Wall(0) },
                 };
                 let result = known.as_ref().map_or_else(
-                    || format!("removed {id}, which could not be read"),
-                    |one| format!("removed {}, which was added by {}", shown(one), printable(&one.by)),
+                    || format!("{}, which could not be read", removal(id)),
+                    |one| {
+                        format!("{}{}, which was added by {}", removal(id), rhythm(one), printable(&one.by))
+                    },
                 );
                 note(tx, "maintenance remove", &known.unwrap_or_else(unknown), request, &result)?;
             }
@@ -79,12 +91,32 @@ struct Stored {
     when: StoredWhen,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum StoredScope {
+pub(super) enum StoredScope {
     All,
     Group(String),
     Process(String),
+}
+
+impl From<&Scope> for StoredScope {
+    fn from(scope: &Scope) -> Self {
+        match scope {
+            Scope::All => Self::All,
+            Scope::Group(name) => Self::Group(name.as_str().to_owned()),
+            Scope::Process(name) => Self::Process(name.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&StoredScope> for Scope {
+    fn from(stored: &StoredScope) -> Self {
+        match stored {
+            StoredScope::All => Self::All,
+            StoredScope::Group(name) => Self::Group(Name::new(name)),
+            StoredScope::Process(name) => Self::Process(Name::new(name)),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,13 +141,17 @@ fn load(conn: &Connection) -> rusqlite::Result<Vec<Definition>> {
         .collect()
 }
 
-fn add(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Result<Added> {
+/// Whether nothing will come of it any more.
+fn is_over(definition: &Definition, at: Wall) -> bool {
+    matches!(definition.when, When::Once { until, .. } if until <= at)
+}
+
+/// How many were added: none when the name is taken.
+fn insert(tx: &Transaction<'_>, definition: &Definition, at: Wall) -> rusqlite::Result<usize> {
     let text = serde_json::to_string(&stored(definition))
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    let rows = tx
-        .prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
-        .execute(params![definition.id.as_str(), text, at.0])?;
-    Ok(if rows == 0 { Added::Taken } else { Added::Done })
+    tx.prepare_cached("INSERT OR IGNORE INTO windows (id, definition, added_wall) VALUES (?1, ?2, ?3)")?
+        .execute(params![definition.id.as_str(), text, at.0])
 }
 
 /// One of them, if there is one that can be read.
@@ -147,13 +183,11 @@ fn note(
     Ok(())
 }
 
-/// A window in words.
-fn shown(definition: &Definition) -> String {
+/// When a window comes again, behind its name.
+fn rhythm(definition: &Definition) -> String {
     match &definition.when {
-        When::Once { .. } => format!("the window {}", definition.id),
-        When::Recurring { cron, zone, .. } => {
-            format!("the window {} ({}, {})", definition.id, printable(cron), printable(zone))
-        }
+        When::Once { .. } => String::new(),
+        When::Recurring { cron, zone, .. } => format!(" ({}, {})", printable(cron), printable(zone)),
     }
 }
 
@@ -173,13 +207,8 @@ fn prune(tx: &Transaction<'_>, now: Wall) -> rusqlite::Result<()> {
 }
 
 fn stored(definition: &Definition) -> Stored {
-    let scope = |scope: &Scope| match scope {
-        Scope::All => StoredScope::All,
-        Scope::Group(name) => StoredScope::Group(name.as_str().to_owned()),
-        Scope::Process(name) => StoredScope::Process(name.as_str().to_owned()),
-    };
     Stored {
-        scopes: definition.scopes.iter().map(scope).collect(),
+        scopes: definition.scopes.iter().map(StoredScope::from).collect(),
         reason: definition.reason.clone(),
         by: definition.by.clone(),
         when: match &definition.when {
@@ -194,14 +223,9 @@ fn stored(definition: &Definition) -> Stored {
 }
 
 fn definition(id: &str, stored: Stored) -> Definition {
-    let scope = |scope| match scope {
-        StoredScope::All => Scope::All,
-        StoredScope::Group(name) => Scope::Group(Name::new(&name)),
-        StoredScope::Process(name) => Scope::Process(Name::new(&name)),
-    };
     Definition {
         id: Name::new(id),
-        scopes: stored.scopes.into_iter().map(scope).collect(),
+        scopes: stored.scopes.iter().map(Scope::from).collect(),
         reason: stored.reason,
         by: stored.by,
         when: match stored.when {
@@ -263,7 +287,7 @@ mod tests {
         assert!(journal.remove_window(&Name::new("b"), &request()).unwrap());
         let audited = journal.audited(&all).unwrap();
         assert_eq!(audited[0].entry.scope, Scope::All);
-        assert_eq!(audited[0].entry.result, "removed b, which could not be read");
+        assert_eq!(audited[0].entry.result, "removed the window b, which could not be read");
         assert_eq!(journal.chain().unwrap().flaw, None);
     }
 
@@ -300,6 +324,27 @@ mod tests {
         assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
         assert_eq!(journal.add_window(&window("a", once(9)), Wall(1)).unwrap(), Added::Taken);
         assert_eq!(journal.windows().unwrap(), [window("a", once(5))]);
+    }
+
+    #[test]
+    fn a_single_window_that_is_over_gives_its_name_back_and_a_recurring_one_never() {
+        let directory = TempDir::new().unwrap();
+        let journal = open(directory.path(), "boot").unwrap().journal;
+        assert_eq!(journal.add_window(&window("a", once(5)), Wall(1)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("a", once(9)), Wall(4)).unwrap(), Added::Taken);
+        assert_eq!(journal.add_window(&window("a", once(9)), Wall(5)).unwrap(), Added::Replaced);
+        assert_eq!(journal.windows().unwrap(), [window("a", once(9))]);
+        let all = Wanted { of: None, group: None, since: None, limit: 1 };
+        let told = &journal.audited(&all).unwrap()[0].entry.result;
+        assert_eq!(told, "added the window a, in place of one that was over, added by ana");
+        let daily = When::Recurring {
+            cron: "@daily".to_owned(),
+            duration: Duration::from_secs(60),
+            zone: String::new(),
+        };
+        assert_eq!(journal.add_window(&window("d", daily), Wall(5)).unwrap(), Added::Done);
+        assert_eq!(journal.add_window(&window("d", once(9)), Wall(6)).unwrap(), Added::Taken);
+        assert_eq!(journal.chain().unwrap().flaw, None);
     }
 
     #[test]

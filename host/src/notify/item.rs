@@ -2,6 +2,7 @@
 
 use crate::policy::model::{Name, Notice};
 use crate::policy::time::Now;
+use crate::policy::window::Scope;
 use crate::ports::Happened;
 use crate::spec::{EventKind, Receiver};
 use pm_plugin_api::Severity;
@@ -64,10 +65,9 @@ impl Item {
             return true;
         }
         match &self.what {
-            What::Happened(Happened::Concluded { notice, group }) => match notice.process() {
-                Some(name) => is_one_of(receiver, name, group.as_ref()),
-                None => group_of(notice).is_none_or(|group| receiver.groups.contains(group)),
-            },
+            What::Happened(Happened::Concluded { touches, .. }) => {
+                touches.is_empty() || touches.iter().any(|scope| is_touched(receiver, scope))
+            }
             What::Happened(Happened::RestartFailed { name, group, .. }) => {
                 is_one_of(receiver, name, group.as_ref())
             }
@@ -80,12 +80,11 @@ fn is_one_of(receiver: &Receiver, name: &Name, group: Option<&Name>) -> bool {
     receiver.processes.contains(name) || group.is_some_and(|group| receiver.groups.contains(group))
 }
 
-fn group_of(notice: &Notice) -> Option<&Name> {
-    match notice {
-        Notice::GroupOpened { group, .. }
-        | Notice::GroupHalfOpen { group }
-        | Notice::GroupClosed { group } => Some(group),
-        _ => None,
+fn is_touched(receiver: &Receiver, scope: &Scope) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Group(group) => receiver.groups.contains(group),
+        Scope::Process(name) => receiver.processes.contains(name),
     }
 }
 
@@ -113,7 +112,7 @@ fn judged(happened: &Happened) -> Option<(EventKind, String)> {
             Notice::MassBelieved { .. } => (EventKind::MassAlarmBelieved, String::new()),
             Notice::MassOver => (EventKind::MassAlarmOver, String::new()),
             Notice::WindowStarted { id, .. } => (EventKind::WindowStarted, text(id)),
-            Notice::WindowEnded { id } => (EventKind::WindowEnded, text(id)),
+            Notice::WindowEnded { id, .. } => (EventKind::WindowEnded, text(id)),
             Notice::FailuresForgotten { .. }
             | Notice::Relapsed { .. }
             | Notice::Lasted { .. }
@@ -137,11 +136,21 @@ mod tests {
             about(Happened::RestartFailed { name, group, attempts: 1, why: String::new() })
         };
         let opened = |group: &str| {
-            about(Happened::Concluded {
-                notice: Notice::GroupClosed { group: Name::new(group) },
-                group: None,
-            })
+            let group = Name::new(group);
+            let touches = vec![Scope::Group(group.clone())];
+            about(Happened::Concluded { notice: Notice::GroupClosed { group }, touches, by: None })
         };
+        let window = |touches: &[Scope]| {
+            let notice = Notice::WindowEnded { id: Name::new("w"), scopes: Vec::new(), early: None };
+            about(Happened::Concluded { notice, touches: touches.to_vec(), by: None })
+        };
+        let process = |name: &str| Scope::Process(Name::new(name));
+        for touches in
+            [&[][..], &[Scope::All], &[process("db"), process("web")], &[Scope::Group(Name::new("shop"))]]
+        {
+            assert!(window(touches).concerns(&own), "{touches:?}");
+        }
+        assert!(!window(&[process("db"), Scope::Group(Name::new("web"))]).concerns(&own));
         assert!(failed("web", None).concerns(&own) && failed("db", Some("shop")).concerns(&own));
         assert!(!failed("db", None).concerns(&own) && !failed("db", Some("back")).concerns(&own));
         assert!(opened("shop").concerns(&own) && !opened("back").concerns(&own));
@@ -155,7 +164,7 @@ mod tests {
     #[test]
     fn what_lasted_or_relapsed_is_for_the_log_alone() {
         let lasted = Notice::Lasted { name: Name::new("web") };
-        let lasted = Happened::Concluded { notice: lasted, group: None };
+        let lasted = Happened::Concluded { notice: lasted, touches: Vec::new(), by: None };
         assert_eq!(Item::of(lasted, Now::default(), String::new()), None);
     }
 }

@@ -9,6 +9,7 @@ use crate::policy::group::GroupCause;
 use crate::policy::model::{Name, Notice, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::{Now, Ticks};
+use crate::policy::window::Scope;
 use crate::ports::Happened;
 use crate::spec::{EventKind, Language};
 use fluent_bundle::concurrent::FluentBundle;
@@ -142,7 +143,9 @@ fn arguments(item: &Item) -> FluentArgs<'static> {
     let mut all = FluentArgs::new();
     all.set("name", data(&item.subject));
     match &item.what {
-        What::Happened(Happened::Concluded { notice, .. }) => concluded(&mut all, notice, item.at),
+        What::Happened(Happened::Concluded { notice, by, .. }) => {
+            concluded(&mut all, notice, by.as_deref(), item.at);
+        }
         What::Happened(Happened::RestartFailed { attempts, why, .. }) => {
             all.set("attempts", FluentValue::from((*attempts).max(1)));
             all.set("why", reason(why));
@@ -160,7 +163,7 @@ fn arguments(item: &Item) -> FluentArgs<'static> {
     all
 }
 
-fn concluded(all: &mut FluentArgs<'static>, notice: &Notice, at: Now) {
+fn concluded(all: &mut FluentArgs<'static>, notice: &Notice, by: Option<&str>, at: Now) {
     match notice {
         Notice::BreakerOpened { count, until, .. } => {
             all.set("count", FluentValue::from(*count));
@@ -181,16 +184,51 @@ fn concluded(all: &mut FluentArgs<'static>, notice: &Notice, at: Now) {
             all.set("alarms", FluentValue::from(*alarms));
             all.set("known", FluentValue::from(*known));
         }
-        Notice::MassHeld { looked, healthy } | Notice::MassBelieved { looked, healthy } => {
+        Notice::MassHeld { looked, healthy } => {
             all.set("looked", FluentValue::from(*looked));
             all.set("healthy", FluentValue::from(*healthy));
         }
-        Notice::WindowStarted { reason: why, until, .. } => {
+        Notice::MassBelieved { looked, healthy } => {
+            all.set("looked", FluentValue::from(*looked));
+            all.set("bad", FluentValue::from(looked.saturating_sub(*healthy)));
+            all.set("by", by.map_or_else(|| "none".to_owned(), data));
+        }
+        Notice::WindowEnded { scopes, early, .. } => {
+            covered(all, scopes);
+            all.set("end", if early.is_some() { "early" } else { "planned" });
+            all.set("by", by.map_or_else(|| "none".to_owned(), data));
+        }
+        Notice::WindowStarted { scopes, reason: why, until, .. } => {
+            covered(all, scopes);
             all.set("reason", if why.is_empty() { "none".to_owned() } else { reason(why) });
             all.set("wait", lasting(until.since(at.wall)));
         }
         _ => {}
     }
+}
+
+/// Whom a window covers.
+fn covered(all: &mut FluentArgs<'static>, scopes: &[Scope]) {
+    let (mut processes, mut groups) = (Vec::new(), Vec::new());
+    for scope in scopes {
+        match scope {
+            Scope::All => {}
+            Scope::Group(name) => groups.push(name.clone()),
+            Scope::Process(name) => processes.push(name.clone()),
+        }
+    }
+    all.set(
+        "covers",
+        match (scopes.contains(&Scope::All), processes.is_empty(), groups.is_empty()) {
+            (true, ..) => "all",
+            (false, true, true) => "unknown",
+            (false, false, true) => "processes",
+            (false, true, false) => "groups",
+            (false, false, false) => "both",
+        },
+    );
+    all.set("processes", members(&processes));
+    all.set("groups", members(&groups));
 }
 
 fn count(count: u32) -> FluentArgs<'static> {

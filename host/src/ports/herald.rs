@@ -1,6 +1,7 @@
 //! Telling people: what happened goes to a [`Herald`], and what he writes to somebody goes out by [`Notifiers`].
 
 use crate::policy::model::{Name, Notice};
+use crate::policy::window::Scope;
 use crate::spec::PartRef;
 use pm_plugin_api::Error as PluginError;
 use std::time::Duration;
@@ -35,8 +36,10 @@ pub enum Happened {
     Concluded {
         /// Which.
         notice: Notice,
-        /// The group of the process that it is about.
-        group: Option<Name>,
+        /// Whom it is about, with the groups of processes and the members of groups; empty when it is about the host.
+        touches: Vec<Scope>,
+        /// Who has brought it about, when somebody has: an operator's name, which is a note and no proof.
+        by: Option<String>,
     },
     /// A restart did not succeed.
     RestartFailed {

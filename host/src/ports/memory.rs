@@ -7,7 +7,8 @@ use crate::policy::mass::Mass;
 use crate::policy::model::{Due, Name};
 use crate::policy::relations::Relations;
 use crate::policy::time::Ticks;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::policy::window::Announced;
+use std::collections::BTreeMap;
 
 /// What is remembered of the host besides its processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct HostMemory {
     /// The guard against a mass alarm.
     pub mass: Mass,
     /// Maintenance windows whose start was announced.
-    pub windows: BTreeSet<Name>,
+    pub windows: BTreeMap<Name, Announced>,
     /// What the tables of the alarm database said of groups and dependencies when they were read last.
     pub relations: Relations,
     /// Up to when the alarms were seen, as far as that was noted; always in the present boot.

@@ -178,6 +178,39 @@ pub fn whom(scope: &Scope) -> String {
     }
 }
 
+/// Whom a window covers, for people: `all processes`; `process web, process db, group front`, of many the first `most`.
+#[must_use]
+pub fn covers(scopes: &[Scope], most: usize) -> String {
+    let words = scopes.iter().take(most).map(|scope| match scope {
+        Scope::All => "all processes".to_owned(),
+        Scope::Group(name) => format!("group {name}"),
+        Scope::Process(name) => format!("process {name}"),
+    });
+    let mut text = words.collect::<Vec<_>>().join(", ");
+    if scopes.len() > most {
+        text.push_str(&format!(" and {} more", scopes.len() - most));
+    }
+    text
+}
+
+/// How the entry of the audit about the removal of a window begins. Behind it stands what does not belong to a name: a comma
+/// or a blank.
+#[must_use]
+pub fn removal(window: &Name) -> String {
+    format!("removed the window {window}")
+}
+
+/// Who has removed a window, by the entries of the audit since it was opened; the newest comes first.
+#[must_use]
+pub fn who_removed<'a>(window: &Name, audited: &'a [Audited]) -> Option<&'a str> {
+    let its = removal(window);
+    let about = |entry: &Entry| {
+        let rest = entry.result.strip_prefix(&its);
+        entry.verb == "maintenance remove" && rest.is_some_and(|rest| rest.starts_with([',', ' ']))
+    };
+    audited.iter().map(|one| &one.entry).find(|entry| about(entry)).map(|entry| entry.request.by.as_str())
+}
+
 impl Request {
     /// Who asked and why: `by ana (disk swap)`.
     #[must_use]

@@ -14,7 +14,8 @@ pub trait Windows: Send + Sync {
     /// # Errors
     /// [`JournalError::Unusable`].
     fn windows(&self) -> Result<Vec<Definition>, JournalError>;
-    /// Adds one, at the moment `at`; forgets single ones that have been over for 30 days.
+    /// Adds one, at the moment `at`, in place of a single one of that name that is over by then; forgets single ones that
+    /// have been over for 30 days.
     ///
     /// # Errors
     /// [`JournalError::Unusable`].
@@ -32,6 +33,8 @@ pub trait Windows: Send + Sync {
 pub enum Added {
     /// It is there.
     Done,
-    /// There is one of that name; nothing has changed.
+    /// It is there, in place of one of that name that was over.
+    Replaced,
+    /// There is one of that name that is not over; nothing has changed.
     Taken,
 }

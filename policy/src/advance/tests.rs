@@ -454,16 +454,42 @@ fn windows_are_announced_once_at_their_start_and_once_at_their_end() {
     world.windows[0].from = world.now.after(secs(1)).wall;
     assert_eq!((world.advance(), world.state.dirty.host), (vec![], false));
     world.pass(1);
-    let (reason, until) = ("disks".to_owned(), world.windows[0].until);
-    assert_eq!(world.advance(), [Notice::WindowStarted { id: name("w"), reason, until }]);
+    let (reason, until, scopes) = ("disks".to_owned(), world.windows[0].until, vec![Scope::All]);
+    let started = Notice::WindowStarted { id: name("w"), scopes: scopes.clone(), reason, until };
+    assert_eq!(world.advance(), [started]);
     assert!(world.state.take_dirty().host);
     assert_eq!((world.advance(), world.state.dirty.host), (vec![], false));
     world.pass(9);
-    assert_eq!(world.advance(), [Notice::WindowEnded { id: name("w") }]);
+    assert_eq!(world.advance(), [Notice::WindowEnded { id: name("w"), scopes, early: None }]);
     assert!(world.state.take_dirty().host);
     assert_eq!((world.advance(), world.state.dirty.host), (vec![], false));
-    world.state.windows.insert(name("gone"));
-    assert_eq!(world.advance(), [Notice::WindowEnded { id: name("gone") }]);
+    world.state.windows.insert(name("gone"), Announced::default());
+    let gone = Notice::WindowEnded { id: name("gone"), scopes: Vec::new(), early: None };
+    assert_eq!(world.advance(), [gone]);
+}
+
+#[test]
+fn a_window_that_is_taken_away_or_changed_while_it_is_open_is_told_with_whom_it_covered_last() {
+    let mut world = World::new(&[]);
+    world.maintain("w", Scope::All);
+    let (since, until) = (world.now.wall, world.windows[0].until);
+    let _ = world.advance();
+    world.pass(1);
+    let web = vec![Scope::Process(name("web"))];
+    world.windows[0].scopes.clone_from(&web);
+    let _ = world.state.take_dirty();
+    assert_eq!(world.advance(), []);
+    assert!(world.state.take_dirty().host, "whom it covers has changed");
+    assert_eq!(world.state.windows[&name("w")], Announced { scopes: web.clone(), since, until });
+    world.windows[0].until = world.now.after(secs(5)).wall;
+    assert_eq!(world.advance(), []);
+    assert!(world.state.take_dirty().host, "when it ends has changed");
+    let mut late = World { state: world.state.clone(), now: world.now.after(secs(5)), ..World::new(&[]) };
+    world.windows.clear();
+    world.pass(4);
+    let ended = |early| Notice::WindowEnded { id: name("w"), scopes: web.clone(), early };
+    assert_eq!(world.advance(), [ended(Some(since))]);
+    assert_eq!(late.advance(), [ended(None)]);
 }
 
 #[test]

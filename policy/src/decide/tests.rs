@@ -242,6 +242,7 @@ fn the_most_critical_goes_first_then_the_root_then_the_oldest_then_the_first_row
     let view = world.view();
     let examiner = Examiner::new(&view, &world.state, NOON);
     assert_eq!(["leaf", "root", "old"].map(|who| examiner.wave(&name(who))), [1, 0, 0]);
+    assert_eq!(examiner.asked(), [4, 5, 2, 1, 6, 3, 0]);
 }
 
 #[test]

@@ -197,6 +197,7 @@ fn trouble_of_the_canary_or_of_one_that_was_let_go_opens_it_for_longer() {
     for mut group in [runs("a"), probation("a"), releasing(2, 1, 0)] {
         let opened = trouble(&mut group, "a", NOW).unwrap();
         assert_eq!((opened.cause, group.level), (GroupCause::Trial, 2));
+        assert_eq!(opened.troubled, [name("a")], "whose trial it was");
         is_about(opened.until, NOW, 2);
     }
     // Others say nothing about the canary, and an open group is open already.

@@ -101,7 +101,7 @@ pub enum GroupCause {
 pub struct GroupOpened {
     /// Why.
     pub cause: GroupCause,
-    /// Members in trouble.
+    /// Members in trouble; of a trial that did not help the one that was tried.
     pub troubled: Vec<Name>,
     /// When one canary is allowed.
     pub until: Ticks,

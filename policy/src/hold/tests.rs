@@ -75,6 +75,13 @@ fn about_the_alarm() -> Vec<Told> {
             Hold::MassAlarm { healthy: Some((9, 8)), recheck: None },
             "mass-alarm",
             None,
+            "mass alarm, and 8 of the 9 looked at are healthy; this one has no check that could tell: clear its alarm \
+             if it is wrong (pm alarm clear), or make pm believe them all: pm release --mass-alarm",
+        ),
+        (
+            Hold::MassAlarm { healthy: Some((9, 8)), recheck: Some(at(5)) },
+            "mass-alarm",
+            Some(5),
             "mass alarm, and 8 of the 9 looked at are healthy: clear the alarms that are wrong (pm alarm clear), or \
              make pm believe them: pm release --mass-alarm",
         ),
@@ -142,7 +149,13 @@ fn about_others_and_itself() -> Vec<Told> {
             Hold::GroupReleasing { group: name("front"), batch: 4 },
             "group-releasing",
             None,
-            "the group front is let go in batches; the present one, of 4, has to succeed first",
+            "the group front is let go by 1, 2, 4, ...; its turn comes when the 4 that go first succeeded",
+        ),
+        (
+            Hold::GroupReleasing { group: name("front"), batch: 1 },
+            "group-releasing",
+            None,
+            "the group front is let go by 1, 2, 4, ...; its turn comes when the 1 that goes first succeeded",
         ),
         (
             Hold::Backoff { count: 2, until: at(20) },
@@ -218,15 +231,40 @@ fn what_is_over_by_the_wall_clock_ends_now() {
 #[test]
 fn every_trouble_has_its_phrase_and_one_is_no_plural() {
     let all = [
-        (Trouble::InAlarm, "is in alarm and comes first"),
-        (Trouble::InWindow, "is in alarm in a maintenance window"),
-        (Trouble::Restarting, "is being restarted"),
-        (Trouble::BreakerOpen, "has an open breaker"),
-        (Trouble::Held, "is held by an operator"),
-        (Trouble::Due, "is about to be restarted"),
+        (Trouble::InAlarm, "in-alarm", true, "is in alarm and comes first"),
+        (Trouble::InWindow, "in-window", false, "is in alarm in a maintenance window"),
+        (
+            Trouble::Ticked,
+            "ticked",
+            false,
+            "is in alarm and ticked (sound = 1), so pm leaves it alone: repair it, or untick it (pm alarm raise db)",
+        ),
+        (
+            Trouble::Observed,
+            "observed",
+            false,
+            "is in alarm and only observed, so pm does not restart it: repair it, or end that order (pm why db)",
+        ),
+        (
+            Trouble::Unusable,
+            "unusable",
+            false,
+            "is in alarm and cannot be restarted by pm: repair it, or its section (pm why db)",
+        ),
+        (Trouble::Restarting, "restarting", true, "is being restarted"),
+        (
+            Trouble::BreakerOpen { until: at(272) },
+            "breaker-open",
+            false,
+            "has an open breaker: one trial of it in 272 s, or at once: pm reset db",
+        ),
+        (Trouble::Held, "held", false, "is held by an operator (who, and until when: pm why db)"),
+        (Trouble::Due, "due", true, "is about to be restarted"),
     ];
-    for (trouble, phrase) in all {
-        assert_eq!(trouble.phrase(), phrase);
+    for (trouble, word, in_hand, phrase) in all {
+        let hold = Hold::Waiting { cause: name("db"), trouble };
+        assert_eq!(hold.sentence(NOON), format!("waits for db, which {phrase}"));
+        assert_eq!((trouble.word(), trouble.is_in_hand()), (word, in_hand));
     }
     assert_eq!([0, 1, 2].map(|count| counted(count, "day")), ["0 days", "1 day", "2 days"]);
 }

@@ -69,6 +69,18 @@ fn source(declared: &Declared, process: &Name, to: &Name) -> Source {
     }
 }
 
+impl Problem {
+    /// Whether it is about `name`: one of its dependencies was left out, or the cycle leads through it.
+    #[must_use]
+    pub fn concerns(&self, name: &Name) -> bool {
+        match self {
+            Self::Cycle { path, .. } => path.contains(name),
+            Self::MoreCycles(_) => false,
+            Self::Unknown { process, .. } => process == name,
+        }
+    }
+}
+
 impl Source {
     /// Where to look, for people.
     #[must_use]

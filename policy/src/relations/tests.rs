@@ -214,6 +214,19 @@ fn the_moment_of_what_all_depend_on_comes_down_to_names_that_only_the_default_sp
 }
 
 #[test]
+fn a_problem_concerns_who_is_in_the_cycle_and_whose_dependency_is_unknown() {
+    let related = merge("a - b\nb - a\nc - nobody\nd - a", "", "");
+    let concerned =
+        |who: &str| related.problems().iter().map(|its| its.concerns(&name(who))).collect::<Vec<_>>();
+    assert_eq!(concerned("a"), [true, false]);
+    assert_eq!(concerned("b"), [true, false]);
+    assert_eq!(concerned("c"), [false, true]);
+    assert_eq!(concerned("nobody"), [false, false]);
+    assert_eq!(concerned("d"), [false, false]);
+    assert!(!Problem::MoreCycles(3).concerns(&name("a")));
+}
+
+#[test]
 fn a_name_is_configured_by_its_section_or_by_the_default() {
     let configures = |file: &str, who: &str| declared(file).configures(&name(who));
     assert!(configures("a - -", "a") && !configures("a - -", "b"));

@@ -34,7 +34,8 @@ fn each_trouble_of_a_dependency_makes_wait_and_the_gravest_is_told() {
         for_db(Trouble::Due)
     );
     let open = |world: &mut World, until| world.standing("db").breaker.state = breaker::State::Open { until };
-    assert_eq!(waits(|world| open(world, Ticks(now.0 + 1))), for_db(Trouble::BreakerOpen));
+    let opened = for_db(Trouble::BreakerOpen { until: Ticks(now.0 + 1) });
+    assert_eq!(waits(|world| open(world, Ticks(now.0 + 1))), opened);
     assert_eq!(waits(|world| open(world, now)), None, "its trial is due, and there is no alarm");
     let running = |world: &mut World| {
         world.standing("db").in_flight = Some(InFlight { since: now, verify: Verify::AfterOnly });
@@ -49,7 +50,7 @@ fn each_trouble_of_a_dependency_makes_wait_and_the_gravest_is_told() {
             world.alarm(&["web", "db"]);
             open(world, Ticks(now.0 + 1));
         }),
-        for_db(Trouble::BreakerOpen)
+        opened
     );
     assert_eq!(
         waits(|world| {
@@ -67,6 +68,55 @@ fn each_trouble_of_a_dependency_makes_wait_and_the_gravest_is_told() {
     );
     let root = waits(|world| world.alarm(&["web", "db", "disk"]));
     assert_eq!(root, Some(("disk".to_owned(), Trouble::InAlarm)));
+}
+
+#[test]
+fn who_waits_for_one_that_pm_will_not_restart_is_told_so() {
+    let with = |prepare: &dyn Fn(&mut World)| {
+        waits(|world| {
+            world.alarm(&["web", "db", "db"]);
+            prepare(world);
+        })
+    };
+    let tick = |world: &mut World, rows: &[usize]| {
+        rows.iter().for_each(|row| world.alarms[*row].acknowledged = true);
+    };
+    let db = || Scope::Process(name("db"));
+    assert_eq!(with(&|world| tick(world, &[1])), for_db(Trouble::InAlarm), "another row of it calls");
+    assert_eq!(with(&|world| tick(world, &[1, 2])), for_db(Trouble::Ticked));
+    assert_eq!(with(&|world| world.order(Order::Observe, db())), for_db(Trouble::Observed));
+    assert_eq!(with(&|world| world.maintain("w", db())), for_db(Trouble::InWindow));
+    let unusable =
+        |world: &mut World| drop(world.configured.insert(name("db"), Configured::Unusable("x".to_owned())));
+    assert_eq!(with(&unusable), for_db(Trouble::Unusable));
+    // What does not end with the window is told first, and of all that the gravest.
+    let windowed = |world: &mut World| {
+        world.maintain("w", db());
+        world.order(Order::Observe, db());
+    };
+    assert_eq!(with(&windowed), for_db(Trouble::Observed));
+    let both = |world: &mut World| {
+        windowed(world);
+        tick(world, &[1, 2]);
+    };
+    assert_eq!(with(&both), for_db(Trouble::Ticked));
+    let all = |world: &mut World| {
+        both(world);
+        unusable(world);
+    };
+    assert_eq!(with(&all), for_db(Trouble::Unusable));
+    assert_eq!(
+        waits(|world| {
+            world.alarm(&["web"]);
+            let since = world.ago(60);
+            let now = world.now.boot;
+            let standing = world.standing("db");
+            (standing.alarm_since, standing.ended) = (Some(since), Some(now));
+            world.maintain("w", db());
+        }),
+        for_db(Trouble::InWindow),
+        "its row is out of sight"
+    );
 }
 
 #[test]

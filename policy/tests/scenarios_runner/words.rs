@@ -138,6 +138,7 @@ pub(super) fn key(hold: &Hold, now: Now) -> String {
     match hold {
         Hold::MassAlarm { .. } => hold.sentence(now),
         Hold::Maintenance { id, .. } => format!("maintenance {id}"),
+        Hold::Waiting { cause, trouble } => format!("waiting {cause} {}", trouble.word()),
         Hold::Overridden { by, why, .. } => format!("held {by} {why}"),
         _ if hold.ends(now).is_none() => hold.sentence(now),
         _ => hold.word().to_owned(),
@@ -185,9 +186,9 @@ pub(super) fn notice(notice: &Notice, now: Now) -> String {
             format!("mass alarm believed: {healthy} of {looked} looked at are healthy")
         }
         Notice::MassOver => "the mass alarm is over".to_owned(),
-        Notice::WindowStarted { id, reason, until } => {
+        Notice::WindowStarted { id, reason, until, .. } => {
             format!("the window {id} begins ({reason}), until {}", time(until.0))
         }
-        Notice::WindowEnded { id } => format!("the window {id} ended"),
+        Notice::WindowEnded { id, .. } => format!("the window {id} ended"),
     }
 }

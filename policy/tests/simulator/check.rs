@@ -122,7 +122,7 @@ impl Check {
                 Notice::WindowStarted { id, .. } => {
                     ensure(self.windows.insert(id.clone()), "a window is announced once", || id.to_string())?;
                 }
-                Notice::WindowEnded { id } => {
+                Notice::WindowEnded { id, .. } => {
                     ensure(self.windows.remove(id), "a window ends once", || id.to_string())?;
                 }
                 Notice::MassAlarm { .. }

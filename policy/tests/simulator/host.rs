@@ -15,7 +15,8 @@ use pm_policy::model::{
 };
 use pm_policy::state::State;
 use pm_policy::time::{Now, Ticks};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use pm_policy::window::Announced;
+use std::collections::{BTreeMap, HashMap};
 
 /// What operators have said.
 pub(crate) struct Desk {
@@ -45,7 +46,7 @@ pub(crate) struct Journal {
     pub(crate) due: BTreeMap<Name, Due>,
     pub(crate) storm: Bucket,
     pub(crate) mass: Mass,
-    pub(crate) windows: BTreeSet<Name>,
+    pub(crate) windows: BTreeMap<Name, Announced>,
     pub(crate) outbox: Vec<(Name, Clear)>,
     pub(crate) unfinished: BTreeMap<u64, Job>,
     pub(crate) last_id: u64,

@@ -126,7 +126,9 @@ fn one_canary_decides_and_the_others_follow_by_1_2_4() {
     world.start();
     world.until_log("Circuit breaker opened for the group shop: several members are in trouble: ");
     // A canary that fails opens it again, for longer, and nobody else is tried.
-    world.until_log("Circuit breaker opened for the group shop: the restart that was tried did not help ");
+    world.until_log(
+        "Circuit breaker opened for the group shop: the restart that was tried did not help: m8 (",
+    );
     let before = attempts(&world);
     assert_eq!((before.len(), before[8].0.as_str()), (9, "m8"), "eight at once, then one\n{}", world.log());
     world.write("fixed", "", 0o644);
@@ -152,7 +154,9 @@ fn one_canary_decides_and_the_others_follow_by_1_2_4() {
     let half_open = place("Circuit breaker half-open for the group shop: one member is tried first");
     let behind = place("the group shop is tried with one member first: m8");
     let stayed = place("The first member of the group shop stayed well: the others follow by 1, 2, 4, ...");
-    let batch = place("the group shop is let go in batches; the present one, of 1, has to succeed first");
+    let batch = place(
+        "the group shop is let go by 1, 2, 4, ...; its turn comes when the 1 that goes first succeeded",
+    );
     assert!(half_open < behind && behind < stayed && stayed < batch, "{log}");
     assert!(batch < place("Circuit breaker reset for the group shop"), "{log}");
 }

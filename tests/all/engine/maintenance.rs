@@ -75,11 +75,18 @@ fn an_operators_window_is_open_when_the_command_returns_and_over_when_it_is_remo
     world.start();
     world.round();
     assert_eq!((world.count("ran"), world.state(id).0), (0, 1), "{}", world.log());
-    assert_eq!(world.said("Maintenance window kernel has begun"), 1);
-    let told = world.ok(&["maintenance", "remove", "kernel"]);
+    assert_eq!(
+        (world.said("kernel has begun: no restarts in it for "), world.said("; it covers process web")),
+        (1, 1)
+    );
+    let status = world.ok(&["status"]);
+    assert!(status.contains("open until ") && status.contains(" for process web\n"), "{status}");
+    let told = world.ok(&["maintenance", "remove", "kernel", "--by", "bob"]);
     assert!(told.starts_with("Removed: kernel.\nThe daemon (pid "), "{told}");
     world.cleared(id);
-    assert_eq!((world.count("ran"), world.said("Maintenance window kernel has ended")), (1, 1));
+    let ended = "Maintenance window kernel has ended before its time, removed by bob: what is still in alarm is looked at \
+        again; it covered process web";
+    assert_eq!((world.count("ran"), world.said(ended)), (1, 1), "{}", world.log());
     assert_eq!(history(&world, "web").len(), 1);
 }
 
@@ -108,7 +115,7 @@ fn recurring_windows_cover_groups_and_all_in_their_time_zone() {
     world.until_log("Not acting on db (ID: 2): maintenance window yearly, for another ");
     // Without the window of the file and the other one both are restarted.
     world.configure(&config("", &sections));
-    world.until_log("Maintenance window nightly has ended");
+    world.until_log("Maintenance window nightly has ended before its time: ");
     assert_eq!(world.count("ran"), 1, "the other one still covers it\n{}", world.log());
     world.ok(&["maintenance", "remove", "yearly"]);
     for id in rows {

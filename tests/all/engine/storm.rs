@@ -31,6 +31,30 @@ fn a_storm_is_let_through_one_by_one_the_most_critical_first() {
 }
 
 #[test]
+fn a_plan_lists_those_who_wait_by_their_turns() {
+    let names = ["low", "normal", "critical"];
+    let sections = names
+        .map(|name| custom(name, &format!("criticality = {name}\nrestart_command = echo x >> @DIR@/ran")));
+    let mut world = world("storm_limit = 1\nstorm_refill = 100", &sections.concat());
+    let _ = names.map(|name| world.alarm(name));
+    world.start();
+    world.until_count("ran", 1);
+    let mut plan = String::new();
+    world.until("two to wait", |world| {
+        plan = world.ok(&["plan"]);
+        plan.matches("its turn comes in ").count() == 2
+    });
+    let turns: Vec<u32> = plan
+        .split("its turn comes in ")
+        .skip(1)
+        .map(|rest| rest.split(' ').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(turns[1] - turns[0] == 100 && turns[0] <= 100, "{plan}");
+    assert!(plan.find(" normal ").unwrap() < plan.find(" low ").unwrap(), "{plan}");
+    assert!(plan.contains(" s pm decides again by itself: "), "{plan}");
+}
+
+#[test]
 fn without_a_limit_everything_is_restarted_at_once() {
     let names: Vec<String> = (0..30).map(|number| format!("p{number}")).collect();
     let sections: String =

@@ -74,14 +74,39 @@ fn a_receiver_that_comes_with_a_reload_is_told_of_a_window_and_one_that_goes_is_
     let posted = first.until("the window", |posted| is_there(posted, "window_started", "patches"));
     let detail = body(&posted[0])["detail"].as_str().unwrap().to_owned();
     assert!(detail.starts_with("disk swap. No restarts in it for "), "{detail}");
+    assert!(detail.ends_with(". It covers all processes."), "{detail}");
 
     sandbox.configure(&Sandbox::on_sqlite(&(process + &webhook("b", second.port, ""))));
     sandbox.signal(Signal::HUP);
     sandbox
         .until("the second reload", |sandbox| sandbox.log().matches("Configuration read again").count() == 2);
-    sandbox.ok(&["maintenance", "remove", "patches"]);
-    second.until("the end of the window", |posted| is_there(posted, "window_ended", "patches"));
+    sandbox.ok(&["maintenance", "remove", "patches", "--by", "bob"]);
+    let posted = second.until("the end of the window", |posted| is_there(posted, "window_ended", "patches"));
+    assert_eq!(
+        body(&posted[0])["detail"],
+        "bob removed it before its time. What is still in alarm is looked at again. It covered all processes."
+    );
     assert_eq!(first.posted().len(), 1, "{:?}", first.posted());
+}
+
+#[test]
+fn a_receiver_of_some_processes_is_told_of_the_windows_that_touch_them() {
+    let hook = Hook::willing();
+    let sections = failing(["web".to_owned()]) + &failing(["db".to_owned()]);
+    let sections = sections.replace("[process.web]\n", "[process.web]\ngroup = front\n");
+    let mut sandbox = Sandbox::sqlite(&(sections + &webhook("web", hook.port, "processes = web\n")));
+    sandbox.start();
+    for (window, whom) in
+        [("others", ["--process", "db"]), ("own", ["--process", "web"]), ("group", ["--group", "front"])]
+    {
+        sandbox.ok(&[&["maintenance", "add", window, "--for", "1h"], &whom[..]].concat());
+        sandbox.until_log(&format!("Maintenance window {window} has begun"));
+    }
+    let posted = hook.until("the last window", |posted| is_there(posted, "window_started", "group"));
+    assert!(
+        is_there(&posted, "window_started", "own") && !is_there(&posted, "window_started", "others"),
+        "{posted:?}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::policy::model::{Name, printable};
 use crate::policy::time::Wall;
 use crate::policy::window::{Definition, When, Window};
 use crate::ports::Windows as _;
+use crate::ports::overrides::covers;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -145,7 +146,7 @@ fn write(listed: &Listed, file: &Path, out: &mut dyn Write) -> Result<(), Failur
         State::Unusable(why) => writeln!(out, "{id}: cannot be used: {why}")?,
     }
     let mut row = |label: &str, text: &str| writeln!(out, "  {label:<8} {}", printable(text));
-    row("covers", &words::covers(scopes))?;
+    row("covers", &covers(scopes, usize::MAX))?;
     row("planned", &words::planned(when))?;
     if let (Some(window), When::Recurring { zone, .. }) = (listed.state.window(), when) {
         let label = if matches!(listed.state, State::Open(_)) { "now" } else { "next" };

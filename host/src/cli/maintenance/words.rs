@@ -1,17 +1,7 @@
 //! Maintenance windows in words, for lists and for `pm check`.
 
 use crate::calendar::{Zone, when};
-use crate::policy::window::{Scope, When};
-
-/// `all processes`; `process web, process db, group front`.
-pub(crate) fn covers(scopes: &[Scope]) -> String {
-    let words = scopes.iter().map(|scope| match scope {
-        Scope::All => "all processes".to_owned(),
-        Scope::Group(name) => format!("group {name}"),
-        Scope::Process(name) => format!("process {name}"),
-    });
-    words.collect::<Vec<_>>().join(", ")
-}
+use crate::policy::window::When;
 
 /// `0 22 * * SAT for 2h (Europe/Bucharest)`; `2026-12-01 22:00 to 2026-12-02 02:00`, in local time.
 pub(crate) fn planned(when: &When) -> String {

@@ -8,7 +8,11 @@ use crate::policy::hold::counted;
 use crate::policy::mass::Stage;
 use crate::policy::model::{Name, Window};
 use crate::policy::sentence::lasting;
+use crate::ports::overrides::covers;
 use serde_json::{Value, json};
+
+/// So many of those whom a window covers are shown.
+const MOST_NAMES: usize = 5;
 
 /// One row for everything that keeps several processes from being restarted, or may soon: kind, name, state.
 pub(super) fn rows(picture: &Picture) -> Vec<Vec<String>> {
@@ -31,7 +35,9 @@ pub(super) fn rows(picture: &Picture) -> Vec<Vec<String>> {
     }
     for window in open(picture) {
         let why = if window.reason.is_empty() { String::new() } else { format!(" ({})", window.reason) };
-        rows.push(row("window", &window.id.to_string(), format!("open until {}{why}", local(window.until))));
+        let state =
+            format!("open until {} for {}{why}", local(window.until), covers(&window.scopes, MOST_NAMES));
+        rows.push(row("window", &window.id.to_string(), state));
     }
     for (name, group) in &picture.state.groups {
         rows.push(row("group", &name.to_string(), state(picture, name, group)));
@@ -74,7 +80,12 @@ pub(super) fn as_json(picture: &Picture) -> (Value, Value, Value) {
             "in_trouble": troubled,
         })
     };
-    let window = |window: &Window| json!({"id": window.id.as_str(), "reason": window.reason, "from_ms": window.from.0, "until_ms": window.until.0});
+    let window = |window: &Window| {
+        json!({
+            "id": window.id.as_str(), "reason": window.reason, "from_ms": window.from.0, "until_ms": window.until.0,
+            "covers": window.scopes.iter().map(|scope| covers(std::slice::from_ref(scope), 1)).collect::<Vec<_>>(),
+        })
+    };
     let mass = match picture.state.mass.stage {
         Stage::None => json!(null),
         Stage::Looking { .. } => json!({"stage": "looking"}),

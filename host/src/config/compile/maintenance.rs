@@ -1,10 +1,10 @@
 //! `[maintenance.NAME]` to a [`Definition`]: whom a window covers and when it is.
 //!
-//! A window that is not understood completely is left out, with an error: half a window would restart what somebody
-//! is working on, or leave alone what nobody is.
+//! A window whose time is not understood is left out, with an error: it could be any time. A name that is wrong is an
+//! error as well, but the window stays in force for the others: it must protect rather more than less.
 
 use super::reader::Reader;
-use crate::calendar::{Part, Recurring, Zone, when};
+use crate::calendar::{Part, Recurring, Zone, length, when};
 use crate::config::problem::{At, Problems, did_you_mean, nearest};
 use crate::config::sections::{DEFAULT, MAINTENANCE, PROCESS, Sections};
 use crate::policy::model::Name;
@@ -53,12 +53,14 @@ fn scopes(reader: &mut Reader<'_>, sections: &Sections) -> Option<Vec<Scope>> {
     for name in &groups {
         unknown_group(reader, name, sections);
     }
-    let unknown: Vec<_> = processes.iter().filter(|name| is_unknown(name, sections)).collect();
-    for name in &unknown {
+    let (unknown, known): (Vec<_>, Vec<_>) = processes.iter().partition(|name| is_unknown(name, sections));
+    let others = all == Some(true) || !known.is_empty() || !groups.is_empty();
+    for name in unknown {
         let known = sections.keys().filter_map(|section| section.strip_prefix(PROCESS));
         let hint = did_you_mean(name, known);
         let hint = hint.unwrap_or_else(|| format!("add a section [{PROCESS}{name}]"));
-        reader.error("process", format!("no process {name:?} is configured"), hint);
+        let rest = if others { "; the window covers the others" } else { "; the window covers nothing" };
+        reader.error("process", format!("no process {name:?} is configured{rest}"), hint);
     }
     if all == Some(true) {
         for (key, names) in [("process", &processes), ("group", &groups)] {
@@ -74,8 +76,8 @@ fn scopes(reader: &mut Reader<'_>, sections: &Sections) -> Option<Vec<Scope>> {
         return None;
     }
     let groups = groups.iter().map(|name| Scope::Group(Name::new(name)));
-    let scopes = processes.iter().map(|name| Scope::Process(Name::new(name))).chain(groups);
-    unknown.is_empty().then(|| scopes.collect())
+    let scopes = known.into_iter().map(|name| Scope::Process(Name::new(name))).chain(groups);
+    others.then(|| scopes.collect())
 }
 
 fn is_unknown(name: &str, sections: &Sections) -> bool {
@@ -158,6 +160,12 @@ fn once(
         let message = format!("{} is not after from, {}", zone.show(until), zone.show(from));
         reader.error("until", message, "write a later time");
         return None;
+    }
+    let lasts = Duration::from_millis(u64::try_from(until.0 - from.0).unwrap_or_default());
+    if let Err(wrong) = length(lasts) {
+        let key = if lasting.is_some() { "duration" } else { "until" };
+        let message = format!("{}, and this one {}", wrong.why, when::in_words(lasts));
+        reader.warning(key, message, "it counts as it is written; to hold without an end: pm hold");
     }
     Some(When::Once { from, until })
 }

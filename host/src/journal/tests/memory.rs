@@ -7,6 +7,7 @@ use crate::policy::group::{Group, GroupState};
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::Due;
 use crate::policy::relations::Relations;
+use crate::policy::window::{Announced, Scope};
 use crate::ports::Windows as _;
 use std::collections::BTreeSet;
 
@@ -105,7 +106,14 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
             ]
             .into(),
         },
-        windows: BTreeSet::from([name("night")]),
+        windows: BTreeMap::from([(
+            name("night"),
+            Announced {
+                scopes: vec![Scope::All, Scope::Group(name("front")), Scope::Process(name("web"))],
+                since: Wall(21),
+                until: Wall(22),
+            },
+        )]),
         relations: Relations {
             groups: vec![(name("web"), name("g0"))],
             dependencies: vec![(name("web"), name("db"))],
@@ -127,6 +135,17 @@ fn what_is_remembered_of_the_host_survives_a_kill_and_a_reboot() {
         opened(&directory).keep(&[], Some(&host)).unwrap();
         assert_eq!(opened(&directory).host().unwrap(), host);
     }
+}
+
+#[test]
+fn a_window_that_an_earlier_version_announced_is_one_still() {
+    let directory = TempDir::new().unwrap();
+    of_a_dead_pm(&directory).keep(&[], Some(&HostMemory::default())).unwrap();
+    let journal = opened(&directory);
+    let old = r#"{"windows":["night"]}"#;
+    assert_eq!(journal.inner().conn.execute("UPDATE host SET memory = ?1", [old]).unwrap(), 1);
+    let windows = journal.host().unwrap().windows;
+    assert_eq!(windows, BTreeMap::from([(name("night"), Announced::default())]));
 }
 
 #[test]

@@ -32,8 +32,12 @@ fn failed(name: &str) -> Item {
     about(Happened::RestartFailed { name: Name::new(name), group: None, attempts: 2, why: "no".to_owned() })
 }
 
+fn ended(id: &str) -> Notice {
+    Notice::WindowEnded { id: Name::new(id), scopes: Vec::new(), early: None }
+}
+
 fn concluded(notice: Notice) -> Item {
-    about(Happened::Concluded { notice, group: None })
+    about(Happened::Concluded { notice, touches: Vec::new(), by: None })
 }
 
 fn at(second: u64) -> Now {
@@ -237,16 +241,16 @@ fn what_is_refused_for_good_is_not_tried_again() {
 #[test]
 fn a_full_queue_drops_the_least_urgent_and_never_what_is_on_its_way() {
     let mut scene = Scene::with(|own| own.rate = Budget::NONE);
-    scene.take(concluded(Notice::WindowEnded { id: Name::new("first") }));
+    scene.take(concluded(ended("first")));
     assert_eq!(scene.is_sent().subject, "first");
-    scene.take(concluded(Notice::WindowEnded { id: Name::new("least") }));
+    scene.take(concluded(ended("least")));
     for number in 2..MOST_WAITING {
         scene.take(failed(&format!("p{number}")));
     }
     assert_eq!(scene.desk.words(), []);
     scene.take(failed("one more"));
     assert_eq!(scene.desk.words(), [Word::Full]);
-    scene.take(concluded(Notice::WindowEnded { id: Name::new("in vain") }));
+    scene.take(concluded(ended("in vain")));
     assert_eq!(scene.ends(Ended::Delivered), []);
     let subjects: Vec<_> = scene.delivered();
     assert_eq!(subjects.len(), MOST_WAITING - 1 + 1, "and the summary");

@@ -11,7 +11,11 @@ fn item(happened: Happened) -> Item {
 }
 
 fn concluded(notice: Notice) -> Item {
-    item(Happened::Concluded { notice, group: None })
+    by(None, notice)
+}
+
+fn by(who: Option<&str>, notice: Notice) -> Item {
+    item(Happened::Concluded { notice, touches: Vec::new(), by: who.map(str::to_owned) })
 }
 
 /// One of each event, with every form of a text.
@@ -26,7 +30,6 @@ fn every() -> Vec<Item> {
         concluded(Notice::DriverPaused { driver: name.clone(), until }),
         concluded(Notice::DriverBack { driver: name.clone() }),
         concluded(Notice::MassOver),
-        concluded(Notice::WindowEnded { id: name.clone() }),
         item(Happened::HostSilent {
             host: "7".into(),
             machine: "n7".into(),
@@ -55,7 +58,17 @@ fn every() -> Vec<Item> {
     }
     for reason in [String::new(), "disk swap".to_owned()] {
         let until = Wall(NOW.wall.0 + 7_200_000);
-        all.push(concluded(Notice::WindowStarted { id: name.clone(), reason, until }));
+        let scopes = vec![Scope::All];
+        all.push(concluded(Notice::WindowStarted { id: name.clone(), scopes, reason, until }));
+    }
+    let (web, front) = (Scope::Process(name.clone()), Scope::Group(Name::new("front")));
+    for scopes in [&[][..], &[Scope::All], &[web.clone()], &[front.clone()], &[web, front]] {
+        for (who, early) in [(None, None), (None, Some(Wall(1))), (Some("ana"), Some(Wall(1)))] {
+            let (id, scopes) = (name.clone(), scopes.to_vec());
+            let (reason, until) = (String::new(), Wall(NOW.wall.0 + 7_200_000));
+            all.push(by(who, Notice::WindowEnded { id: id.clone(), scopes: scopes.clone(), early }));
+            all.push(concluded(Notice::WindowStarted { id, scopes, reason, until }));
+        }
     }
     all
 }

@@ -75,7 +75,7 @@ fn a_group_with_one_trouble_is_opened_tried_with_one_member_and_let_go_in_batche
         "half-open for the group shop",
         "Successfully handled alarm for alpha",
         "The first member of the group shop stayed well: the others follow by 1, 2, 4, ...",
-        "Not acting on delta (ID: 4): the group shop is let go in batches; the present one, of 1, has to succeed first",
+        "Not acting on delta (ID: 4): the group shop is let go by 1, 2, 4, ...; its turn comes when the 1 that goes first succeeded",
         "Successfully handled alarm for bravo",
         "Successfully handled alarm for delta",
         // Whoever was tried in vain comes last, however critical.
