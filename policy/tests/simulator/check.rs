@@ -181,7 +181,10 @@ impl Check {
     }
 
     /// A poll shows who is in alarm.
-    pub(crate) fn polled(&mut self, in_alarm: &[Alarm]) {
+    pub(crate) fn polled(&mut self, in_alarm: &[Alarm], t: Ms) {
+        for (name, life) in &mut self.lives {
+            life.polled(in_alarm.iter().any(|alarm| alarm.name == *name), t);
+        }
         self.mass.polled(in_alarm);
     }
 

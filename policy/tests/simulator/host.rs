@@ -191,8 +191,14 @@ impl Host {
         let dirty = self.state.take_dirty();
         for name in dirty.standings {
             let its = self.state.standing(&name).cloned().unwrap_or_default();
-            let kept =
-                Standing { handled: Vec::new(), in_flight: None, ended: None, alarm_since: None, ..its };
+            let kept = Standing {
+                handled: Vec::new(),
+                in_flight: None,
+                ended: None,
+                alarm_since: None,
+                waited: false,
+                ..its
+            };
             if kept == Standing::default() {
                 journal.standings.remove(&name);
             } else {

@@ -284,7 +284,7 @@ impl Year {
         let before = pm.seen.alarms.len();
         pm.polled(&self.world, now);
         if pm.seen.sight == Sight::Clear {
-            self.check.polled(&pm.seen.alarms);
+            self.check.polled(&pm.seen.alarms, self.t);
         }
         if pm.seen.alarms.len() != before {
             self.lull = SECOND;

@@ -1,7 +1,7 @@
 //! The rules of one process: so many restarts, so far apart.
 
 use super::{Verdict, ensure};
-use crate::world::Ms;
+use crate::world::{MINUTE, Ms};
 use pm_policy::model::{Cause, End, Job, Name, Rules, Trial, Verify};
 
 /// What is known of the breaker of a process by what was announced.
@@ -28,6 +28,8 @@ pub(crate) struct Shadow {
     /// When the job that runs began.
     began: Ms,
     counted_end: Option<Ms>,
+    /// The last restart that counts seemed to help and has to be followed by a stable period.
+    on_trial: bool,
     last_end: Option<Ms>,
     pause_until: Ms,
     /// When a restart of pm was verified, unless it was bad since.
@@ -36,9 +38,16 @@ pub(crate) struct Shadow {
     pub(crate) seen_since: Option<Ms>,
     /// That was so in a maintenance window.
     pub(crate) in_window: bool,
+    /// Planned work may have left its alarm behind: until it was restarted, looked at, or out of the table for a while.
+    pub(crate) left_over: bool,
+    /// Since when the table shows nothing of it.
+    gone_since: Option<Ms>,
     /// The last job found it bad.
     pub(crate) bad: bool,
 }
+
+/// What was out of the table for so long is gone for pm as well, whatever kept it from looking.
+const GONE: Ms = MINUTE;
 
 impl Shadow {
     /// A restart begins that neither an operator asked for nor a bypass lets through.
@@ -99,7 +108,7 @@ impl Shadow {
             if counted {
                 self.starts.push(self.began);
                 self.all_starts.push(self.began);
-                self.counted_end = Some(t);
+                (self.counted_end, self.on_trial) = (Some(t), end == End::Restarted);
             } else if let Phase::Open { probe, .. } = &mut self.phase
                 && *probe == Some(self.began)
             {
@@ -114,6 +123,10 @@ impl Shadow {
             if matches!(end, End::Failed | End::Restarted) {
                 (self.last_end, self.in_window) = (Some(t), false);
             }
+        }
+        if job.cause != Cause::MassAlarm && matches!(end, End::Restarted | End::Failed | End::AlreadyHealthy)
+        {
+            self.left_over = false;
         }
         match end {
             End::Restarted => {
@@ -145,6 +158,27 @@ impl Shadow {
                 Phase::Closed => self.failures >= rules.threshold.max(1),
                 Phase::Open { until, .. } => t >= until,
             }
+    }
+
+    /// It is in alarm in a maintenance window: whether the restart before would have lasted is not known any more, so it
+    /// counts neither way, and a breaker that is not closed has its one restart again.
+    pub(crate) fn worked_on(&mut self) {
+        (self.in_window, self.left_over) = (true, true);
+        if std::mem::take(&mut self.on_trial) {
+            self.starts.pop();
+            if let Phase::Open { probe, .. } = &mut self.phase {
+                *probe = None;
+            }
+        }
+    }
+
+    /// A poll shows whether it is in alarm.
+    pub(crate) fn polled(&mut self, in_alarm: bool, t: Ms) {
+        if in_alarm {
+            self.gone_since = None;
+        } else if t - *self.gone_since.get_or_insert(t) >= GONE {
+            self.left_over = false;
+        }
     }
 
     /// The breaker opened.
@@ -184,7 +218,7 @@ impl Shadow {
         ensure(long_enough, "only a stable period forgives", || {
             format!("{name} at {t}, after {:?}", self.counted_end)
         })?;
-        (self.starts, self.failures) = (Vec::new(), 0);
+        (self.starts, self.failures, self.on_trial) = (Vec::new(), 0, false);
         Ok(())
     }
 
@@ -214,13 +248,13 @@ impl Shadow {
             Phase::Closed => Phase::Closed,
             Phase::Open { .. } => Phase::Open { until: t, probe: None },
         };
-        *self =
-            Self { phase, level: self.level, opened_at: self.opened_at, bad: self.bad, ..Self::default() };
+        let Self { level, opened_at, bad, left_over, .. } = *self;
+        *self = Self { phase, level, opened_at, bad, left_over, ..Self::default() };
     }
 
     pub(crate) fn reset(&mut self) {
-        let Self { began, good_at, seen_since, in_window, bad, .. } = *self;
-        *self = Self { began, good_at, seen_since, in_window, bad, ..Self::default() };
+        let Self { began, good_at, seen_since, in_window, left_over, bad, .. } = *self;
+        *self = Self { began, good_at, seen_since, in_window, left_over, bad, ..Self::default() };
     }
 
     pub(crate) fn last_end(&self) -> Option<Ms> {

@@ -5,7 +5,7 @@ use super::{Verdict, ensure};
 use crate::world::Ms;
 use pm_policy::group::GroupRules;
 use pm_policy::model::{Cause, End, Job, Name, Verify};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -22,16 +22,27 @@ pub(crate) struct GroupShadow {
     phase: Phase,
     tokens: Tokens,
     failed: BTreeMap<Name, Ms>,
+    /// Who was let through since it opened.
+    tried: BTreeSet<Name>,
 }
 
 impl GroupShadow {
     pub(crate) fn new(rules: GroupRules) -> Self {
-        Self { rules, phase: Phase::Closed, tokens: Tokens::default(), failed: BTreeMap::new() }
+        Self {
+            rules,
+            phase: Phase::Closed,
+            tokens: Tokens::default(),
+            failed: BTreeMap::new(),
+            tried: BTreeSet::new(),
+        }
     }
 
     /// A restart of a member begins; `bypassed` ones are counted and not limited.
     pub(crate) fn begins(&mut self, name: &Name, bypassed: bool, t: Ms) -> Verdict {
         let left = self.tokens.take(self.rules.budget, t);
+        if self.phase != Phase::Closed {
+            self.tried.insert(name.clone());
+        }
         let phase = format!("{:?}", self.phase);
         let lawful = match &mut self.phase {
             Phase::Closed => left,
@@ -55,6 +66,11 @@ impl GroupShadow {
         ensure(lawful || bypassed, "a group lets nobody through out of turn", || {
             format!("{name} at {t}: {phase}")
         })
+    }
+
+    /// Whether it may be one that was tried in vain, whose turn comes last.
+    pub(crate) fn may_come_last(&self, name: &Name) -> bool {
+        matches!(self.phase, Phase::Releasing { .. }) && self.tried.contains(name)
     }
 
     /// The job of a member ended; whether the policy must have opened the group by it.

@@ -21,16 +21,21 @@ pub(crate) struct MassShadow {
     suspects: BTreeSet<Name>,
     /// What the last look said.
     bad: BTreeMap<Name, bool>,
-}
-
-/// Whose alarm calls for something.
-fn calls<'a>(view: &View<'a>, state: &State, at: Moment) -> Vec<&'a Name> {
-    let left_alone = |name: &Name| covered(view, Order::Hold, name, at.now) || in_window(view, name, at.now);
-    let open = view.alarms.iter().filter(|alarm| !alarm.acknowledged && is_live(alarm, state, at));
-    open.map(|alarm| &alarm.name).filter(|name| !left_alone(name)).collect()
+    /// Whom planned work may have left in alarm: each is looked at before it is believed.
+    left_over: BTreeSet<Name>,
 }
 
 impl MassShadow {
+    /// Whose alarm calls for something, one for each row.
+    fn calls<'a>(&self, view: &View<'a>, state: &State, at: Moment) -> Vec<&'a Name> {
+        let left_alone = |name: &Name| {
+            let excused = self.left_over.contains(name) && !self.suspects.contains(name);
+            excused || covered(view, Order::Hold, name, at.now) || in_window(view, name, at.now)
+        };
+        let open = view.alarms.iter().filter(|alarm| !alarm.acknowledged && is_live(alarm, state, at));
+        open.map(|alarm| &alarm.name).filter(|name| !left_alone(name)).collect()
+    }
+
     pub(crate) fn told(&mut self, notice: &Notice, view: &View<'_>, state: &State, at: Moment) -> Verdict {
         match notice {
             Notice::MassAlarm { alarms, known } => {
@@ -39,8 +44,9 @@ impl MassShadow {
                 ensure(many && self.phase == Phase::None, "a mass alarm is one", || {
                     format!("{alarms} of {known}")
                 })?;
-                let suspects = calls(view, state, at).into_iter().cloned().collect();
-                *self = Self { phase: Phase::Looking, suspects, ..Self::default() };
+                let suspects = self.calls(view, state, at).into_iter().cloned().collect();
+                let left_over = std::mem::take(&mut self.left_over);
+                *self = Self { phase: Phase::Looking, suspects, left_over, ..Self::default() };
             }
             Notice::MassHeld { looked, healthy } | Notice::MassBelieved { looked, healthy } => {
                 let held = matches!(notice, Notice::MassHeld { .. });
@@ -50,7 +56,7 @@ impl MassShadow {
             }
             Notice::MassOver => {
                 let left: Vec<_> =
-                    calls(view, state, at).into_iter().filter(|name| self.is_held(name)).collect();
+                    self.calls(view, state, at).into_iter().filter(|name| self.is_held(name)).collect();
                 ensure(left.is_empty(), "a mass alarm lasts as long as a suspect", || {
                     format!("{left:?} at {}", at.t)
                 })?;
@@ -67,7 +73,8 @@ impl MassShadow {
     }
 
     /// Whose rows are handled is no suspect any more; and when there are so many, the policy must have noticed.
-    pub(crate) fn looks(&mut self, view: &View<'_>, state: &State, at: Moment) {
+    pub(crate) fn looks(&mut self, view: &View<'_>, left_over: BTreeSet<Name>, state: &State, at: Moment) {
+        self.left_over = left_over;
         let live: Vec<_> =
             view.alarms.iter().filter(|alarm| is_live(alarm, state, at)).map(|its| &its.name).collect();
         let handled = |name: &Name| view.alarms.iter().any(|its| its.name == *name) && !live.contains(&name);
@@ -76,7 +83,7 @@ impl MassShadow {
 
     /// When there are so many alarms, the policy must have noticed.
     pub(crate) fn noticed(&self, view: &View<'_>, state: &State, at: Moment) -> Verdict {
-        let alarms = calls(view, state, at).len() as u64;
+        let alarms = self.calls(view, state, at).len() as u64;
         let most = |known: u64| alarms * 100 > known * u64::from(view.limits.mass_share);
         let many = alarms >= u64::from(view.limits.mass_min) && view.known.is_some_and(most);
         let unnoticed = many && view.sight == Sight::Clear && self.phase == Phase::None;

@@ -34,7 +34,6 @@ impl Check {
     /// pm looks at its alarms.
     pub(crate) fn looks(&mut self, view: &View<'_>, state: &State, at: Moment) {
         self.tally.polls += 1;
-        self.mass.looks(view, state, at);
         let live = view.alarms.iter().filter(|alarm| is_live(alarm, state, at));
         let names: BTreeSet<&Name> = live.map(|alarm| &alarm.name).collect();
         for (name, life) in &mut self.lives {
@@ -46,8 +45,14 @@ impl Check {
             let work = in_window(view, name, at.now);
             let life = self.life(name);
             life.seen_since.get_or_insert(at.t);
-            life.in_window |= work;
+            if work {
+                life.worked_on();
+            }
         }
+        let checked = |name: &Name| rules(view, name).is_some_and(|its| its.check == Checked::ByCheck);
+        let left_over = self.lives.iter().filter(|(name, life)| life.left_over && checked(name));
+        let left_over = left_over.map(|(name, _)| name.clone()).collect();
+        self.mass.looks(view, left_over, state, at);
     }
 
     pub(crate) fn planned(&mut self, plan: &Plan, view: &View<'_>, state: &State, at: Moment) -> Verdict {
@@ -89,6 +94,11 @@ impl Check {
                 _ => continue,
             };
             let name = &view.alarms[*index].name;
+            // Who was tried in vain comes last while a group is let go.
+            let group = view.related.group_of(name).and_then(|group| self.groups.get(group));
+            if group.is_some_and(|group| group.may_come_last(name)) {
+                continue;
+            }
             let before = plan.start.iter().filter(|job| !job.alarms.is_empty());
             for job in before.filter(|job| !restarts_only || job.verify != Verify::Only) {
                 let right = rank(&job.name) <= rank(name);
