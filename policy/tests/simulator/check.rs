@@ -61,6 +61,10 @@ pub(crate) struct Check {
     drivers: BTreeMap<Name, Ms>,
     driver_failures: BTreeMap<Name, u32>,
     windows: BTreeSet<Name>,
+    /// Who has a job.
+    running: BTreeSet<Name>,
+    /// The highest number of an attempt.
+    last_id: u64,
 }
 
 /// `rule` is broken unless `holds`.
@@ -146,6 +150,7 @@ impl Check {
 
     /// pm was killed: what its jobs took and did not settle is not known any more.
     pub(crate) fn crashed(&mut self, running: impl Iterator<Item = Name>) {
+        self.running.clear();
         for name in running {
             self.life(&name).lost();
             for group in self.groups.values_mut() {
@@ -167,7 +172,15 @@ impl Check {
 
     /// A job begins that nobody but an operator, or an earlier pm, has decided.
     pub(crate) fn runs(&mut self, name: &Name, t: Ms) {
+        self.running.insert(name.clone());
         self.life(name).runs(t);
+    }
+
+    /// An attempt has got its number.
+    pub(crate) fn numbered(&mut self, id: u64) -> Verdict {
+        ensure(id > self.last_id, "a number is never used again", || format!("{id} after {}", self.last_id))?;
+        self.last_id = id;
+        Ok(())
     }
 
     pub(crate) fn reset(&mut self, name: &Name) {

@@ -157,6 +157,7 @@ fn reboot(year: &mut Year) {
     kill(year);
     year.booted = year.t;
     year.journal.rebooted();
+    year.journal.last_id = year.sabotage.last_id(year.journal.last_id);
     year.check.rebooted(year.t);
     for process in 0..year.world.processes.len() {
         let comes_up = year.dice.percent(90);
@@ -282,9 +283,8 @@ fn restart(year: &mut Year) {
     }
     pm.state.resumed(&name, now);
     year.check.runs(&name, year.t);
-    year.journal.last_id += 1;
-    let (id, job) = (year.journal.last_id, Job::by_hand(&name, Trial::No));
-    year.journal.unfinished.insert(id, job.clone());
+    let job = Job::by_hand(&name, Trial::No);
+    let id = year.journal.claim(&job);
     pm.running.insert(name.clone(), Running { id, job });
     year.after(SECOND, Event::Act { name, id, patient: false });
 }

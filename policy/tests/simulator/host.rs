@@ -216,6 +216,13 @@ impl Host {
 }
 
 impl Journal {
+    /// An entry for a job that begins; its number.
+    pub(crate) fn claim(&mut self, job: &Job) -> u64 {
+        self.last_id += 1;
+        self.unfinished.insert(self.last_id, job.clone());
+        self.last_id
+    }
+
     /// The machine was rebooted: moments of the boot clock mean nothing any more.
     pub(crate) fn rebooted(&mut self) {
         for standing in self.standings.values_mut() {

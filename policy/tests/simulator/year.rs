@@ -296,7 +296,8 @@ impl Year {
     fn judge(&mut self) -> Verdict {
         let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
         let Some(pm) = &mut self.pm else { return Ok(()) };
-        self.lies = self.sabotage.lies(&self.desk);
+        let all = self.world.processes.iter().map(|its| (its.name.clone(), its.rules.clone()));
+        self.lies = self.sabotage.lies(&self.desk, &pm.seen.alarms, all);
         let truth = view(&pm.seen, &self.desk, &self.world, now);
         let seen = self.sabotage.view(truth, &self.lies);
         self.sabotage.state(&mut pm.state);
@@ -307,7 +308,7 @@ impl Year {
         }
         self.check.told(&notices, &truth, &pm.state, at)?;
         let mut plan = decide(&seen, &pm.state, now);
-        self.sabotage.plan(&mut plan);
+        self.sabotage.plan(&mut plan, &pm.state);
         self.check.planned(&plan, &truth, &pm.state, at)?;
         if self.t.is_multiple_of(16) && plan != decide(&seen, &pm.state, now) {
             return Err("the same view gives the same plan".to_owned());
@@ -317,15 +318,14 @@ impl Year {
         let eventful = !notices.is_empty() || plan.start.iter().any(acts) || running;
         let (wake_at, at_rest) = (plan.wake_at, pm.state.is_at_rest() && pm.seen.alarms.is_empty());
         for job in plan.start {
-            let Some(Configured::Yes(rules)) = self.desk.configured.get(&job.name) else { continue };
             self.log.note(self.t, || {
                 format!("{} begins: {:?} {:?} {:?}", job.name, job.cause, job.verify, job.trial)
             });
             self.check.begins(&job, &truth, &pm.state, at)?;
+            let Some(Configured::Yes(rules)) = self.desk.configured.get(&job.name) else { continue };
             pm.state.begin(&truth, rules, &job, now);
-            self.journal.last_id += 1;
-            let (id, name) = (self.journal.last_id, job.name.clone());
-            self.journal.unfinished.insert(id, job.clone());
+            let (id, name) = (self.journal.claim(&job), job.name.clone());
+            self.check.numbered(id)?;
             pm.running.insert(name.clone(), Running { id, job });
             let wait = self.dice.between(SECOND / 10, 3 * SECOND);
             self.sequence += 1;
@@ -437,8 +437,9 @@ impl Year {
         let rules = self.rules(&job.name);
         let Some(pm) = &mut self.pm else { return Ok(()) };
         let truth = view(&pm.seen, &self.desk, &self.world, now);
-        let mut settled = settle(&mut pm.state, &truth, &rules, job, outcome, now);
-        self.sabotage.settled(&mut settled);
+        let told = self.sabotage.rules(&rules);
+        let mut settled = settle(&mut pm.state, &truth, &told, job, outcome, now);
+        self.sabotage.settled(&mut settled, job, outcome.end);
         self.log.note(self.t, || format!("{} ends: {:?} {:?}", job.name, outcome.end, settled));
         let ended = Ended { job, outcome, settled: &settled, rules: &rules };
         self.check.settled(&ended, &truth, &pm.state, at)?;

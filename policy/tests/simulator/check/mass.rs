@@ -51,6 +51,10 @@ impl MassShadow {
             Notice::MassHeld { looked, healthy } | Notice::MassBelieved { looked, healthy } => {
                 let held = matches!(notice, Notice::MassHeld { .. });
                 ensure(self.phase == Phase::Looking, "looking comes first", || format!("{:?}", self.phase))?;
+                let good = self.bad.values().filter(|bad| !**bad).count() as u64;
+                ensure((*looked, *healthy) == (self.bad.len() as u64, good), "whoever is looked at is counted", || {
+                    format!("{healthy} of {looked}: {:?}", self.bad)
+                })?;
                 ensure((healthy * 2 > *looked) == held, "most decide", || format!("{healthy} of {looked}"))?;
                 self.phase = if held { Phase::Held } else { Phase::Believed };
             }
@@ -115,7 +119,7 @@ impl MassShadow {
         if job.verify != Verify::Only && matches!(end, End::Restarted | End::AlreadyHealthy | End::Failed) {
             self.suspects.remove(&job.name);
         }
-        if job.cause == Cause::MassAlarm && checked == Checked::ByCheck {
+        if self.phase != Phase::None && job.cause == Cause::MassAlarm && checked == Checked::ByCheck {
             match end {
                 End::Unhealthy => drop(self.bad.insert(job.name.clone(), true)),
                 End::AlreadyHealthy => drop(self.bad.insert(job.name.clone(), false)),

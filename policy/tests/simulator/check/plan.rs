@@ -73,7 +73,6 @@ impl Check {
         ensure(running <= most, "so many at once", || format!("{running} of {most}"))?;
         for (_, hold) in &plan.held {
             *self.tally.holds.entry(hold.word()).or_default() += 1;
-            ensure(!hold.sentence(at.now).is_empty(), "a reason has a sentence", || format!("{hold:?}"))?;
         }
         let ended = plan.held.iter().filter_map(|(_, hold)| hold.ends(at.now));
         let due = plan.due_held.iter().filter_map(|(_, hold)| hold.ends(at.now));
@@ -116,9 +115,11 @@ impl Check {
         ensure(!in_window(view, name, at.now), "never in a maintenance window", told)?;
         ensure(!covered(view, Order::Observe, name, at.now), "never while it is observed", told)?;
         ensure(view.intake == Intake::Open, "never while pm only observes or stops", told)?;
-        let idle = state.standing(name).is_none_or(|standing| standing.in_flight.is_none());
-        ensure(idle, "never two of one name", told)?;
-        ensure(!job.alarms.iter().any(|alarm| alarm.acknowledged), "never what is ticked", told)?;
+        ensure(self.running.insert(name.clone()), "never two of one name", told)?;
+        let ticked = view.alarms.iter().filter(|alarm| alarm.acknowledged);
+        let ticked: BTreeSet<i64> = ticked.map(|alarm| alarm.row.0).collect();
+        let is_ticked = job.alarms.iter().any(|alarm| ticked.contains(&alarm.row.0));
+        ensure(!is_ticked, "never what is ticked", told)?;
         let rules = rules(view, name).ok_or_else(|| format!("never what is not configured: {name}"))?;
         ensure(job.chain.iter().all(|(_, saw)| !saw.is_empty()), "each check says what it saw", told)?;
         self.mass.begins(job, at)?;
@@ -185,6 +186,7 @@ impl Check {
         at: Moment,
     ) -> Verdict {
         let Ended { job, outcome, settled, rules } = ended;
+        self.running.remove(&job.name);
         *self.tally.ends.entry(format!("{:?}", outcome.end)).or_default() += 1;
         let told = || format!("{} at {}: {:?}", job.name, at.t, settled.notices);
         let counted = job.verify != Verify::Only && job.cause != Cause::Operator;
