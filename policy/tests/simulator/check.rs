@@ -47,6 +47,7 @@ pub(crate) struct Tally {
     pub(crate) holds: BTreeMap<&'static str, u64>,
     pub(crate) notices: BTreeMap<&'static str, u64>,
     pub(crate) ends: BTreeMap<String, u64>,
+    pub(crate) quiet: u64,
 }
 
 #[derive(Default)]
@@ -191,6 +192,11 @@ impl Check {
         if let Some(group) = self.groups.get_mut(group) {
             group.closed(t);
         }
+    }
+
+    /// How long the breaker of a process can stay open, if what is wrong is put right now.
+    pub(crate) fn open_for(&self, name: &Name, t: Ms) -> Ms {
+        self.lives.get(name).map_or(0, |life| life.open_for(&self.rules[name], t))
     }
 
     /// A poll shows who is in alarm.

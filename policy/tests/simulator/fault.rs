@@ -263,7 +263,7 @@ fn configure(year: &mut Year) {
     year.after(lasts, Event::Fault(Fault::Configure(process)));
 }
 
-fn believe(year: &mut Year) {
+pub(crate) fn believe(year: &mut Year) {
     let Some(pm) = &mut year.pm else { return };
     pm.state.believe();
     year.check.believed();
@@ -303,6 +303,8 @@ pub(crate) fn happen(year: &mut Year, fault: Fault) -> Verdict {
             year.desk.configured.insert(its.name.clone(), Configured::Yes(its.rules.clone()));
         }
         Fault::Intake => year.desk.intake = Intake::Open,
+        // In a quiet time nobody stops it any more.
+        Fault::Kill if !year.troubled => {}
         Fault::Kill => {
             kill(year);
             year.desk.intake = Intake::Open;
@@ -333,6 +335,7 @@ pub(crate) fn repair(year: &mut Year) {
     world.rows.iter_mut().for_each(|row| row.ticked = false);
     for process in &mut world.processes {
         (process.broken_until, process.cure, process.flaps) = (0, None, None);
+        process.life += 1;
         year.desk.configured.insert(process.name.clone(), Configured::Yes(process.rules.clone()));
     }
     year.desk.overrides.clear();

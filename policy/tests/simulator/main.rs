@@ -16,6 +16,7 @@ mod check;
 mod dice;
 mod fault;
 mod host;
+mod quiet;
 mod sabotage;
 mod world;
 mod year;
@@ -100,30 +101,19 @@ fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     done.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// What is repaired comes back, within one longest open time of everything that can be open, one after the other.
+/// What is repaired comes back, and in the end everything is forgiven and forgotten.
 fn end_well(year: &mut Year) -> Result<(), String> {
-    fault::repair(year);
-    let longest = year.world.processes.iter().map(|its| its.rules.open_max).max().unwrap_or_default();
-    let of_groups =
-        year.world.groups.values().map(|group| group.open_max * 2 + group.stable).max().unwrap_or_default();
-    let bound = (longest + of_groups).as_millis() as Ms * 6 / 5 + 30 * MINUTE;
-    year.run(bound)?;
-    let state = year.pm.as_ref().map(|pm| &pm.state);
-    for (index, process) in year.world.processes.iter().enumerate() {
-        if !year.world.healthy(index) {
-            return Err(format!("what is repaired comes back: {} is down; {state:#?}", process.name));
-        }
+    year.over = true;
+    if year.quiet.is_none() {
+        quiet::tick(year)?;
     }
-    for row in &year.world.rows {
-        if row.alarm {
-            let name = &year.world.processes[row.process].name;
-            return Err(format!("the table tells the truth in the end: {name} is in alarm; {state:#?}"));
-        }
+    while year.quiet.is_some() {
+        year.run(MINUTE)?;
     }
-    // And in the end everything is forgiven and forgotten.
     year.run(2 * DAY)?;
     let Some(pm) = &year.pm else { return Err("pm is down".to_owned()) };
-    if !pm.state.is_at_rest() || !year.journal.standings.is_empty() || !year.journal.outbox.is_empty() {
+    let forgiven = pm.state.is_at_rest() && year.journal.standings.is_empty();
+    if !forgiven || !year.journal.outbox.is_empty() || year.world.rows.iter().any(|row| row.alarm) {
         return Err(format!(
             "everything is forgiven in the end: {:#?} {:#?}",
             pm.state, year.journal.standings
@@ -160,7 +150,10 @@ fn each_lie_is_noticed() {
                 println!("{sabotage:?}: {}", first(&broken));
                 None
             }
-            None => Some(format!("{sabotage:?}, {rule}: {:#?}", lived().map(|its| first(&its)).collect::<Vec<_>>())),
+            None => Some(format!(
+                "{sabotage:?}, {rule}: {:#?}",
+                lived().map(|its| first(&its)).collect::<Vec<_>>()
+            )),
         }
     });
     let overlooked: Vec<String> = overlooked.into_iter().flatten().collect();

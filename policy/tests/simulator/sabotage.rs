@@ -181,7 +181,7 @@ impl Sabotage {
         (Self::NoWithdrawal, "no alarm of a process that is known to be bad is cleared"),
         (Self::ClearsBad, "only what is well is cleared"),
         (Self::ClearsOthers, "only rows of the job are cleared"),
-        (Self::NoClearing, "the table tells the truth in the end"),
+        (Self::NoClearing, "the table tells the truth when all is well"),
         (Self::SameIds, "a number is never used again"),
     ];
 }

@@ -4,11 +4,14 @@ use crate::check::{Check, Ended, Moment, Verdict};
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::host::{Desk, Host, Journal, Running, view};
+use crate::quiet::Quiet;
 use crate::sabotage::{Lies, Sabotage};
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND, World, Written};
 use pm_policy::advance::advance;
 use pm_policy::decide::decide;
-use pm_policy::model::{Checked, Configured, End, Intake, Job, Name, Order, Outcome, Rules, Sight, Verify};
+use pm_policy::model::{
+    Checked, Configured, End, Intake, Job, Name, Notice, Order, Outcome, Rules, Sight, Verify,
+};
 use pm_policy::settle::settle;
 use pm_policy::time::{Now, Ticks, Wall};
 use std::cmp::Reverse;
@@ -37,6 +40,8 @@ pub(crate) enum Event {
         life: u64,
     },
     Fault(Fault),
+    /// Everything is repaired for a while, or somebody looks what has become of it.
+    Quiet,
     /// pm is started.
     Start,
     /// pm polls; only the last one that was ordered counts.
@@ -89,7 +94,11 @@ pub(crate) struct Year {
     /// Whether anything may still go wrong.
     pub(crate) troubled: bool,
     /// How long nothing goes wrong, on average.
-    calm: Ms,
+    pub(crate) calm: Ms,
+    /// The present time in which nothing goes wrong.
+    pub(crate) quiet: Option<Quiet>,
+    /// It is over: nothing goes wrong any more.
+    pub(crate) over: bool,
     queue: BinaryHeap<Reverse<(Ms, u64, Event)>>,
     sequence: u64,
     poll_order: u64,
@@ -142,6 +151,8 @@ impl Year {
             wall_shift: 0,
             troubled: true,
             calm,
+            quiet: None,
+            over: false,
             queue: BinaryHeap::new(),
             sequence: 0,
             poll_order: 0,
@@ -150,6 +161,8 @@ impl Year {
             log: Log::default(),
         };
         year.after(0, Event::Fate);
+        let until_quiet = year.dice.wait(60 * calm);
+        year.after(until_quiet, Event::Quiet);
         year.poll_within(SECOND);
         year
     }
@@ -186,7 +199,9 @@ impl Year {
                 let wait = self.dice.wait(if calm { self.calm } else { 5 * MINUTE });
                 self.after(wait, Event::Fate);
             }
-            Event::Fate => {}
+            Event::Fate => self.after(10 * MINUTE, Event::Fate),
+            Event::Quiet if self.over && self.quiet.is_none() => {}
+            Event::Quiet => crate::quiet::tick(self)?,
             Event::Fault(fault) => {
                 self.log.note(self.t, || format!("{fault:?}"));
                 crate::fault::happen(self, fault)?;
@@ -209,6 +224,7 @@ impl Year {
             Event::Done { name, id, attempts, end, driver } => self.done(&name, id, attempts, end, driver)?,
             Event::Flush => self.flush()?,
         }
+        crate::quiet::look(self);
         Ok(())
     }
 
@@ -218,7 +234,8 @@ impl Year {
             let healthy = self.world.healthy(process);
             for row in 0..self.world.rows.len() {
                 if self.world.rows[row].process == process {
-                    let lag = self.dice.between(1, self.world.rows[row].lag);
+                    let lag = if self.troubled { self.world.rows[row].lag } else { SECOND };
+                    let lag = self.dice.between(1, lag);
                     self.after(lag, Event::Report { row, healthy });
                 }
             }
@@ -307,6 +324,7 @@ impl Year {
             self.log.note(self.t, || format!("{notice:?}"));
         }
         self.check.told(&notices, &truth, &pm.state, at)?;
+        let asked = !self.troubled && notices.iter().any(|its| matches!(its, Notice::MassHeld { .. }));
         let mut plan = decide(&seen, &pm.state, now);
         self.sabotage.plan(&mut plan, &pm.state);
         self.check.planned(&plan, &truth, &pm.state, at)?;
@@ -332,6 +350,9 @@ impl Year {
             self.queue.push(Reverse((self.t + wait, self.sequence, Event::Act { name, id, patient: false })));
         }
         pm.keep(&mut self.journal);
+        if asked {
+            self.after(MINUTE, Event::Fault(Fault::Believe));
+        }
         self.plan_next_poll(eventful, at_rest, wake_at.map(|until| until.since(now.boot).as_millis() as Ms));
         Ok(())
     }
@@ -389,7 +410,7 @@ impl Year {
         let up = self.world.restart(process, job.rung, self.t);
         let says_so = rules.check == Checked::Unchecked && !up && self.dice.percent(50);
         let lasts = match self.dice.below(100) {
-            0 => self.dice.between(10 * MINUTE, 40 * MINUTE),
+            0 if self.troubled => self.dice.between(10 * MINUTE, 40 * MINUTE),
             _ => self.dice.between(SECOND, 40 * SECOND),
         };
         self.world.processes[process].up = false;

@@ -3,6 +3,7 @@
 use super::{Verdict, ensure};
 use crate::world::{MINUTE, Ms};
 use pm_policy::model::{Cause, End, Job, Name, Rules, Trial, Verify};
+use std::time::Duration;
 
 /// What is known of the breaker of a process by what was announced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -193,11 +194,7 @@ impl Shadow {
             Phase::Open { until, .. } => t >= until,
         };
         ensure(why_now, "a breaker opens for a reason", why)?;
-        let mut time = rules.open_time;
-        for _ in 1..level {
-            time = (time * 2).min(rules.open_max.max(rules.open_time));
-        }
-        let (time, spread) = (time.as_millis() as u64, u64::from(rules.open_jitter));
+        let (time, spread) = (open_time(rules, level).as_millis() as u64, u64::from(rules.open_jitter));
         let lasts = until - t;
         let right = lasts * 100 + 100 >= time * (100 - spread) && lasts * 100 <= time * (100 + spread) + 100;
         ensure(right, "an open time doubles and is spread", || {
@@ -209,6 +206,17 @@ impl Shadow {
         ensure(right, "a level at a time", || format!("{name}: from {} to {level}", self.level))?;
         (self.phase, self.level, self.opened_at) = (Phase::Open { until, probe: None }, level, t);
         Ok(())
+    }
+
+    /// For how long it can be open from now on, when nothing fails any more: what is left of the present time, or the one
+    /// of the next level.
+    pub(crate) fn open_for(&self, rules: &Rules, t: Ms) -> Ms {
+        let left = match self.phase {
+            Phase::Closed => 0,
+            Phase::Open { until, .. } => until.saturating_sub(t),
+        };
+        let next = open_time(rules, self.level + 1).as_millis() as Ms;
+        left.max(next * (100 + u64::from(rules.open_jitter)) / 100)
     }
 
     /// Something was forgiven.
@@ -260,6 +268,12 @@ impl Shadow {
     pub(crate) fn last_end(&self) -> Option<Ms> {
         self.last_end
     }
+}
+
+/// How long a breaker is open at a level, before it is spread.
+fn open_time(rules: &Rules, level: u8) -> Duration {
+    let most = rules.open_max.max(rules.open_time);
+    (1..level).fold(rules.open_time, |time, _| (time * 2).min(most))
 }
 
 /// Whether a restart that helped counts: not one for the sake of a dependency, unless it was a trial.

@@ -52,9 +52,11 @@ impl MassShadow {
                 let held = matches!(notice, Notice::MassHeld { .. });
                 ensure(self.phase == Phase::Looking, "looking comes first", || format!("{:?}", self.phase))?;
                 let good = self.bad.values().filter(|bad| !**bad).count() as u64;
-                ensure((*looked, *healthy) == (self.bad.len() as u64, good), "whoever is looked at is counted", || {
-                    format!("{healthy} of {looked}: {:?}", self.bad)
-                })?;
+                ensure(
+                    (*looked, *healthy) == (self.bad.len() as u64, good),
+                    "whoever is looked at is counted",
+                    || format!("{healthy} of {looked}: {:?}", self.bad),
+                )?;
                 ensure((healthy * 2 > *looked) == held, "most decide", || format!("{healthy} of {looked}"))?;
                 self.phase = if held { Phase::Held } else { Phase::Believed };
             }

@@ -22,9 +22,8 @@ impl Sabotage {
                 patient.for_each(|job| job.verify = Verify::AfterOnly);
             }
             Self::Credulous => {
-                let doubted = |job: &&mut Job| {
-                    job.verify == Verify::First && state.mass.suspects.contains(&job.name)
-                };
+                let doubted =
+                    |job: &&mut Job| job.verify == Verify::First && state.mass.suspects.contains(&job.name);
                 plan.start.iter_mut().filter(doubted).for_each(|job| job.verify = Verify::AfterOnly);
             }
             _ => {}

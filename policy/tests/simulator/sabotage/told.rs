@@ -21,19 +21,19 @@ pub(crate) struct Lies {
 }
 
 impl Sabotage {
-    pub(crate) fn lies(self, desk: &Desk, alarms: &[Alarm], all: impl Iterator<Item = (Name, Rules)>) -> Lies {
+    pub(crate) fn lies(
+        self,
+        desk: &Desk,
+        alarms: &[Alarm],
+        all: impl Iterator<Item = (Name, Rules)>,
+    ) -> Lies {
         let told = |order: &&Override| match order.order {
             Order::Hold => self != Self::NoHolds,
             Order::Observe => self != Self::NoObserving,
             Order::Bypass => true,
         };
-        let of_rules = [
-            Self::NoVerifyFirst,
-            Self::AllConfigured,
-            Self::AllChecked,
-            Self::UpsideDown,
-            Self::LongOpen,
-        ];
+        let of_rules =
+            [Self::NoVerifyFirst, Self::AllConfigured, Self::AllChecked, Self::UpsideDown, Self::LongOpen];
         let mut lies =
             Lies { overrides: desk.overrides.iter().filter(told).cloned().collect(), ..Lies::default() };
         if of_rules.contains(&self) {
