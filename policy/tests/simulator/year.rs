@@ -113,7 +113,7 @@ pub(crate) struct Year {
 pub(crate) struct Log(VecDeque<String>);
 
 impl Log {
-    const LINES: usize = 200;
+    const LINES: usize = 1500;
 
     fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
         if self.0.len() == Self::LINES {
@@ -217,7 +217,7 @@ impl Year {
                     self.notice_changes();
                 }
             }
-            Event::Start => self.start(),
+            Event::Start => self.start()?,
             Event::Poll { order } if order == self.poll_order => self.poll()?,
             Event::Poll { .. } => {}
             Event::Act { name, id, patient } => self.act(&name, id, patient),
@@ -268,11 +268,11 @@ impl Year {
         }
     }
 
-    fn start(&mut self) {
-        self.log.note(self.t, || "pm starts".to_owned());
+    fn start(&mut self) -> Verdict {
         if self.pm.is_some() {
-            return;
+            return Ok(());
         }
+        self.log.note(self.t, || "pm starts".to_owned());
         let mut pm = Host::start(&self.journal);
         let now = self.now();
         for (id, job) in std::mem::take(&mut self.journal.unfinished) {
@@ -291,7 +291,8 @@ impl Year {
             }
         }
         self.pm = Some(pm);
-        self.poll_within(5 * SECOND);
+        // What waits to be cleared is tried before the first poll.
+        self.flush()
     }
 
     fn poll(&mut self) -> Verdict {
