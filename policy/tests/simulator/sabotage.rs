@@ -30,6 +30,8 @@ pub(crate) enum Sabotage {
     /// Each alarm is a mass alarm.
     EasyGuard,
     NoReadOnly,
+    /// The database always answers.
+    NoBlindness,
     NoVerifyFirst,
     /// Whoever has no section has one.
     AllConfigured,
@@ -97,6 +99,8 @@ pub(crate) enum Sabotage {
     /// A window ends that nobody has heard of.
     GhostWindow,
     // What it answers.
+    /// What is held in a mass alarm is said to be believed.
+    WrongVerdict,
     /// Held alarms get lost.
     NoHeld,
     /// A job begins twice.
@@ -137,6 +141,7 @@ impl Sabotage {
         (Self::NoGuard, "a mass alarm is noticed"),
         (Self::EasyGuard, "a mass alarm is one"),
         (Self::NoReadOnly, "the table cannot be written"),
+        (Self::NoBlindness, "the table cannot be read"),
         (Self::NoVerifyFirst, "the operator wants it so"),
         (Self::AllConfigured, "never what is not configured"),
         (Self::AllChecked, "only a check can look"),
@@ -164,6 +169,7 @@ impl Sabotage {
         (Self::MassBelieved, "look at all before restarting one"),
         (Self::MassLetGo, "a suspect is restarted only when it was found bad"),
         (Self::MassHealthy, "whoever is looked at is counted"),
+        (Self::WrongVerdict, "most decide"),
         (Self::MassForgets, "a mass alarm lasts as long as a suspect"),
         (Self::MassAnew, "looking comes first"),
         (Self::NoDoubt, "pm has just restarted it"),

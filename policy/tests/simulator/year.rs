@@ -320,7 +320,8 @@ impl Year {
         let seen = self.sabotage.view(truth, &self.lies);
         self.sabotage.state(&mut pm.state);
         self.check.looks(&truth, &pm.state, at);
-        let notices = advance(&mut pm.state, &seen, now);
+        let mut notices = advance(&mut pm.state, &seen, now);
+        self.sabotage.notices(&mut notices);
         for notice in &notices {
             self.log.note(self.t, || format!("{notice:?}"));
         }

@@ -81,6 +81,13 @@ impl Shadow {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A restart waits after one that did not help: not longer than `longest`, before it is spread.
+    pub(crate) fn pauses(&mut self, rules: &Rules, job: &Job, longest: Duration, t: Ms) -> Verdict {
+        let name = &job.name;
+        self.forgive(rules, t);
         if job.trial == Trial::No
             && let Some(ended) = self.last_end
         {
@@ -90,7 +97,7 @@ impl Shadow {
                 .filter(|began| u128::from(t - **began) < rules.window.as_millis())
                 .count() as u32)
                 .max(self.failures);
-            let pause = if count == 0 { 0 } else { rules.pause.after(count).as_millis() as u64 };
+            let pause = if count == 0 { 0 } else { rules.pause.after(count).min(longest).as_millis() as u64 };
             let least = ended + pause * (100 - u64::from(rules.pause_jitter)) / 100;
             ensure(t >= least, "a pause between restarts", || format!("{name} at {t}, not before {least}"))?;
         }

@@ -4,7 +4,7 @@ use super::tokens::Tokens;
 use super::{Verdict, ensure};
 use crate::world::Ms;
 use pm_policy::group::GroupRules;
-use pm_policy::model::{Cause, End, Job, Name, Verify};
+use pm_policy::model::{Cause, End, Job, Name, Sight, Verify};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +66,15 @@ impl GroupShadow {
         ensure(lawful || bypassed, "a group lets nobody through out of turn", || {
             format!("{name} at {t}: {phase}")
         })
+    }
+
+    /// pm looks: a canary that is in alarm, for whatever reason, or cannot be seen proves nothing.
+    pub(crate) fn looks(&mut self, in_alarm: &BTreeSet<&Name>, sight: Sight, t: Ms) {
+        if let Phase::HalfOpen { canary: Some(canary), good_at: Some(good_at) } = &mut self.phase
+            && (sight == Sight::Blind || in_alarm.contains(canary))
+        {
+            *good_at = t;
+        }
     }
 
     /// Whether it may be one that was tried in vain, whose turn comes last.

@@ -41,9 +41,8 @@ impl MassShadow {
             Notice::MassAlarm { alarms, known } => {
                 let many = *alarms >= u64::from(view.limits.mass_min)
                     && alarms * 100 > *known * u64::from(view.limits.mass_share);
-                ensure(many && self.phase == Phase::None, "a mass alarm is one", || {
-                    format!("{alarms} of {known}")
-                })?;
+                let news = matches!(self.phase, Phase::None | Phase::Believed);
+                ensure(many && news, "a mass alarm is one", || format!("{alarms} of {known}"))?;
                 let suspects = self.calls(view, state, at).into_iter().cloned().collect();
                 let left_over = std::mem::take(&mut self.left_over);
                 *self = Self { phase: Phase::Looking, suspects, left_over, ..Self::default() };
@@ -57,7 +56,9 @@ impl MassShadow {
                     "whoever is looked at is counted",
                     || format!("{healthy} of {looked}: {:?}", self.bad),
                 )?;
-                ensure((healthy * 2 > *looked) == held, "most decide", || format!("{healthy} of {looked}"))?;
+                ensure((*looked > 0 && healthy * 2 >= *looked) == held, "most decide", || {
+                    format!("{healthy} of {looked}")
+                })?;
                 self.phase = if held { Phase::Held } else { Phase::Believed };
             }
             Notice::MassOver => {
@@ -90,10 +91,22 @@ impl MassShadow {
     /// When there are so many alarms, the policy must have noticed.
     pub(crate) fn noticed(&self, view: &View<'_>, state: &State, at: Moment) -> Verdict {
         let alarms = self.calls(view, state, at).len() as u64;
-        let most = |known: u64| alarms * 100 > known * u64::from(view.limits.mass_share);
+        // Who is left alone neither makes a mass alarm nor keeps the others from being one.
+        let left_alone = |alarm: &&Alarm| {
+            let name = &alarm.name;
+            let orders = covered(view, Order::Hold, name, at.now) || in_window(view, name, at.now);
+            is_live(alarm, state, at) && (alarm.acknowledged || orders)
+        };
+        let left_alone = view.alarms.iter().filter(left_alone).count() as u64;
+        let most = |known: u64| alarms * 100 > (known - left_alone) * u64::from(view.limits.mass_share);
         let many = alarms >= u64::from(view.limits.mass_min) && view.known.is_some_and(most);
         let unnoticed = many && view.sight == Sight::Clear && self.phase == Phase::None;
         ensure(!unnoticed, "a mass alarm is noticed", || format!("{alarms} at {}", at.t))
+    }
+
+    /// Whether an alarm is known to be wrong, so that nobody has to wait for it.
+    pub(crate) fn disbelieves(&self, name: &Name) -> bool {
+        self.phase == Phase::Held && self.bad.get(name) == Some(&false)
     }
 
     /// Whether a suspect was not found bad.

@@ -4,10 +4,11 @@ use super::{Check, Moment, Verdict, covered, ensure, in_window};
 use pm_policy::breaker::State as BreakerState;
 use pm_policy::model::{
     Alarm, Cause, Checked, Configured, End, Hold, Intake, Job, Name, Notice, Order, Outcome, Plan, Rules,
-    Settlement, Table, Verify, View,
+    Settlement, Sight, Table, Verify, View,
 };
 use pm_policy::state::State;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub(crate) fn rules<'a>(view: &View<'a>, name: &Name) -> Option<&'a Rules> {
     match view.configured.get(name) {
@@ -36,6 +37,9 @@ impl Check {
         self.tally.polls += 1;
         let live = view.alarms.iter().filter(|alarm| is_live(alarm, state, at));
         let names: BTreeSet<&Name> = live.map(|alarm| &alarm.name).collect();
+        for group in self.groups.values_mut() {
+            group.looks(&names, view.sight, at.t);
+        }
         for (name, life) in &mut self.lives {
             if !names.contains(name) {
                 (life.seen_since, life.in_window) = (None, false);
@@ -130,7 +134,10 @@ impl Check {
             return ensure(rules.check == Checked::ByCheck, "only a check can look", told);
         }
         self.tally.restarts += 1;
-        dependencies(name, view, state, at)?;
+        self.dependencies(name, view, state, at)?;
+        // A bypass passes the breaker, and does not let the pause grow.
+        let longest = if bypassed { rules.pause.base } else { Duration::MAX };
+        self.life(name).pauses(rules, job, longest, at.t)?;
         if !bypassed {
             self.life(name).begins(rules, job, at.t)?;
         }
@@ -144,6 +151,24 @@ impl Check {
             ensure(!early, "nobody asks a driver that is away", told)?;
         }
         self.doubts(job, rules, view, at)
+    }
+
+    /// Nothing is restarted while anything that it depends on is in trouble.
+    fn dependencies(&self, name: &Name, view: &View<'_>, state: &State, at: Moment) -> Verdict {
+        for needed in needed(name, view) {
+            let alarmed = view.alarms.iter().any(|alarm| alarm.name == needed && is_live(alarm, state, at))
+                && !self.mass.disbelieves(&needed);
+            let standing = state.standing(&needed).cloned().unwrap_or_default();
+            let open = matches!(standing.breaker.state, BreakerState::Open { until } if at.now.boot < until);
+            let held = covered(view, Order::Hold, &needed, at.now);
+            // Who is only looked at is not restarted.
+            let busy = standing.in_flight.is_some_and(|job| job.verify != Verify::Only);
+            let trouble = alarmed || open || held || busy || state.due.contains_key(&needed);
+            ensure(!trouble, "what it depends on comes first", || {
+                format!("{name} before {needed} at {}", at.t)
+            })?;
+        }
+        Ok(())
     }
 
     /// Whatever a check can still refute is looked at before it is restarted.
@@ -169,6 +194,7 @@ impl Check {
             ("somebody worked on it", life.in_window),
             ("pm has just restarted it", life.good_at.is_some_and(just_behind)),
             ("what it depends on has come back", restored),
+            ("the table cannot be read", view.sight == Sight::Blind),
             ("the operator wants it so", rules.verify == Verify::First),
         ];
         let reasons: Vec<_> = reasons.iter().filter(|(_, holds)| *holds).map(|(reason, _)| *reason).collect();
@@ -251,18 +277,4 @@ fn needed(name: &Name, view: &View<'_>) -> BTreeSet<Name> {
         }
     }
     all
-}
-
-/// Nothing is restarted while anything that it depends on is in trouble.
-fn dependencies(name: &Name, view: &View<'_>, state: &State, at: Moment) -> Verdict {
-    for needed in needed(name, view) {
-        let alarmed = view.alarms.iter().any(|alarm| alarm.name == needed && is_live(alarm, state, at));
-        let standing = state.standing(&needed).cloned().unwrap_or_default();
-        let open = matches!(standing.breaker.state, BreakerState::Open { until } if at.now.boot < until);
-        let held = covered(view, Order::Hold, &needed, at.now);
-        let trouble =
-            alarmed || open || held || standing.in_flight.is_some() || state.due.contains_key(&needed);
-        ensure(!trouble, "what it depends on comes first", || format!("{name} before {needed} at {}", at.t))?;
-    }
-    Ok(())
 }

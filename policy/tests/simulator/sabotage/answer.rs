@@ -1,7 +1,7 @@
 //! Lies in what the policy answers, and in what is done with it.
 
 use super::Sabotage;
-use pm_policy::model::{Cause, Clear, End, Job, Plan, RowId, Settlement, Verify};
+use pm_policy::model::{Cause, Clear, End, Job, Notice, Plan, RowId, Settlement, Verify};
 use pm_policy::state::State;
 
 impl Sabotage {
@@ -27,6 +27,14 @@ impl Sabotage {
                 plan.start.iter_mut().filter(doubted).for_each(|job| job.verify = Verify::AfterOnly);
             }
             _ => {}
+        }
+    }
+
+    pub(crate) fn notices(self, notices: &mut [Notice]) {
+        for notice in notices {
+            if let (Self::WrongVerdict, Notice::MassHeld { looked, healthy }) = (self, &*notice) {
+                *notice = Notice::MassBelieved { looked: *looked, healthy: *healthy };
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::host::Desk;
 use pm_policy::bucket::Budget;
 use pm_policy::group::GroupRules;
 use pm_policy::model::{
-    Alarm, Checked, Configured, Criticality, Intake, Name, Order, Override, Rules, Table, Verify, View,
+    Alarm, Checked, Configured, Criticality, Intake, Name, Order, Override, Rules, Sight, Table, Verify, View,
 };
 use pm_policy::relations::Related;
 use std::collections::HashMap;
@@ -94,6 +94,7 @@ impl Sabotage {
                 view.known = view.known.or(Some(100));
             }
             Self::NoReadOnly => view.table = Table::Writable,
+            Self::NoBlindness => view.sight = Sight::Clear,
             _ => {}
         }
         view
