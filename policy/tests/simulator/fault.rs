@@ -1,10 +1,10 @@
 //! What goes wrong, and what people do about it.
 
 use crate::check::Verdict;
-use crate::host::Running;
+use crate::hand::Hand;
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND};
 use crate::year::{Event, Year};
-use pm_policy::model::{Configured, Intake, Job, Name, Order, Override, Scope, Trial, Window};
+use pm_policy::model::{Configured, Intake, Name, Order, Override, Scope, Window};
 use pm_policy::time::Wall;
 
 /// The end of something that had begun.
@@ -191,7 +191,10 @@ fn whim(year: &mut Year) -> Verdict {
             year.after(lasts, Event::Fault(end));
         }
         88..92 => believe(year),
-        _ => restart(year),
+        _ => {
+            let name = name(year);
+            year.after(0, Event::Hand(Hand::Asked(name)));
+        }
     }
     year.notice_changes();
     Ok(())
@@ -268,25 +271,6 @@ pub(crate) fn believe(year: &mut Year) {
     pm.state.believe();
     year.check.believed();
     pm.keep(&mut year.journal);
-}
-
-/// `pm restart`.
-fn restart(year: &mut Year) {
-    let name = name(year);
-    let now = year.now();
-    if year.ordered(Order::Hold, &name) || !matches!(year.desk.configured[&name], Configured::Yes(_)) {
-        return;
-    }
-    let Some(pm) = &mut year.pm else { return };
-    if pm.running.contains_key(&name) {
-        return;
-    }
-    pm.state.resumed(&name, now);
-    year.check.runs(&name, year.t);
-    let job = Job::by_hand(&name, Trial::No);
-    let id = year.journal.claim(&job);
-    pm.running.insert(name.clone(), Running { id, job });
-    year.after(SECOND, Event::Act { name, id, patient: false });
 }
 
 /// Something that had begun comes to its end.

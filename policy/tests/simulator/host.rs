@@ -10,8 +10,8 @@ use pm_policy::bucket::Bucket;
 use pm_policy::group::Group;
 use pm_policy::mass::Mass;
 use pm_policy::model::{
-    Alarm, Cause, Clear, Configured, Due, Handled, Intake, Job, Name, Override, RowId, Settlement, Sight,
-    Standing, Table, Trial, View, Window,
+    Alarm, Cause, Clear, Configured, Due, Handled, Intake, Job, Name, Outcome, Override, RowId, Settlement,
+    Sight, Standing, Table, Trial, View, Window,
 };
 use pm_policy::state::State;
 use pm_policy::time::{Now, Ticks};
@@ -49,6 +49,10 @@ pub(crate) struct Journal {
     pub(crate) outbox: Vec<(Name, Clear)>,
     pub(crate) unfinished: BTreeMap<u64, Job>,
     pub(crate) last_id: u64,
+    /// Who is being restarted by hand, under which number.
+    pub(crate) by_hand: BTreeMap<Name, u64>,
+    /// How restarts by hand have ended that the daemon has not counted yet.
+    pub(crate) made_by_hand: Vec<(Name, Outcome)>,
 }
 
 /// A job that is running.
@@ -115,9 +119,13 @@ impl Host {
             Admission::Probe => Trial::Probe,
             _ => Trial::No,
         };
-        let cause = if job.alarms.is_empty() { Cause::Operator } else { Cause::Alarm };
-        let job =
-            Job { alarms: job.alarms.clone(), cause, rung: standing.rung, ..Job::by_hand(&job.name, trial) };
+        let rung = match job.cause {
+            Cause::Alarm | Cause::MassAlarm => standing.step(rules),
+            Cause::Dependency(_) => standing.rung,
+            Cause::Operator => 0,
+        };
+        let (alarms, cause) = (job.alarms.clone(), job.cause.clone());
+        let job = Job { alarms, cause, rung, ..Job::by_hand(&job.name, trial) };
         self.state.resumed(&job.name, now);
         self.running.insert(job.name.clone(), Running { id, job });
     }
@@ -223,6 +231,13 @@ impl Journal {
         self.last_id
     }
 
+    /// An entry for a restart by hand; its number.
+    pub(crate) fn claim_by_hand(&mut self, name: &Name) -> u64 {
+        self.last_id += 1;
+        self.by_hand.insert(name.clone(), self.last_id);
+        self.last_id
+    }
+
     /// The machine was rebooted: moments of the boot clock mean nothing any more.
     pub(crate) fn rebooted(&mut self) {
         for standing in self.standings.values_mut() {
@@ -239,5 +254,6 @@ impl Journal {
         }
         (self.storm, self.mass) = (Bucket::default(), Mass::default());
         self.unfinished.clear();
+        self.by_hand.clear();
     }
 }

@@ -15,9 +15,11 @@
 mod check;
 mod dice;
 mod fault;
+mod hand;
 mod host;
 mod quiet;
 mod sabotage;
+mod work;
 mod world;
 mod year;
 

@@ -125,7 +125,7 @@ impl World {
                 .into(),
             limits: Limits {
                 parallel: dice.between(2, 5) as usize,
-                storm: Budget { size: dice.between(4, 10) as u32, refill: Duration::from_secs(6) },
+                storm: Budget { size: dice.between(3, 8) as u32, refill: Duration::from_secs(15) },
                 mass_min: 10,
                 mass_share: 60,
             },

@@ -3,9 +3,11 @@
 use crate::check::{Check, Ended, Moment, Verdict};
 use crate::dice::Dice;
 use crate::fault::Fault;
+use crate::hand::Hand;
 use crate::host::{Desk, Host, Journal, Running, view};
 use crate::quiet::Quiet;
 use crate::sabotage::{Lies, Sabotage};
+use crate::work::{Ending, Work};
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND, World, Written};
 use pm_policy::advance::advance;
 use pm_policy::decide::decide;
@@ -56,25 +58,13 @@ pub(crate) enum Event {
     },
     /// A restart has been made and is verified.
     Done {
-        name: Name,
-        id: u64,
-        attempts: u32,
+        work: Work,
         end: Option<Ending>,
-        driver: Option<Name>,
     },
+    /// Something happens to a restart by hand.
+    Hand(Hand),
     /// What waits to be written is tried.
     Flush,
-}
-
-/// How a job ended without a restart that could be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
-    Healthy,
-    Unhealthy,
-    Infrastructure,
-    Cancelled,
-    /// The restart says itself that it did not work.
-    Failed,
 }
 
 pub(crate) struct Year {
@@ -115,7 +105,7 @@ pub(crate) struct Log(VecDeque<String>);
 impl Log {
     const LINES: usize = 1500;
 
-    fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
         if self.0.len() == Self::LINES {
             self.0.pop_front();
         }
@@ -221,7 +211,8 @@ impl Year {
             Event::Poll { order } if order == self.poll_order => self.poll()?,
             Event::Poll { .. } => {}
             Event::Act { name, id, patient } => self.act(&name, id, patient),
-            Event::Done { name, id, attempts, end, driver } => self.done(&name, id, attempts, end, driver)?,
+            Event::Done { work, end } => self.done(&work, end)?,
+            Event::Hand(hand) => crate::hand::happen(self, hand)?,
             Event::Flush => self.flush()?,
         }
         crate::quiet::look(self);
@@ -284,15 +275,15 @@ impl Year {
             if pm.running.contains_key(&job.name) {
                 self.check.runs(&job.name, self.t);
                 self.journal.unfinished.insert(id, job.clone());
-                self.after(
-                    2 * SECOND,
-                    Event::Done { name: job.name, id, attempts: 1, end: None, driver: None },
-                );
+                let work =
+                    Work { rung: pm.running[&job.name].job.rung, attempts: 1, ..Work::new(&job.name, id) };
+                self.after(2 * SECOND, Event::Done { work, end: None });
             }
         }
         self.pm = Some(pm);
         // What waits to be cleared is tried before the first poll.
-        self.flush()
+        self.flush()?;
+        crate::hand::obey(self)
     }
 
     fn poll(&mut self) -> Verdict {
@@ -311,7 +302,7 @@ impl Year {
     }
 
     /// The heart of the daemon: lets time pass, decides, begins jobs, stores what changed.
-    fn judge(&mut self) -> Verdict {
+    pub(crate) fn judge(&mut self) -> Verdict {
         let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
         let Some(pm) = &mut self.pm else { return Ok(()) };
         let all = self.world.processes.iter().map(|its| (its.name.clone(), its.rules.clone()));
@@ -366,116 +357,6 @@ impl Year {
         }
         let longest = self.lull.max(5 * SECOND);
         self.poll_within(wake.map_or(longest, |wake| longest.min(wake.max(SECOND))));
-    }
-
-    /// The job of `name`, if it is the one with this number.
-    fn job(&self, name: &Name, id: u64) -> Option<Job> {
-        let running = self.pm.as_ref()?.running.get(name)?;
-        (running.id == id).then(|| running.job.clone())
-    }
-
-    pub(crate) fn rules(&self, name: &Name) -> Rules {
-        self.world.processes[self.world.index(name)].rules.clone()
-    }
-
-    pub(crate) fn ordered(&self, order: Order, name: &Name) -> bool {
-        let (now, group) = (self.now().wall, self.world.related.group_of(name));
-        self.desk
-            .overrides
-            .iter()
-            .any(|o| o.order == order && o.scope.covers(name, group) && o.is_in_force(now))
-    }
-
-    /// A job looks, and acts if it has to.
-    fn act(&mut self, name: &Name, id: u64, patient: bool) {
-        let Some(job) = self.job(name, id) else { return };
-        let (process, name) = (self.world.index(name), name.clone());
-        let rules = self.rules(&name);
-        let healthy = self.world.healthy(process);
-        let driver = rules.ladder[job.rung as usize].clone();
-        let away = self.world.drivers_away.contains(&driver);
-        let ending = match job.verify {
-            _ if self.ordered(Order::Hold, &name) => Some(Ending::Cancelled),
-            Verify::Only if away && self.dice.percent(30) => Some(Ending::Infrastructure),
-            Verify::Only if !healthy => Some(Ending::Unhealthy),
-            Verify::Only | Verify::First | Verify::Patiently if healthy => Some(Ending::Healthy),
-            Verify::Patiently if !patient => {
-                return self.after(25 * SECOND, Event::Act { name, id, patient: true });
-            }
-            _ if away => Some(Ending::Infrastructure),
-            _ => None,
-        };
-        let driver = (ending == Some(Ending::Infrastructure)).then_some(driver);
-        if ending.is_some() {
-            return self.after(10, Event::Done { name, id, attempts: 0, end: ending, driver });
-        }
-        let up = self.world.restart(process, job.rung, self.t);
-        let says_so = rules.check == Checked::Unchecked && !up && self.dice.percent(50);
-        let lasts = match self.dice.below(100) {
-            0 if self.troubled => self.dice.between(10 * MINUTE, 40 * MINUTE),
-            _ => self.dice.between(SECOND, 40 * SECOND),
-        };
-        self.world.processes[process].up = false;
-        self.notice_changes();
-        self.world.processes[process].up = up;
-        self.notice_changes();
-        if let Some((dies_after, until)) = self.world.processes[process].flaps
-            && self.t < until
-        {
-            let life = self.world.processes[process].life;
-            self.after(lasts + dies_after, Event::Die { process, life });
-        }
-        let end = says_so.then_some(Ending::Failed);
-        self.after(lasts, Event::Done { name, id, attempts: 1, end, driver: None });
-    }
-
-    fn done(
-        &mut self,
-        name: &Name,
-        id: u64,
-        attempts: u32,
-        ending: Option<Ending>,
-        driver: Option<Name>,
-    ) -> Verdict {
-        let Some(job) = self.job(name, id) else { return Ok(()) };
-        let rules = self.rules(name);
-        let healthy = self.world.healthy(self.world.index(name));
-        let end = match ending {
-            Some(Ending::Healthy) => End::AlreadyHealthy,
-            Some(Ending::Unhealthy) => End::Unhealthy,
-            Some(Ending::Infrastructure) => End::Infrastructure,
-            Some(Ending::Cancelled) => End::Cancelled,
-            Some(Ending::Failed) => End::Failed,
-            None if rules.check == Checked::Unchecked || healthy => End::Restarted,
-            None => End::Failed,
-        };
-        let rung = (attempts > 0).then_some(job.rung);
-        let outcome = Outcome { end, attempts, rung, driver, detail: String::new() };
-        self.settle(&job, &outcome)
-    }
-
-    /// Takes in how a job ended.
-    pub(crate) fn settle(&mut self, job: &Job, outcome: &Outcome) -> Verdict {
-        let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
-        let rules = self.rules(&job.name);
-        let Some(pm) = &mut self.pm else { return Ok(()) };
-        let truth = view(&pm.seen, &self.desk, &self.world, now);
-        let told = self.sabotage.rules(&rules);
-        let mut settled = settle(&mut pm.state, &truth, &told, job, outcome, now);
-        self.sabotage.settled(&mut settled, job, outcome.end);
-        self.log.note(self.t, || format!("{} ends: {:?} {:?}", job.name, outcome.end, settled));
-        let ended = Ended { job, outcome, settled: &settled, rules: &rules };
-        self.check.settled(&ended, &truth, &pm.state, at)?;
-        if let Some(running) = pm.running.remove(&job.name) {
-            self.journal.unfinished.remove(&running.id);
-        }
-        pm.settled(job, &settled, &mut self.journal);
-        pm.keep(&mut self.journal);
-        if !settled.clear.is_empty() {
-            let wait = self.dice.between(10, 3 * SECOND);
-            self.after(wait, Event::Flush);
-        }
-        self.judge()
     }
 
     fn flush(&mut self) -> Verdict {

@@ -104,6 +104,11 @@ impl Shadow {
         Ok(())
     }
 
+    /// A restart that nobody told of was made; when the job began that runs besides.
+    pub(crate) fn restarts_at(&mut self, t: Ms) -> Ms {
+        std::mem::replace(&mut self.began, t)
+    }
+
     pub(crate) fn runs(&mut self, t: Ms) {
         self.began = t;
     }
@@ -123,10 +128,10 @@ impl Shadow {
                 *probe = None;
             }
             if let Phase::Open { until, probe } = &mut self.phase
-                && (end == End::Restarted && counts(job) && t < *until)
+                && (end == End::Restarted && counts(job))
             {
-                // Made past an open breaker, by hand or by a bypass: it is the trial.
-                (*until, *probe) = (t, Some(self.began));
+                // Also what was made past an open breaker, by hand or by a bypass, is the trial.
+                (*until, *probe) = (t.min(*until), Some(self.began));
             }
             if matches!(end, End::Failed | End::Restarted) {
                 (self.last_end, self.in_window) = (Some(t), false);

@@ -242,6 +242,24 @@ impl Check {
         self.told(&settled.notices, view, state, at)
     }
 
+    /// A restart that was made by hand is counted; a job of the daemon's own may run meanwhile.
+    pub(crate) fn counted(
+        &mut self,
+        ended: &Ended<'_>,
+        view: &View<'_>,
+        state: &State,
+        at: Moment,
+    ) -> Verdict {
+        let name = &ended.job.name;
+        let (own, runs) = (self.life(name).restarts_at(at.t), self.running.contains(name));
+        self.settled(ended, view, state, at)?;
+        if runs {
+            self.running.insert(name.clone());
+        }
+        self.life(name).runs(own);
+        Ok(())
+    }
+
     /// A driver that fails three times in a row is left alone.
     fn drivers(&mut self, outcome: &Outcome, rules: &Rules, settled: &Settlement) -> Verdict {
         if let Some(driver) = outcome.rung.and_then(|rung| rules.ladder.get(rung as usize)) {
