@@ -70,12 +70,12 @@ fn made(year: &mut Year, name: &Name, id: u64, up: bool) {
     };
     let away = year.is_away(name, 0);
     let (end, attempts) = match (away, good) {
-        (true, _) => (End::Infrastructure, 0),
+        (true, _) => (End::Infrastructure, 1),
         (false, true) => (End::Restarted, 1),
         (false, false) => (End::Failed, 1),
     };
     let driver = away.then(|| rules.ladder[0].clone());
-    let outcome = Outcome { end, attempts, rung: (!away).then_some(0), driver, detail: String::new() };
+    let outcome = Outcome { end, attempts, rung: Some(0), driver, detail: String::new() };
     year.journal.made_by_hand.push((name.clone(), outcome));
     let wait = year.dice.between(1, SECOND);
     year.after(wait, Event::Hand(Hand::Doorbell));

@@ -95,6 +95,7 @@ impl Year {
 
     /// A job makes a restart.
     fn attempt(&mut self, work: Work) {
+        let work = Work { attempts: work.attempts + 1, ..work };
         if self.is_away(&work.name, work.rung) {
             return self.after(10, Event::Done { work, end: Some(Ending::Infrastructure) });
         }
@@ -102,7 +103,6 @@ impl Year {
         let (up, lasts) = self.restart(process, work.rung);
         let unchecked = self.world.processes[process].rules.check == Checked::Unchecked;
         let says_so = unchecked && !up && self.dice.percent(50);
-        let work = Work { attempts: work.attempts + 1, ..work };
         self.after(lasts, Event::Done { work, end: says_so.then_some(Ending::Failed) });
     }
 

@@ -4,7 +4,7 @@ use super::tokens::Tokens;
 use super::{Verdict, ensure};
 use crate::world::Ms;
 use pm_policy::group::GroupRules;
-use pm_policy::model::{Cause, End, Job, Name, Sight, Verify};
+use pm_policy::model::{Cause, End, Job, Name, Outcome, Sight, Verify};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,12 +83,15 @@ impl GroupShadow {
     }
 
     /// The job of a member ended; whether the policy must have opened the group by it.
-    pub(crate) fn settled(&mut self, job: &Job, end: End, t: Ms) -> bool {
+    pub(crate) fn settled(&mut self, job: &Job, outcome: &Outcome, t: Ms) -> bool {
+        let end = outcome.end;
         if job.verify == Verify::Only {
             return false;
         }
         let void = matches!(end, End::Infrastructure | End::Cancelled) && job.cause != Cause::Operator;
-        if void || end == End::AlreadyHealthy {
+        // An attempt that ended with the driver that failed was no restart.
+        let made = outcome.attempts > u32::from(end == End::Infrastructure);
+        if void && !made || end == End::AlreadyHealthy {
             self.tokens.give_back(self.rules.budget, t);
         }
         match &mut self.phase {

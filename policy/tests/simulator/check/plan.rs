@@ -229,7 +229,7 @@ impl Check {
         ensure(opened || !must_open, "failures in a row open the breaker", told)?;
         if let Some(group) = view.related.group_of(&job.name).filter(|group| view.groups.contains_key(group))
         {
-            let must_open = self.group(group, view).settled(job, outcome.end, at.t);
+            let must_open = self.group(group, view).settled(job, outcome, at.t);
             let opened = settled.notices.iter().any(|n| matches!(n, Notice::GroupOpened { .. }));
             ensure(opened || !must_open, "trouble in several members opens their group", told)?;
         }
@@ -262,7 +262,10 @@ impl Check {
 
     /// A driver that fails three times in a row is left alone.
     fn drivers(&mut self, outcome: &Outcome, rules: &Rules, settled: &Settlement) -> Verdict {
-        if let Some(driver) = outcome.rung.and_then(|rung| rules.ladder.get(rung as usize)) {
+        let answered = matches!(outcome.end, End::Restarted | End::Failed);
+        if let Some(driver) =
+            outcome.rung.filter(|_| answered).and_then(|rung| rules.ladder.get(rung as usize))
+        {
             self.driver_failures.remove(driver);
         }
         let Some(driver) = &outcome.driver else { return Ok(()) };
