@@ -32,6 +32,8 @@ pub(crate) struct Shadow {
     /// The last restart that counts seemed to help and has to be followed by a stable period.
     on_trial: bool,
     last_end: Option<Ms>,
+    /// It was removed from the configuration for a while, so its breaker may be another one than was announced.
+    vague: bool,
     pause_until: Ms,
     /// When a restart of pm was verified, unless it was bad since.
     pub(crate) good_at: Option<Ms>,
@@ -194,6 +196,12 @@ impl Shadow {
         }
     }
 
+    /// There is no section for it any more, so all of it may be forgotten; or not, as long as something is left of it.
+    pub(crate) fn removed(&mut self) {
+        (self.phase, self.starts, self.failures, self.last_end) = (Phase::Closed, Vec::new(), 0, None);
+        (self.opened_at, self.pause_until, self.on_trial, self.vague) = (0, 0, false, true);
+    }
+
     /// The breaker opened.
     pub(crate) fn opened(&mut self, rules: &Rules, name: &Name, level: u8, until: Ms, t: Ms) -> Verdict {
         let window = rules.window.as_millis();
@@ -204,7 +212,7 @@ impl Shadow {
         let why_now = match self.phase {
             Phase::Closed => enough,
             Phase::Open { until, .. } => t >= until,
-        };
+        } || std::mem::take(&mut self.vague);
         ensure(why_now, "a breaker opens for a reason", why)?;
         let (time, spread) = (open_time(rules, level).as_millis() as u64, u64::from(rules.open_jitter));
         let lasts = until - t;
@@ -243,7 +251,7 @@ impl Shadow {
     }
 
     pub(crate) fn closed(&mut self) {
-        (self.phase, self.all_failures) = (Phase::Closed, 0);
+        (self.phase, self.all_failures, self.vague) = (Phase::Closed, 0, false);
         self.all_starts.clear();
     }
 

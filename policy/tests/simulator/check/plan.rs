@@ -53,6 +53,11 @@ impl Check {
                 life.worked_on();
             }
         }
+        for (name, life) in &mut self.lives {
+            if view.configured.get(name) == Some(&Configured::No) {
+                life.removed();
+            }
+        }
         let checked = |name: &Name| rules(view, name).is_some_and(|its| its.check == Checked::ByCheck);
         let left_over = self.lives.iter().filter(|(name, life)| life.left_over && checked(name));
         let left_over = left_over.map(|(name, _)| name.clone()).collect();
