@@ -184,6 +184,19 @@ impl Check {
         Ok(())
     }
 
+    /// Numbers, groups and dependencies are others than before.
+    pub(crate) fn reloaded(&mut self, world: &World) {
+        for its in &world.processes {
+            if self.rules.insert(its.name.clone(), its.rules.clone()).as_ref() != Some(&its.rules) {
+                self.life(&its.name).reloaded();
+            }
+        }
+        for (name, group) in &mut self.groups {
+            group.reloaded(world.groups[name].clone());
+        }
+        self.storm = Tokens::default();
+    }
+
     pub(crate) fn reset(&mut self, name: &Name) {
         self.life(name).reset();
     }

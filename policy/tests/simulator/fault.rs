@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Kill,
     Recover(usize),
     Believe,
+    /// A row that was deleted is inserted again.
+    Insert(usize),
 }
 
 /// Something happens, by chance.
@@ -44,7 +46,9 @@ pub(crate) fn strike(year: &mut Year) -> Verdict {
         75..79 => kill(year),
         79..80 => reboot(year),
         80..82 => year.wall_shift += year.dice.below(6 * HOUR) as i64 - 3 * HOUR as i64,
-        82..93 => return whim(year),
+        82 => year.suspend(),
+        83..86 => return crate::reload::edit(year),
+        86..95 => return whim(year),
         _ => recover(year),
     }
     year.notice_changes();
@@ -131,14 +135,14 @@ fn read_only(year: &mut Year) {
 
 fn false_alarm(year: &mut Year) {
     let row = year.dice.below(year.world.rows.len() as u64) as usize;
-    year.world.rows[row].alarm = true;
+    year.world.report(row, false);
     year.poll_within(10 * SECOND);
 }
 
 /// An UPDATE without its WHERE; an operator finds it out later.
 fn mass_update(year: &mut Year) {
     for row in &mut year.world.rows {
-        row.alarm = true;
+        row.alarm = row.there;
     }
     year.poll_within(10 * SECOND);
     let wait = year.dice.between(MINUTE, HOUR);
@@ -294,6 +298,7 @@ pub(crate) fn happen(year: &mut Year, fault: Fault) -> Verdict {
             year.desk.intake = Intake::Open;
         }
         Fault::Believe => believe(year),
+        Fault::Insert(row) => year.world.rows[row].there = true,
         Fault::Recover(process) => year.world.processes[process].up = true,
     }
     year.notice_changes();
@@ -316,7 +321,7 @@ pub(crate) fn repair(year: &mut Year) {
     let world = &mut year.world;
     (world.reachable, world.writable) = (true, true);
     world.drivers_away.clear();
-    world.rows.iter_mut().for_each(|row| row.ticked = false);
+    world.rows.iter_mut().for_each(|row| (row.there, row.ticked) = (true, false));
     for process in &mut world.processes {
         (process.broken_until, process.cure, process.flaps) = (0, None, None);
         process.life += 1;

@@ -146,7 +146,8 @@ impl Host {
             })
             .collect();
         let many = self.seen.alarms.len() >= world.limits.mass_min as usize;
-        self.seen.known = many.then_some(world.rows.len() as u64);
+        let rows = world.rows.iter().filter(|row| row.there).count() as u64;
+        self.seen.known = many.then_some(rows);
         self.seen.sight = Sight::Clear;
         (self.seen.outdated, self.seen.polled_at) = (None, now.boot);
         for alarm in &self.seen.alarms {

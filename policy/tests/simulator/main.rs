@@ -18,6 +18,7 @@ mod fault;
 mod hand;
 mod host;
 mod quiet;
+mod reload;
 mod sabotage;
 mod work;
 mod world;

@@ -1,6 +1,6 @@
 //! The loop of time: events in their order, pm among them. Idle time is skipped.
 
-use crate::check::{Check, Ended, Moment, Verdict};
+use crate::check::{Check, Moment, Verdict};
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::hand::Hand;
@@ -11,10 +11,7 @@ use crate::work::{Ending, Work};
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND, World, Written};
 use pm_policy::advance::advance;
 use pm_policy::decide::decide;
-use pm_policy::model::{
-    Checked, Configured, End, Intake, Job, Name, Notice, Order, Outcome, Rules, Sight, Verify,
-};
-use pm_policy::settle::settle;
+use pm_policy::model::{Configured, Intake, Job, Name, Notice, Sight, Verify};
 use pm_policy::time::{Now, Ticks, Wall};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -247,6 +244,16 @@ impl Year {
         if !healthy {
             self.after(10 * MINUTE, Event::Patrol { process });
         }
+    }
+
+    /// The machine sleeps: nothing happens for a while, and both clocks go on.
+    pub(crate) fn suspend(&mut self) {
+        let lasts = self.dice.wait(2 * HOUR);
+        let queue = std::mem::take(&mut self.queue);
+        let later =
+            queue.into_iter().map(|Reverse((at, number, event))| Reverse((at + lasts, number, event)));
+        self.queue = later.collect();
+        self.poll_at = self.poll_at.saturating_add(lasts);
     }
 
     /// pm polls soon, if it would not do so anyway.

@@ -196,6 +196,11 @@ impl Shadow {
         }
     }
 
+    /// Its numbers are others. What left the old window, or was forgiven after the old time, is forgotten.
+    pub(crate) fn reloaded(&mut self) {
+        (self.starts, self.failures, self.opened_at) = (Vec::new(), 0, 0);
+    }
+
     /// There is no section for it any more, so all of it may be forgotten; or not, as long as something is left of it.
     pub(crate) fn removed(&mut self) {
         (self.phase, self.starts, self.failures, self.last_end) = (Phase::Closed, Vec::new(), 0, None);

@@ -77,6 +77,17 @@ impl GroupShadow {
         }
     }
 
+    /// Its numbers or its members are others. Of who is no member any more the group hears nothing.
+    pub(crate) fn reloaded(&mut self, rules: GroupRules) {
+        (self.rules, self.tokens) = (rules, Tokens::default());
+        self.failed.clear();
+        match &mut self.phase {
+            Phase::HalfOpen { canary, .. } => *canary = None,
+            Phase::Releasing { begun, good } => *begun = *good,
+            Phase::Closed | Phase::Open { .. } => {}
+        }
+    }
+
     /// Whether it may be one that was tried in vain, whose turn comes last.
     pub(crate) fn may_come_last(&self, name: &Name) -> bool {
         matches!(self.phase, Phase::Releasing { .. }) && self.tried.contains(name)
@@ -114,7 +125,9 @@ impl GroupShadow {
         self.failed.retain(|_, at| u128::from(t - *at) < self.rules.window.as_millis());
         let failed = self.failed.len() as u32;
         let share = failed >= 2 && failed * 100 >= self.rules.members * u32::from(self.rules.share);
-        let many = failed >= self.rules.correlation || share;
+        // 0 switches one of them off.
+        let many = self.rules.correlation > 0 && failed >= self.rules.correlation;
+        let many = many || self.rules.share > 0 && share;
         match &self.phase {
             Phase::Closed => many,
             Phase::Open { .. } => false,

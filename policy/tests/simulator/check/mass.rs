@@ -2,7 +2,7 @@
 
 use super::plan::is_live;
 use super::{Moment, Verdict, covered, ensure, in_window};
-use pm_policy::model::{Alarm, Cause, Checked, End, Job, Name, Notice, Order, Sight, Verify, View};
+use pm_policy::model::{Alarm, Cause, End, Job, Name, Notice, Order, Sight, Verify, View};
 use pm_policy::state::State;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,12 +129,12 @@ impl MassShadow {
         })
     }
 
-    pub(crate) fn settled(&mut self, job: &Job, end: End, checked: Checked) {
+    pub(crate) fn settled(&mut self, job: &Job, end: End) {
         // Whoever was restarted, or found well by a job that was, is not held any more.
         if job.verify != Verify::Only && matches!(end, End::Restarted | End::AlreadyHealthy | End::Failed) {
             self.suspects.remove(&job.name);
         }
-        if self.phase != Phase::None && job.cause == Cause::MassAlarm && checked == Checked::ByCheck {
+        if self.phase != Phase::None && job.cause == Cause::MassAlarm {
             match end {
                 End::Unhealthy => drop(self.bad.insert(job.name.clone(), true)),
                 End::AlreadyHealthy => drop(self.bad.insert(job.name.clone(), false)),

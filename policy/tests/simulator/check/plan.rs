@@ -224,7 +224,7 @@ impl Check {
         if counted && outcome.attempts == 0 && outcome.end != End::HandedOver {
             self.storm.give_back(view.limits.storm, at.t);
         }
-        self.mass.settled(job, outcome.end, rules.check);
+        self.mass.settled(job, outcome.end);
         self.drivers(outcome, rules, settled)?;
         let must_open = self.life(&job.name).settled(rules, job, outcome.end, at.t);
         let opened = settled
