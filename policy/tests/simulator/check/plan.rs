@@ -140,8 +140,8 @@ impl Check {
         }
         self.tally.restarts += 1;
         self.dependencies(name, view, state, at)?;
-        // A bypass passes the breaker, and does not let the pause grow.
-        let longest = if bypassed { rules.pause.base } else { Duration::MAX };
+        // A bypass passes the breaker, and waits for ten seconds at the most.
+        let longest = if bypassed { Duration::from_secs(10) } else { Duration::MAX };
         self.life(name).pauses(rules, job, longest, at.t)?;
         if !bypassed {
             self.life(name).begins(rules, job, at.t)?;
