@@ -82,6 +82,8 @@ struct Run<'a> {
     acted: Cell<Option<usize>>,
     /// The hold or the window that came into force since the job began, in words.
     held: OnceCell<String>,
+    /// The attempt that is to be told as soon as it is certain that it may be made, and of how many it is one.
+    untold: Cell<Option<(u32, u32)>>,
 }
 
 /// Carries out `job` and reports what came of it. Blocks as long as the spec allows.
@@ -90,7 +92,8 @@ struct Run<'a> {
 pub fn respond(job: &Job, spec: &Spec, claim: &Claim, world: &World<'_>) -> Report {
     let top = spec.chain.len().saturating_sub(1);
     let rung = Cell::new(usize::try_from(job.rung).unwrap_or(top).min(top));
-    let mut run = Run { job, spec, world, id: None, rung, acted: Cell::new(None), held: OnceCell::new() };
+    let (acted, held, untold) = (Cell::new(None), OnceCell::new(), Cell::new(None));
+    let mut run = Run { job, spec, world, id: None, rung, acted, held, untold };
     if let Claim::Resume(entry) = claim {
         run.id = Some(entry.id);
         let outcome = contained(|| run.resumed(entry));
@@ -236,7 +239,7 @@ impl Run<'_> {
         let most = if self.job.trial == Trial::Probe { 1 } else { self.spec.max_attempts };
         let mut last = "max_attempts = 0 leaves nothing to try".to_owned();
         for attempt in 1..=most {
-            info!("{}", wording::attempting(&self.job.name, attempt, most));
+            self.untold.set(Some((attempt, most)));
             let began = self.world.clock.now().boot;
             let tried = self.attempt(attempt);
             if let Some(why) = self.held.get() {

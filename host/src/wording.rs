@@ -144,12 +144,27 @@ pub(crate) fn believed(request: &Request) -> String {
     format!("The alarms of the mass alarm are believed, by order of {}{why}", printable(&request.by))
 }
 
+pub(crate) fn nothing_to_believe(request: &Request) -> String {
+    format!("There is no mass alarm, so {} asked for nothing that could be believed", printable(&request.by))
+}
+
 pub(crate) fn by_hand(name: &Name, outcome: &Outcome) -> String {
     let detail = &outcome.detail;
     match outcome.end {
         End::Restarted | End::AlreadyHealthy => format!("{RESTART} {name} was restarted by hand: {detail}"),
         _ => format!("{RESTART} {name} was not restarted by hand: {detail}"),
     }
+}
+
+pub(crate) fn clock_set(moved: i64) -> String {
+    let how = if moved > 0 { "forward" } else { "back" };
+    // The two clocks are read one after the other.
+    let by = Duration::from_secs(moved.unsigned_abs().saturating_add(500) / 1_000);
+    format!(
+        "The clock of this machine was put {how} by {}: maintenance windows and the ends of overrides are looked at anew by the \
+         new time. Breakers, pauses and time limits do not follow it",
+        lasting(by)
+    )
 }
 
 pub(crate) fn storm(waiting: usize, budget: Budget) -> String {
@@ -213,6 +228,16 @@ pub(crate) fn no_journal(error: &JournalError) -> String {
 
 pub(crate) fn handled(name: &Name) -> String {
     format!("Successfully handled alarm for {name}")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn done(name: &Name) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was restarted")
+}
+
+/// The end of a restart that was not made for an alarm.
+pub(crate) fn not_done(name: &Name, why: &str) -> String {
+    format!("{RESTART} {name}, which was not in alarm, was not restarted: {why}")
 }
 
 pub(crate) fn not_handled(name: &Name, why: &str) -> String {

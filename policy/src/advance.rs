@@ -3,6 +3,8 @@
 //! What an alarm means is worked out in [`fate`](crate::fate). What says nothing about the process disturbs its quiet
 //! and changes nothing else.
 
+mod removed;
+
 use crate::breaker::{Forgiven, Opened};
 use crate::fate::{Fate, Seen};
 use crate::group::{Calm, Group, GroupChange, GroupLook, GroupOpened, GroupRules, GroupState};
@@ -25,6 +27,7 @@ pub fn advance(state: &mut State, view: &View<'_>, now: Now) -> Vec<Notice> {
     quiet(state, view, &seen, now);
     pass_time(state, view, &seen, now, &mut notices);
     groups(state, view, &seen, now, &mut notices);
+    removed::forget(state, view, &seen);
     state.standings.retain(|_, standing| *standing != Standing::default());
     notices
 }

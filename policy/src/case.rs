@@ -188,8 +188,8 @@ impl<'a> Case<'a> {
     fn mass_alarm(&self, round: &Round<'_>) -> Answer {
         // What is due is no alarm, so there is nothing to disbelieve.
         let (Some(rules), Some(_)) = (self.rules(), self.alarm) else { return Answer::Pass };
-        let mass = &round.state.mass;
-        match mass.guard(self.name, rules.check, round.now.boot) {
+        let (mass, limits) = (&round.state.mass, &round.view.limits);
+        match mass.guard(self.name, rules.check, limits, round.now.boot) {
             Guard::Pass => Answer::Pass,
             Guard::Look => Answer::Look,
             Guard::Hold => Answer::Hold(Hold::MassAlarm {
@@ -197,7 +197,7 @@ impl<'a> Case<'a> {
                     Stage::Held { looked, healthy } => Some((looked, healthy)),
                     Stage::None | Stage::Looking { .. } | Stage::Believed => None,
                 },
-                recheck: mass.next(self.name).filter(|at| *at > round.now.boot),
+                recheck: mass.next(self.name, limits).filter(|at| *at > round.now.boot),
             }),
         }
     }

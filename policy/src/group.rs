@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 
 /// The longest memory of trouble.
 const HIGHEST: u8 = 20;
-/// How far open times are spread, in percent.
-const JITTER: u8 = 15;
 
 /// What is remembered of a group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -250,7 +248,7 @@ impl Group {
     fn open(&mut self, rules: &GroupRules, group: &Name, cause: GroupCause, now: Ticks) -> GroupOpened {
         self.level = self.level.saturating_add(1).min(HIGHEST);
         let time = open_time(rules.open_time, rules.open_max, self.level);
-        let until = now.after(spread(time, JITTER, group, now.0));
+        let until = now.after(spread(time, rules.open_jitter, group, now.0));
         (self.state, self.quiet_from) = (GroupState::Open { until }, None);
         GroupOpened { cause, troubled: self.troubled.keys().cloned().collect(), until }
     }

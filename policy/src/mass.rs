@@ -14,12 +14,6 @@ use crate::sight::Sights;
 use crate::state::State;
 use crate::time::{Now, Ticks};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Duration;
-
-/// How long looking may take before it is concluded with what is known.
-pub const LONGEST_LOOK: Duration = Duration::from_secs(300);
-/// How old a verdict may become while alarms are held.
-pub const FRESH: Duration = Duration::from_secs(60);
 
 /// What is remembered of a mass alarm.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,18 +71,19 @@ pub enum Guard {
 impl Mass {
     /// What to do about an alarm of `name`, which has a check or not.
     #[must_use]
-    pub fn guard(&self, name: &Name, checked: Checked, now: Ticks) -> Guard {
+    pub fn guard(&self, name: &Name, checked: Checked, limits: &Limits, now: Ticks) -> Guard {
         if !self.suspects.contains(name) {
             return Guard::Pass;
         }
         let checked = checked == Checked::ByCheck;
         let seen = self.seen.get(name);
+        let is_old = |at: &Ticks| now.since(*at) >= limits.mass_recheck;
         match (self.stage, seen) {
             (Stage::None | Stage::Believed, _) => Guard::Pass,
             (Stage::Looking { .. }, None) if checked => Guard::Look,
             (Stage::Looking { .. }, _) => Guard::Hold,
             (Stage::Held { .. }, Some((Condition::Bad, _))) => Guard::Pass,
-            (Stage::Held { .. }, Some((Condition::Healthy, at))) if now.since(*at) >= FRESH => Guard::Look,
+            (Stage::Held { .. }, Some((Condition::Healthy, at))) if is_old(at) => Guard::Look,
             (Stage::Held { .. }, None) if checked => Guard::Look,
             (Stage::Held { .. }, _) => Guard::Hold,
         }
@@ -130,10 +125,10 @@ impl Mass {
 
     /// When a held alarm is looked at again, or the looking ends.
     #[must_use]
-    pub fn next(&self, name: &Name) -> Option<Ticks> {
+    pub fn next(&self, name: &Name, limits: &Limits) -> Option<Ticks> {
         match self.stage {
-            Stage::Looking { since } => Some(since.after(LONGEST_LOOK)),
-            Stage::Held { .. } => self.seen.get(name).map(|(_, at)| at.after(FRESH)),
+            Stage::Looking { since } => Some(since.after(limits.mass_look)),
+            Stage::Held { .. } => self.seen.get(name).map(|(_, at)| at.after(limits.mass_recheck)),
             Stage::None | Stage::Believed => None,
         }
     }
@@ -171,7 +166,7 @@ pub(crate) fn watch(state: &mut State, view: &View<'_>, now: Now, notices: &mut 
             let unseen = |name: &&&Name| mass.suspects.contains(**name) && !mass.seen.contains_key(**name);
             let waits = wave.calling.iter().filter(unseen).any(|name| is_checked(view, name));
             // What nobody could look at says nothing, however long it takes.
-            let long_enough = now.boot.since(since) >= LONGEST_LOOK && !mass.seen.is_empty();
+            let long_enough = now.boot.since(since) >= view.limits.mass_look && !mass.seen.is_empty();
             if !waits || long_enough {
                 notices.push(mass.conclude());
             }

@@ -13,10 +13,6 @@ use crate::time::{Now, Ticks};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a process is left alone after its driver failed: long enough that a log is not flooded at a poll a
-/// second, short enough that nobody waits for a bus that came back.
-pub const DRIVER_PAUSE: Duration = Duration::from_secs(10);
-
 /// One settlement in hand.
 struct Settling<'a> {
     state: &'a mut State,
@@ -177,12 +173,17 @@ impl Settling<'_> {
     fn failed(&mut self, began: Ticks) {
         let (rules, name, now) = (self.rules, &self.job.name, self.now.boot);
         self.had_to_be_restarted_again();
-        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let acted = self.acted();
         let top = u32::try_from(rules.ladder.len()).unwrap_or(u32::MAX).saturating_sub(1);
         let standing = self.standing();
         (standing.last_good, standing.last_end) = (None, Some(now));
         (standing.after_window, standing.waited) = (false, false);
-        standing.rung = acted.saturating_add(1).min(top);
+        // A step that was not tried is not passed over.
+        if let Some(acted) = acted {
+            standing.rung = acted.saturating_add(1).min(top);
+            // Whether an earlier restart would have lasted cannot be known any more.
+            standing.trial = None;
+        }
         standing.breaker.prune(rules, now);
         let opened = standing.breaker.failed(rules, name, began, now);
         self.withdraw();
@@ -193,12 +194,13 @@ impl Settling<'_> {
 
     /// The process is not to blame, so its breaker stays: a half-open one keeps its trial.
     fn infrastructure(&mut self) {
-        let (name, now) = (&self.job.name, self.now.boot);
-        self.standing().pause = Some(now.after(DRIVER_PAUSE));
+        let (rules, name, now) = (&self.view.limits.driver, &self.job.name, self.now.boot);
+        self.standing().pause = Some(now.after(rules.pause));
         self.group_void();
         let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
         self.state.dirty.host = true;
-        if let Some(until) = self.state.drivers.entry(driver.clone()).or_default().failed(driver, name, now) {
+        let its = self.state.drivers.entry(driver.clone()).or_default();
+        if let Some(until) = its.failed(rules, driver, name, now) {
             self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
         }
     }
@@ -272,10 +274,20 @@ impl Settling<'_> {
         if self.job.cause == Cause::Operator || self.job.verify == Verify::Only {
             return;
         }
-        let name = &self.job.name;
+        let (name, made) = (&self.job.name, self.made());
         if let Some((_, its, rules)) = self.group() {
+            let bucket = its.bucket;
             its.void(rules, name);
+            if made {
+                its.bucket = bucket;
+            }
         }
+    }
+
+    /// Whether a restart was made. An attempt that ended with the driver that failed was none.
+    fn made(&self) -> bool {
+        let in_vain = u32::from(self.outcome.end == End::Infrastructure);
+        self.outcome.attempts > in_vain
     }
 
     fn group_refund(&mut self) {
@@ -284,8 +296,14 @@ impl Settling<'_> {
         }
     }
 
+    /// The step of the ladder that acted last, or that the job began with when an earlier pm has made the restart. None
+    /// when it came to none.
+    fn acted(&self) -> Option<u32> {
+        self.outcome.rung.or_else(|| (self.outcome.attempts > 0).then_some(self.job.rung))
+    }
+
     fn driver_answered(&mut self) {
-        let acted = self.outcome.rung.unwrap_or(self.job.rung);
+        let Some(acted) = self.acted() else { return self.driver_unanswered() };
         let Some(driver) = self.rules.ladder.get(acted as usize) else { return };
         let Some(mut known) = self.state.drivers.remove(driver) else { return };
         self.state.dirty.host = true;

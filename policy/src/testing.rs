@@ -2,6 +2,7 @@
 
 use crate::backoff::Backoff;
 use crate::bucket::Budget;
+use crate::driver::DriverRules;
 use crate::group::{Group, GroupRules};
 use crate::model::{
     Alarm, Cause, Checked, Configured, Criticality, Dependents, End, Intake, Job, Limits, Name, Notice,
@@ -56,7 +57,28 @@ pub fn group_rules() -> GroupRules {
         open_time: secs(300),
         open_max: secs(3600),
         stable: secs(600),
+        open_jitter: 15,
         members: 6,
+    }
+}
+
+/// The limits of a host: none but ten jobs at once.
+#[must_use]
+pub fn limits() -> Limits {
+    Limits {
+        parallel: 10,
+        storm: Budget::NONE,
+        mass_min: 0,
+        mass_share: 50,
+        mass_look: secs(300),
+        mass_recheck: secs(60),
+        driver: DriverRules {
+            failures: 3,
+            pause: secs(10),
+            open_time: secs(10),
+            open_max: secs(120),
+            jitter: 15,
+        },
     }
 }
 
@@ -114,7 +136,7 @@ impl World {
             groups: HashMap::new(),
             windows: Vec::new(),
             overrides: Vec::new(),
-            limits: Limits { parallel: 10, storm: Budget::NONE, mass_min: 0, mass_share: 50 },
+            limits: limits(),
             table: Table::Writable,
             intake: Intake::Open,
             state: State::default(),

@@ -1,6 +1,7 @@
 //! One poll's picture of the world: everything a decision is made from, besides what is remembered.
 
 use crate::bucket::Budget;
+use crate::driver::DriverRules;
 use crate::group::GroupRules;
 use crate::model::Alarm;
 use crate::name::Name;
@@ -9,6 +10,7 @@ use crate::rules::Configured;
 use crate::time::Ticks;
 use crate::window::{Override, Window};
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// One poll's picture of the world.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +52,12 @@ pub struct Limits {
     pub mass_min: u32,
     /// `mass_alarm_share`: more than this share of the rows in percent is a mass alarm.
     pub mass_share: u8,
+    /// `mass_alarm_look_time`: how long looking may take before it is concluded with what is known.
+    pub mass_look: Duration,
+    /// `mass_alarm_recheck`: how old a verdict may become while alarms are held.
+    pub mass_recheck: Duration,
+    /// When what strategies depend on is left alone.
+    pub driver: DriverRules,
 }
 
 /// Whether what was read is how things are.

@@ -14,7 +14,7 @@ use pm_policy::model::{
 };
 use pm_policy::relations::{Declaration, Declared, Membership, Related, Relations};
 use pm_policy::state::State;
-use pm_policy::testing::{alarm, rules};
+use pm_policy::testing::{alarm, limits, rules};
 use pm_policy::time::{Now, Ticks, Wall};
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -89,6 +89,7 @@ impl Case {
             window: Duration::from_secs(900),
             open_time: Duration::from_secs(300),
             open_max: Duration::from_secs(3600),
+            open_jitter: 15,
             stable: Duration::from_secs(600),
             members: 100,
         };
@@ -125,6 +126,7 @@ impl Case {
                 storm: Budget { size: 10, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 50,
+                ..limits()
             },
             table: Table::Writable,
             intake: Intake::Open,

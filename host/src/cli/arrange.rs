@@ -34,6 +34,7 @@ fn group_rules(group: &Group, members: usize) -> GroupRules {
         window: group.window,
         open_time: group.circuit_reset_time,
         open_max: group.circuit_reset_max,
+        open_jitter: percent(group.circuit_jitter),
         stable: group.stable_time,
         members: u32::try_from(members).unwrap_or(u32::MAX),
     }
@@ -46,6 +47,9 @@ fn limits(config: &Config) -> Limits {
         storm: Budget { size: monitor.storm_limit, refill: monitor.storm_refill },
         mass_min: monitor.mass_alarm_min,
         mass_share: percent(monitor.mass_alarm_share),
+        mass_look: monitor.mass_alarm_look_time,
+        mass_recheck: monitor.mass_alarm_recheck,
+        driver: monitor.driver,
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Control {
     pub circuit_jitter: u32,
     /// `stable_time`: a restart that is not followed by this long without an alarm did not help.
     pub stable_time: Duration,
+    /// `doubt_time`: an alarm so soon after a restart that left the process healthy is looked at before it is believed.
+    pub doubt_time: Duration,
     /// `backoff`: the first pause between two restarts.
     pub backoff: Duration,
     /// `backoff_factor`: each further pause is this many times the one before; 1 to 100.
@@ -34,9 +36,6 @@ pub struct Control {
 /// The numbers of every level, as `[criticality.LEVEL]`, `[monitor]` (for `normal`) and what is built in make them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Levels([Control; 4]);
-
-/// An alarm this soon after a verified restart is doubted at the most, however long `stable_time` is.
-const DOUBT: Duration = Duration::from_secs(60);
 
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
@@ -59,6 +58,7 @@ impl Control {
             circuit_reset_max: minutes(longest),
             circuit_jitter: 15,
             stable_time: minutes(stable),
+            doubt_time: minutes(1),
             backoff: Duration::from_secs(backoff),
             backoff_factor: 2.0,
             backoff_max: minutes(5),
@@ -67,10 +67,10 @@ impl Control {
     }
 
     /// How long after a verified restart an alarm is looked at before it is believed: the shorter of `stable_time`
-    /// and a minute.
+    /// and `doubt_time`.
     #[must_use]
     pub fn doubt(&self) -> Duration {
-        self.stable_time.min(DOUBT)
+        self.stable_time.min(self.doubt_time)
     }
 
     /// The same with each longest time raised to the first one.

@@ -20,6 +20,8 @@ pub struct Group {
     pub circuit_reset_time: Duration,
     /// `circuit_reset_max` (1 h): how long at the longest; never less than `circuit_reset_time`.
     pub circuit_reset_max: Duration,
+    /// `circuit_jitter` (15): by so many percent, up or down, the open time is moved; 0 to 50.
+    pub circuit_jitter: u32,
     /// `stable_time` (10 min): after so long without a failure of a member the first open time counts again.
     pub stable_time: Duration,
 }
@@ -35,6 +37,7 @@ impl Default for Group {
             window: minutes(15),
             circuit_reset_time: minutes(5),
             circuit_reset_max: minutes(60),
+            circuit_jitter: 15,
             stable_time: minutes(10),
         }
     }

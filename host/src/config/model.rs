@@ -9,6 +9,7 @@ use super::database::Database;
 use super::group::Group;
 use super::library::Library;
 use super::process::{self, Process, Setting};
+use crate::policy::driver::DriverRules;
 use crate::policy::model::Name;
 use crate::policy::relations::Declared;
 use crate::policy::window::Definition;
@@ -85,6 +86,14 @@ pub struct Monitor {
     pub mass_alarm_min: u32,
     /// `mass_alarm_share` (50): alarms of more than so many percent of the known rows are a mass alarm; 1 to 100.
     pub mass_alarm_share: u32,
+    /// `mass_alarm_look_time` (5 min): how long looking may take before it is concluded with what is known; at least a
+    /// second.
+    pub mass_alarm_look_time: Duration,
+    /// `mass_alarm_recheck` (60 s): so often what was found healthy is looked at again while it is held; at least a second.
+    pub mass_alarm_recheck: Duration,
+    /// `driver_failures` (3), `driver_pause` (10 s), `driver_open_time` (10 s), `driver_open_max` (2 min), `driver_jitter`
+    /// (15 %): when what strategies depend on is left alone, and for how long.
+    pub driver: DriverRules,
     /// `shutdown_timeout` (30 s): how long running jobs may finish when pm is asked to stop.
     pub shutdown_timeout: Duration,
     /// `stable_time` (10 min), for the criticality `normal`. Processes hold their own copy.

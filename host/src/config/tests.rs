@@ -442,11 +442,13 @@ fn a_longest_time_is_never_less_than_the_first_one() {
 }
 
 #[test]
-fn an_alarm_after_a_restart_is_doubted_for_a_minute_at_the_most() {
+fn an_alarm_after_a_restart_is_doubted_for_the_doubt_time_or_the_stable_time_if_that_is_shorter() {
     let doubt = |text: &str| load_text(text).config.unwrap().process("a").unwrap().control.doubt().as_secs();
     assert_eq!(doubt("[process.default]\n"), 60);
     assert_eq!(doubt("[monitor]\nstable_time=20\n[process.default]\n"), 20);
     assert_eq!(doubt("[process.default]\nstable_time=0\n"), 0);
+    assert_eq!(doubt("[criticality.normal]\ndoubt_time=90\n[process.default]\n"), 90);
+    assert_eq!(doubt("[criticality.normal]\ndoubt_time=90\n[process.default]\ndoubt_time=0\n"), 0);
 }
 
 #[test]
@@ -520,7 +522,8 @@ proptest! {
                    group\\.a|maintenance\\.a|criticality\\.(high|normal|x)|x{0,9}",
         key in "engine|host|password|port|check_interval|max_log_size|host_id|restart_strategy|restart_delay|\
                 restart_delay_factor|restart_block_b64|restart_command|health_check|socket|path|group|depends_on|criticality|\
-                backoff|backoff_factor|circuit_reset_max|circuit_jitter|restart_window|stable_time|budget|\
+                backoff|backoff_factor|circuit_reset_max|circuit_jitter|restart_window|stable_time|doubt_time|budget|\
+                driver_failures|driver_pause|driver_open_time|driver_jitter|mass_alarm_recheck|\
                 correlation_share|storm_refill|from|until|cron|duration|time_zone|process|all|[a-z_]{1,9}",
         value in "\\PC{0,20}|[0-9a-z.<>=;# ${}\\\\\"'-]{0,20}",
     ) {

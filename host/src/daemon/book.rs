@@ -2,6 +2,7 @@
 //!
 //! Owned by the loop's thread alone. It judges nothing; `policy` does, on the view that it hands out.
 
+use super::wall::WallClock;
 use crate::policy::hold::Trouble;
 use crate::policy::model::{
     Alarm, Cause, Configured, Handled, Hold, InFlight, Intake, Job, Limits, Name, Override, RowId, Sight,
@@ -47,6 +48,8 @@ pub(super) struct Book {
     pub(super) by_hand: BTreeSet<Name>,
     /// Up to when the journal knows that the alarms were seen.
     noted: Ticks,
+    /// Whether the clock that people read is set.
+    pub(super) wall: WallClock,
 }
 
 /// A job that is running.
@@ -81,6 +84,7 @@ impl Book {
             storm: 0,
             by_hand: BTreeSet::new(),
             noted: Ticks(0),
+            wall: WallClock::default(),
         }
     }
 
@@ -261,8 +265,14 @@ impl Book {
         its.cloned().collect()
     }
 
-    /// Takes in how many wait for the storm limit; whether they are the first.
-    pub(super) fn storm_begins(&mut self, waiting: usize) -> bool {
+    /// Takes in how many wait for the storm limit; whether they are the first. Whoever is looked at first may turn out
+    /// healthy and give the place back, so who waits only for such looks is in no storm yet.
+    pub(super) fn storm_begins(&mut self, waiting: usize, now: Now) -> bool {
+        let budget = self.limits().storm;
+        let looks_first = |its: &&Running| matches!(its.job.verify, Verify::First | Verify::Patiently);
+        let looks = self.running.values().filter(looks_first);
+        let restarts = looks.fold(self.state.storm, |bucket, _| bucket.given_back(budget));
+        let waiting = if restarts.left(budget, now.boot) == Some(0) { waiting } else { 0 };
         std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0
     }
 

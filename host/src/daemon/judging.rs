@@ -38,6 +38,9 @@ impl Daemon {
     pub(super) fn decide(&mut self) {
         self.wake_at = None;
         let now = self.parts.clock.now();
+        if let Some(moved) = self.book.wall.look(now) {
+            warn!("{}", wording::clock_set(moved));
+        }
         self.say_what_is_over();
         self.book.windows = self.parts.catalog.windows(now.wall);
         self.book.call_off(now);
@@ -51,7 +54,7 @@ impl Daemon {
         let plan = decide(&view, state, now);
         self.wake_at = plan.wake_at;
         self.say_notices(&notices, now);
-        self.say_storm(&plan.held);
+        let storm = plan.held.iter().filter(|(_, hold)| matches!(hold, Hold::Storm { .. })).count();
         self.say_held(plan.held, now);
         for job in plan.start {
             let Some(spec) = self.book.spec(&job.name) else { continue };
@@ -66,6 +69,7 @@ impl Daemon {
             failpoint::pass(Point::JobDecided);
             self.begin(job, spec, Claim::New);
         }
+        self.say_storm(storm, now);
         self.keep();
     }
 
@@ -94,9 +98,8 @@ impl Daemon {
     }
 
     /// Says once per storm how many wait: a line for each would bury everything else.
-    fn say_storm(&mut self, held: &[(usize, Hold)]) {
-        let waiting = held.iter().filter(|(_, hold)| matches!(hold, Hold::Storm { .. })).count();
-        if self.book.storm_begins(waiting) {
+    fn say_storm(&mut self, waiting: usize, now: Now) {
+        if self.book.storm_begins(waiting, now) {
             warn!("{}", wording::storm(waiting, self.book.limits().storm));
         }
     }
@@ -226,13 +229,16 @@ impl Daemon {
         self.book.arrangement.related.group_of(name?).cloned()
     }
 
-    fn say_outcome(&self, Job { name, cause, .. }: &Job, Report { id, outcome }: &Report) {
+    fn say_outcome(&self, Job { name, cause, alarms, .. }: &Job, Report { id, outcome }: &Report) {
         match outcome.end {
             // That it is healthy has been said, and its alarm stands: whether it is believed is not decided yet.
             End::AlreadyHealthy if *cause == Cause::MassAlarm => {}
+            End::Restarted if alarms.is_empty() => info!("{}", wording::done(name)),
             End::Restarted | End::AlreadyHealthy => info!("{}", wording::handled(name)),
             End::Failed | End::Infrastructure => {
-                error!("{}", wording::not_handled(name, &outcome.detail));
+                let why = &outcome.detail;
+                let text = if alarms.is_empty() { wording::not_done } else { wording::not_handled };
+                error!("{}", text(name, why));
                 self.tell(Happened::RestartFailed {
                     name: name.clone(),
                     group: self.group_of(Some(name)),

@@ -19,6 +19,7 @@ mod push;
 mod resume;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 pub use event::Event;
 pub(crate) use judging::record;

@@ -8,6 +8,7 @@ use super::Daemon;
 use super::judging::Noted;
 use crate::failpoint::{self, Point};
 use crate::policy::breaker::Admission;
+use crate::policy::mass::Stage;
 use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
 use crate::policy::settle;
 use crate::policy::time::Ticks;
@@ -117,6 +118,9 @@ impl Daemon {
                         info!("{}", wording::reset(scope, request));
                         self.reset(scope);
                     }
+                    Verb::Believe if self.book.state.mass.stage == Stage::None => {
+                        info!("{}", wording::nothing_to_believe(request));
+                    }
                     Verb::Believe => {
                         info!("{}", wording::believed(request));
                         self.book.state.believe();
@@ -190,7 +194,8 @@ impl Daemon {
             _ => Vec::new(),
         };
         let job = Job { alarms, ..Job::by_hand(name, trial) };
-        let outcome = Outcome::new(*end, *attempts, detail.clone());
+        let plain = Outcome::new(*end, *attempts, detail.clone());
+        let outcome = Outcome { rung: rung(attempt, &rules.ladder), ..plain };
         info!("{}", wording::by_hand(name, &outcome));
         let intake = self.intake();
         let (state, view) = self.book.judged(intake);
@@ -199,4 +204,11 @@ impl Daemon {
         self.doorbell.unwritten.insert(name.clone());
         self.write_back(&job, settled, Noted::No);
     }
+}
+
+/// The step of the ladder that made a restart by hand, as the ladder is now; none when it came to no restart, or when
+/// there is no such step any more.
+pub(super) fn rung(attempt: &Attempt, ladder: &[Name]) -> Option<u32> {
+    let by = attempt.by.as_deref()?;
+    u32::try_from(ladder.iter().position(|step| step.as_str() == by)?).ok()
 }

@@ -1,5 +1,6 @@
 //! The loop with its real threads against doubles in memory. Every wait is for an event, with a limit; no sleeps.
 
+mod clock;
 mod orders;
 mod related;
 mod remembered;
@@ -8,18 +9,17 @@ mod told;
 use super::{Daemon, Event, Parts, start};
 use crate::clock::{Stop, SystemClock};
 use crate::policy::backoff::Backoff;
-use crate::policy::bucket::Budget;
 use crate::policy::model::{
-    Alarm, AttemptId, Checked, Clear, Configured, End, Name, RowId, Rules, Standing, Verify,
+    Alarm, AttemptId, Checked, Clear, Configured, End, Intake, Limits, Name, RowId, Rules, Standing, Verify,
+    Window,
 };
-use crate::policy::model::{Intake, Limits, Window};
 use crate::policy::relations::{Declaration, Declared, Related, Relations};
 use crate::policy::testing::rules;
 use crate::policy::time::{Now, Ticks, Wall};
 use crate::policy::window::{Order, Override};
 use crate::ports::overrides::{Audited, Chain, Entry, Ordered, Request, Wanted, Wish};
 use crate::ports::{
-    AlarmStore, Alive, Arrangement, Asked, Attempt, Captured, Catalog, Cleared, CommandLine, Decision,
+    AlarmStore, Alive, Arrangement, Asked, Attempt, Captured, Catalog, Cleared, Clock, CommandLine, Decision,
     Effect, Exec, HostMemory, Intent, Journal, JournalError, Knobs, Pending, Presence, Publication, Record,
     Refresh, Refreshed, Retention, Row, Rows, Schema, Sight, Stage, Step, StoreError, Strategies, Tidied,
     Trouble, Unfinished, Witness,
@@ -137,12 +137,16 @@ impl Double {
         }
     }
     fn start(&self, parallel: usize) -> Running {
-        self.with(|o| o.parallel = parallel);
         let stop = Stop::new();
-        let halt = stop.clone();
+        let parts = self.parts(parallel, Arc::new(SystemClock::new(stop.clone())), stop);
+        Running::of(self, parts)
+    }
+    /// What the loop works with, and where its signs of life go.
+    fn parts(&self, parallel: usize, clock: Arc<dyn Clock>, halt: Stop) -> (Parts, Receiver<&'static str>) {
+        self.with(|o| o.parallel = parallel);
         let (said, presence) = channel();
         let parts = Parts {
-            clock: Arc::new(SystemClock::new(stop)),
+            clock,
             journal: Arc::new(self.clone()),
             strategies: Arc::new(self.clone()),
             exec: Arc::new(self.clone()),
@@ -163,9 +167,7 @@ impl Double {
             speaker: None,
             halt: Box::new(move || halt.request()),
         };
-        let (daemon, events): (Daemon, _) = start(parts, Box::new(self.clone())).unwrap();
-        let thread = std::thread::spawn(move || daemon.run().unwrap());
-        Running { events, thread: Some(thread), presence }
+        (parts, presence)
     }
 }
 
@@ -176,6 +178,11 @@ struct Running {
 }
 
 impl Running {
+    fn of(world: &Double, (parts, presence): (Parts, Receiver<&'static str>)) -> Self {
+        let (daemon, events): (Daemon, _) = start(parts, Box::new(world.clone())).unwrap();
+        let thread = std::thread::spawn(move || daemon.run().unwrap());
+        Self { events, thread: Some(thread), presence }
+    }
     fn stop(mut self) -> Vec<&'static str> {
         self.events.send(Event::Stop).unwrap();
         self.thread.take().unwrap().join().unwrap();
@@ -312,8 +319,7 @@ impl Catalog for Double {
         (Configured::Yes(spec.rules.clone()), Some(Arc::new(spec)))
     }
     fn arrange(&mut self, table: &Relations) -> Arrangement {
-        let limits =
-            Limits { parallel: self.with(|o| o.parallel), storm: Budget::NONE, mass_min: 0, mass_share: 50 };
+        let limits = Limits { parallel: self.with(|o| o.parallel), ..crate::policy::testing::limits() };
         let declared = Declared { default: Some(Declaration::default()), ..Declared::default() };
         Arrangement { related: Related::merge(&declared, table), groups: HashMap::new(), limits }
     }
@@ -572,19 +578,4 @@ fn a_panic_in_a_job_costs_the_job_and_nothing_else() {
     daemon.stop();
     let ended = |o: &mut Outside| o.entries.values().all(|(_, end)| end.is_some());
     assert!(world.with(ended), "an entry that never ends would keep its name busy");
-}
-
-#[test]
-fn a_stop_waits_for_running_jobs_and_leaves_what_does_not_end() {
-    let world = Double::new();
-    world.with(|o| o.stuck.insert("stuck".to_owned()));
-    world.raise(1, "stuck");
-    let daemon = world.start(4);
-    world.until("it runs", |o| o.running == 1);
-    daemon.events.send(Event::Reload).unwrap();
-    assert_eq!(daemon.stop(), ["ready", "reloading", "ready", "stopping"]);
-    world.with(|o| {
-        assert_eq!(o.entries.values().next().unwrap().1, None, "the entry stays open for the next start");
-        o.gate_open = true;
-    });
 }

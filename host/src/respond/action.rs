@@ -81,11 +81,15 @@ impl Run<'_> {
         // documented for command strategies. "Does not run" is an identity too: whatever runs later is another.
         let identity = match self.identity(part, target) {
             // Whatever does not answer this would let the restart wait as long again, for nothing.
-            Err(error) if error.kind == ErrorKind::Unavailable => return Err(error),
+            Err(error) if error.kind == ErrorKind::Unavailable => {
+                self.say_attempt();
+                return Err(error);
+            }
             other => other.ok(),
         };
         failpoint::pass(Point::IdentityRead);
         self.begin_to_act(identity.as_deref())?;
+        self.say_attempt();
         failpoint::pass(Point::ActingNoted);
         let (began, heard) = (self.world.clock.now(), Heard::default());
         let answer = self.world.strategies.restart_heard(part, target, &heard);
@@ -112,6 +116,13 @@ impl Run<'_> {
         }
         warn!("{}", wording::done_all_the_same(&self.job.name, &error.message));
         Ok(Outcome::restarted(format!("{}, yet another instance runs now", error.message)))
+    }
+
+    /// Tells of an attempt, once: one that a hold or a window forbids is none.
+    fn say_attempt(&self) {
+        if let Some((attempt, most)) = self.untold.take() {
+            info!("{}", wording::attempting(&self.job.name, attempt, most));
+        }
     }
 
     /// Notes that the restart begins now. An operator's hold that came into force since the claim stops it here, and so

@@ -20,6 +20,8 @@ pub struct GroupRules {
     pub open_time: Duration,
     /// How long at the most.
     pub open_max: Duration,
+    /// How far these times are spread, in percent.
+    pub open_jitter: u8,
     /// How long the canary has to be quiet.
     pub stable: Duration,
     /// How many members there are.

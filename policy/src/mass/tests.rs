@@ -21,7 +21,7 @@ fn in_stage(stage: Stage, seen: Option<(Condition, Ticks)>) -> Mass {
 
 #[test]
 fn the_guard_answers_by_stage_and_by_what_was_seen() {
-    let now = NOON.boot;
+    let (now, limits) = (NOON.boot, crate::testing::limits());
     let (bad, good) = ((Condition::Bad, now), (Condition::Healthy, now));
     let stale = (Condition::Healthy, Ticks(now.0 - 60_000));
     let fresh = (Condition::Healthy, Ticks(now.0 - 59_999));
@@ -38,9 +38,13 @@ fn the_guard_answers_by_stage_and_by_what_was_seen() {
         (held, Some(stale), Guard::Look, Guard::Look),
     ] {
         let mass = in_stage(stage, seen);
-        assert_eq!(mass.guard(&name("web"), Checked::ByCheck, now), checked, "{stage:?} {seen:?}");
-        assert_eq!(mass.guard(&name("web"), Checked::Unchecked, now), unchecked, "{stage:?} {seen:?}");
-        assert_eq!(mass.guard(&name("db"), Checked::ByCheck, now), Guard::Pass, "no suspect");
+        assert_eq!(mass.guard(&name("web"), Checked::ByCheck, &limits, now), checked, "{stage:?} {seen:?}");
+        assert_eq!(
+            mass.guard(&name("web"), Checked::Unchecked, &limits, now),
+            unchecked,
+            "{stage:?} {seen:?}"
+        );
+        assert_eq!(mass.guard(&name("db"), Checked::ByCheck, &limits, now), Guard::Pass, "no suspect");
     }
 }
 
@@ -63,7 +67,7 @@ fn a_look_is_remembered_only_while_it_matters_and_belief_needs_something_to_beli
 #[test]
 fn a_held_alarm_is_looked_at_again_in_its_time() {
     let seen = Some((Condition::Healthy, Ticks(5_000)));
-    let next = |stage, seen| in_stage(stage, seen).next(&name("web"));
+    let next = |stage, seen| in_stage(stage, seen).next(&name("web"), &crate::testing::limits());
     assert_eq!(next(Stage::Looking { since: Ticks(1_000) }, seen), Some(Ticks(301_000)));
     assert_eq!(next(Stage::Held { looked: 1, healthy: 1 }, seen), Some(Ticks(65_000)));
     assert_eq!(next(Stage::Held { looked: 1, healthy: 1 }, None), None);

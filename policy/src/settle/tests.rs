@@ -295,6 +295,34 @@ fn a_failed_restart_after_one_on_trial_is_a_relapse_as_well() {
 }
 
 #[test]
+fn a_job_that_failed_before_its_restart_passes_no_step_over_and_is_no_answer_of_a_driver() {
+    let mut world = running();
+    world.rules("web").ladder = vec![name("service"), name("process")];
+    let until = world.hence(60);
+    let service = world.state.drivers.entry(name("service")).or_default();
+    (service.failures, service.until, service.trial) = (5, Some(until), Some(name("web")));
+    let settled = world.settle(&job("web"), &Outcome::new(End::Failed, 0, "pre-restart command: exit 1"));
+    assert_eq!(settled.notices, []);
+    let standing = world.standing("web");
+    assert_eq!((standing.rung, standing.breaker.failures), (0, 1));
+    let service = &world.state.drivers[&name("service")];
+    assert_eq!((service.failures, service.until, service.trial.as_ref()), (5, Some(until), None));
+}
+
+#[test]
+fn a_failed_restart_by_hand_ends_the_trial_of_the_one_before_unless_it_came_to_none() {
+    for (attempts, on_trial) in [(1, false), (0, true)] {
+        let mut world = World::new(&["web"]);
+        let _ = world.settle(&job("web"), &outcome(End::Restarted));
+        let by_hand = Job::by_hand(&name("web"), Trial::No);
+        let settled = world.count(&by_hand, &Outcome::new(End::Failed, attempts, ""));
+        assert_eq!(settled.notices, []);
+        assert_eq!(world.standing("web").trial.is_some(), on_trial);
+        assert_eq!(world.standing("web").breaker.useless.len(), 2);
+    }
+}
+
+#[test]
 fn what_a_strategy_depends_on_never_counts_against_the_process() {
     let mut world = running();
     world.relate("web:front");
@@ -357,6 +385,30 @@ fn a_cancelled_job_gives_its_place_in_the_group_back_but_not_that_of_others() {
         world.group("front").state = GroupState::Releasing { batch: 2, begun: 2, good: 0 };
         let _ = world.settle(&job, &Outcome::new(End::Cancelled, 0, ""));
         assert_eq!(world.group("front").state, GroupState::Releasing { batch: 2, begun, good: 0 });
+    }
+}
+
+#[test]
+fn a_place_in_the_budget_of_a_group_comes_back_only_when_no_restart_was_made() {
+    let budget = crate::testing::group_rules().budget;
+    for (end, attempts, left) in [
+        (End::Cancelled, 0, 5),
+        (End::Cancelled, 1, 4),
+        (End::Cancelled, 2, 4),
+        (End::Infrastructure, 0, 5),
+        // The one attempt found nobody who could carry it out.
+        (End::Infrastructure, 1, 5),
+        (End::Infrastructure, 2, 4),
+    ] {
+        let mut world = running();
+        world.relate("web:front");
+        let now = world.now.boot;
+        world.group("front").bucket = Bucket::default().taken(budget, now);
+        world.group("front").state = GroupState::Releasing { batch: 2, begun: 2, good: 0 };
+        let _ = world.settle(&job("web"), &Outcome::new(end, attempts, ""));
+        assert_eq!(world.group("front").bucket.left(budget, now), Some(left), "{end:?} {attempts}");
+        // Nobody knows whether it would have helped, so another takes its turn.
+        assert_eq!(world.group("front").state, GroupState::Releasing { batch: 2, begun: 1, good: 0 });
     }
 }
 

@@ -165,7 +165,7 @@ fn time_in_which_pm_did_not_run_proves_nothing() {
     let mut world = World::new(&[]);
     world.rules("web");
     let now = world.now.boot;
-    let before = |seconds| Some(Ticks(now.0 - seconds * 1000));
+    let before = |seconds: u64| Some(Ticks(now.0 - seconds * 1000));
     let (ten, four, two) = (before(10), before(4), before(2));
     for (who, from) in [("old", ten), ("late", two), ("never", None)] {
         world.standing(who).breaker.quiet_from = from;

@@ -312,6 +312,9 @@ impl Host {
             let rung = Some(job.rung);
             return Outcome { driver, rung, ..Outcome::new(End::Infrastructure, 1, "") };
         }
+        if effect == Effect::NotPrepared {
+            return Outcome::new(End::Failed, 0, "");
+        }
         self.setup.world.restarted(&job.name, effect, self.now);
         let end = if effect == Effect::Fails { End::Failed } else { End::Restarted };
         Outcome { rung: Some(job.rung), ..Outcome::new(end, 1, "") }

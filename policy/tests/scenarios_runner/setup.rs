@@ -38,6 +38,7 @@ impl Default for Setup {
                 storm: Budget { size: 10, refill: Duration::from_secs(6) },
                 mass_min: 10,
                 mass_share: 50,
+                ..testing::limits()
             },
             intake: Intake::Open,
             world: World::default(),
@@ -128,6 +129,7 @@ impl Setup {
             window: minutes(15),
             open_time: minutes(5),
             open_max: minutes(60),
+            open_jitter: 15,
             stable: minutes(10),
             members: 0,
         };
@@ -161,6 +163,12 @@ impl Setup {
                 "refill" => self.limits.storm.refill = lasting(value)?,
                 "mass_min" => self.limits.mass_min = number(value)?,
                 "mass_share" => self.limits.mass_share = number(value)?,
+                "driver_failures" => self.limits.driver.failures = number(value)?,
+                "driver_pause" => self.limits.driver.pause = lasting(value)?,
+                "driver_open" => self.limits.driver.open_time = lasting(value)?,
+                "driver_open_max" => self.limits.driver.open_max = lasting(value)?,
+                "mass_look" => self.limits.mass_look = lasting(value)?,
+                "mass_recheck" => self.limits.mass_recheck = lasting(value)?,
                 _ => return Err(format!("unknown key: {key}")),
             }
         }

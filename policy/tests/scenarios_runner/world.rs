@@ -37,6 +37,8 @@ pub(super) enum Effect {
     Helps(Option<Duration>),
     /// It is as sick as before.
     Fails,
+    /// The pre-restart command fails, so it comes to no restart.
+    NotPrepared,
     /// What the strategy depends on does not answer.
     NoBus,
 }
@@ -88,6 +90,8 @@ impl World {
         }
         let effect = if words.take("find the bus gone") {
             Effect::NoBus
+        } else if words.take("cannot be prepared") {
+            Effect::NotPrepared
         } else {
             match words.next().as_str() {
                 "fail" => Effect::Fails,

@@ -133,6 +133,11 @@ fn a_window_that_opens_stops_a_restart_by_hand_before_its_next_attempt_unless_it
         "{stopped:?}"
     );
     assert_eq!((world.count("ran"), &history(&world, "bad")[0]["end"]), (1, &"cancelled".into()));
+    assert!(stopped.err.contains("Attempting restart (1 of 5)"), "{stopped:?}");
+    assert!(
+        !stopped.err.contains("Attempting restart (2 of 5)"),
+        "it is told only when it is made: {stopped:?}"
+    );
     let forced = world.pm(&["restart", "bad", "--force", "--why", "it is me who works there"]);
     assert!(forced.code == 1 && !forced.err.contains("maintenance window"), "{forced:?}");
     assert_eq!(world.count("ran"), 2);

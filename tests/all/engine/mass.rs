@@ -6,9 +6,16 @@ const NAMES: [&str; 4] = ["w1", "w2", "w3", "w4"];
 
 /// Four real programs, of which these run, and one process without a check; all in alarm by one statement.
 fn hit(alive: &[&str]) -> (World, Vec<i64>, Vec<u32>) {
+    hit_with("", alive)
+}
+
+fn hit_with(keys: &str, alive: &[&str]) -> (World, Vec<i64>, Vec<u32>) {
     let sections: String = NAMES.iter().map(|name| real(name, "")).collect();
     let blind = custom("blind", "restart_command = echo blind >> @DIR@/started");
-    let mut world = World::of(&config("mass_alarm_min = 4\nmass_alarm_share = 50", &(sections + &blind)));
+    let mut world = World::of(&config(
+        &format!("mass_alarm_min = 4\nmass_alarm_share = 50\n{keys}"),
+        &(sections + &blind),
+    ));
     programs(&world, &NAMES, alive);
     let rows: Vec<_> = NAMES.iter().chain(&["blind"]).map(|name| world.alarm(name)).collect();
     world.table.execute("UPDATE STATUS_PROCESS SET alarma = 1", []).unwrap();
@@ -56,6 +63,8 @@ fn wrong_alarms_are_held_and_asked_about_and_only_what_is_bad_is_restarted() {
     world.until_log("The mass alarm is over");
     let told = world.ok(&["release", "--mass-alarm"]);
     assert!(told.starts_with("There is no mass alarm now, so nothing is held because of one.\n"), "{told}");
+    world.until_log("There is no mass alarm, so ");
+    assert_eq!(world.said("are believed, by order of"), 1, "{}", world.log());
     in_order(
         &world,
         &[
@@ -66,6 +75,18 @@ fn wrong_alarms_are_held_and_asked_about_and_only_what_is_bad_is_restarted() {
     );
     let audit = world.ok(&["audit"]);
     assert!(audit.contains("mass-alarm") && audit.contains("the switch was down"), "{audit}");
+}
+
+#[test]
+fn many_looks_at_healthy_processes_are_no_storm_of_restarts() {
+    let (world, rows, pids) = hit_with("storm_limit = 2\nstorm_refill = 1", &NAMES);
+    world.until_log("4 of the 4 processes looked at are healthy, so the alarms are not believed");
+    world.ok(&["release", "--mass-alarm"]);
+    for id in rows {
+        world.cleared(id);
+    }
+    let still: Vec<_> = NAMES.iter().flat_map(|name| running(&world, name)).collect();
+    assert_eq!((still, world.said("storm_limit")), (pids, 0), "{}", world.log());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::config::group::Group;
 use crate::config::model::Monitor;
 use crate::config::problem::{At, Problems, did_you_mean};
 use crate::config::sections::{CRITICALITY, GROUP};
+use crate::policy::driver::DriverRules;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -23,6 +24,8 @@ const WINDOW: RangeInclusive<Duration> = SECOND..=Duration::from_secs(7 * 86_400
 pub(super) const LEASE: RangeInclusive<Duration> = SECOND..=Duration::from_secs(3600);
 /// The time after which one more restart is allowed; faster would be no limit.
 pub(super) const REFILL: RangeInclusive<Duration> = Duration::from_millis(100)..=DAY;
+/// Pauses; one of nothing would ask again and again without end.
+pub(super) const PAUSE: RangeInclusive<Duration> = SECOND..=DAY;
 /// Percent by which a time is moved; more would make the shortest one meaningless.
 const JITTER: RangeInclusive<u32> = 0..=50;
 
@@ -76,6 +79,7 @@ pub(super) fn control(reader: &mut Reader<'_>, base: &Control) -> Control {
         circuit_reset_max: reader.duration("circuit_reset_max", 366 * DAY).unwrap_or(base.circuit_reset_max),
         circuit_jitter: reader.number("circuit_jitter", JITTER).unwrap_or(base.circuit_jitter),
         stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(base.stable_time),
+        doubt_time: reader.duration("doubt_time", 7 * DAY).unwrap_or(base.doubt_time),
         backoff: reader.duration("backoff", DAY).unwrap_or(base.backoff),
         backoff_factor: reader.factor("backoff_factor").unwrap_or(base.backoff_factor),
         backoff_max: reader.duration("backoff_max", DAY).unwrap_or(base.backoff_max),
@@ -93,6 +97,20 @@ fn raised(reader: &mut Reader<'_>, key: &'static str, longest: Duration, first: 
         let message = format!("is less than the first time, {first}, which is used in its place");
         reader.warning(key, message, format!("write {first} or more"));
     }
+}
+
+/// When what strategies depend on is left alone: keys of `[monitor]`.
+pub(super) fn driver(reader: &mut Reader<'_>) -> DriverRules {
+    let (ten, longest) = (Duration::from_secs(10), Duration::from_secs(120));
+    let rules = DriverRules {
+        failures: reader.number("driver_failures", 1..=1000).unwrap_or(3),
+        pause: reader.duration_within("driver_pause", PAUSE).unwrap_or(ten),
+        open_time: reader.duration_within("driver_open_time", PAUSE).unwrap_or(ten),
+        open_max: reader.duration_within("driver_open_max", PAUSE).unwrap_or(longest),
+        jitter: reader.number("driver_jitter", JITTER).map_or(15, |percent| percent as u8),
+    };
+    raised(reader, "driver_open_max", rules.open_max, rules.open_time);
+    DriverRules { open_max: rules.open_max.max(rules.open_time), ..rules }
 }
 
 /// Reads all `[group.NAME]`.
@@ -120,6 +138,7 @@ fn group(mut reader: Reader<'_>) -> Group {
         circuit_reset_max: reader
             .duration("circuit_reset_max", 366 * DAY)
             .unwrap_or(default.circuit_reset_max),
+        circuit_jitter: reader.number("circuit_jitter", JITTER).unwrap_or(default.circuit_jitter),
         stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(default.stable_time),
     };
     raised(&mut reader, "circuit_reset_max", group.circuit_reset_max, group.circuit_reset_time);

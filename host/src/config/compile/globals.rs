@@ -1,7 +1,7 @@
 //! The short global sections: `[monitor]`, `[host]`, `[self_recovery]`, `[plugins]`.
 
 use super::commands::state_directory;
-use super::control::{LEASE, REFILL};
+use super::control::{LEASE, PAUSE, REFILL, driver};
 use super::reader::Reader;
 use crate::config::control::{Control, Criticality};
 use crate::config::environment::Environment;
@@ -25,6 +25,7 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
     let state_dir = reader
         .path("state_dir")
         .unwrap_or_else(|| PathBuf::from(state_directory(environment).unwrap_or("/var/lib/pm")));
+    let driver = driver(&mut reader);
     let normal = Control::built_in(Criticality::Normal);
     let monitor = Monitor {
         check_interval,
@@ -32,6 +33,7 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
         circuit_reset_time: reader
             .duration("circuit_reset_time", 366 * DAY)
             .unwrap_or(normal.circuit_reset_time),
+        driver,
         max_parallel_restarts: reader.number("max_parallel_restarts", 1..=256).map_or(4, |n| n as u16),
         shutdown_timeout: reader.duration("shutdown_timeout", DAY).unwrap_or(seconds(30)),
         stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(normal.stable_time),
@@ -39,6 +41,8 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
         storm_refill: reader.duration_within("storm_refill", REFILL).unwrap_or(seconds(6)),
         mass_alarm_min: reader.number("mass_alarm_min", 0..=1_000_000).unwrap_or(10),
         mass_alarm_share: reader.number("mass_alarm_share", 1..=100).unwrap_or(50),
+        mass_alarm_look_time: reader.duration_within("mass_alarm_look_time", PAUSE).unwrap_or(seconds(300)),
+        mass_alarm_recheck: reader.duration_within("mass_alarm_recheck", PAUSE).unwrap_or(seconds(60)),
         handled_grace: reader.duration("handled_grace", 7 * DAY).unwrap_or(seconds(300)),
         lease_time: reader.duration_within("lease_time", LEASE).unwrap_or(seconds(90)),
         state_dir,

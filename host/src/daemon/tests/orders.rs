@@ -148,6 +148,17 @@ fn restarts_by_hand_are_counted_in_the_breaker() {
 }
 
 #[test]
+fn a_restart_by_hand_is_booked_on_the_step_of_the_ladder_that_made_it() {
+    let ladder = ["service", "process"].map(Name::new);
+    let of = |by: Option<&str>| {
+        let attempt = Attempt { by: by.map(str::to_owned), ..by_hand(1, "web", End::Failed) };
+        crate::daemon::orders::rung(&attempt, &ladder)
+    };
+    assert_eq!([of(Some("service")), of(Some("process"))], [Some(0), Some(1)]);
+    assert_eq!([of(None), of(Some("docker"))], [None, None]);
+}
+
+#[test]
 fn a_restart_by_hand_that_helps_is_the_trial_of_an_open_breaker_and_answers_the_alarm() {
     let (world, daemon) = with_an_open_breaker();
     passes(&world, 2);

@@ -28,3 +28,18 @@ fn people_are_told_of_failed_restarts_of_breakers_and_of_a_database_that_goes_an
     world.until("it is told that it is back", |o| o.told.contains(&Happened::DatabaseBack));
     running.stop();
 }
+
+#[test]
+fn a_stop_waits_for_running_jobs_and_leaves_what_does_not_end() {
+    let world = Double::new();
+    world.with(|o| o.stuck.insert("stuck".to_owned()));
+    world.raise(1, "stuck");
+    let daemon = world.start(4);
+    world.until("it runs", |o| o.running == 1);
+    daemon.events.send(Event::Reload).unwrap();
+    assert_eq!(daemon.stop(), ["ready", "reloading", "ready", "stopping"]);
+    world.with(|o| {
+        assert_eq!(o.entries.values().next().unwrap().1, None, "the entry stays open for the next start");
+        o.gate_open = true;
+    });
+}
