@@ -3,8 +3,8 @@
 use super::{Check, Moment, Verdict, covered, ensure, in_window};
 use pm_policy::breaker::State as BreakerState;
 use pm_policy::model::{
-    Alarm, Cause, Checked, Configured, End, Hold, Intake, Job, Name, Notice, Order, Outcome, Plan, Rules,
-    Settlement, Sight, Table, Verify, View,
+    Alarm, Cause, Checked, Configured, End, Hold, Intake, Job, Name, Notice, Order, Outcome, Plan, RowId,
+    Rules, Settlement, Sight, Table, Verify, View,
 };
 use pm_policy::state::State;
 use std::collections::BTreeSet;
@@ -241,8 +241,11 @@ impl Check {
         let helped =
             matches!(outcome.end, End::Restarted | End::AlreadyHealthy) && job.cause != Cause::MassAlarm;
         ensure(settled.clear.is_empty() || helped, "only what is well is cleared", told)?;
-        let its_rows =
-            settled.clear.iter().all(|clear| job.alarms.iter().any(|alarm| alarm.row == clear.row));
+        // Without a check a restart answers whatever of it was in alarm before it ended.
+        let of_name = |row: RowId| view.alarms.iter().any(|its| its.row == row && its.name == job.name);
+        let answered = |row: RowId| rules.check == Checked::Unchecked && of_name(row);
+        let of_job = |row: RowId| job.alarms.iter().any(|alarm| alarm.row == row);
+        let its_rows = settled.clear.iter().all(|clear| of_job(clear.row) || answered(clear.row));
         ensure(its_rows, "only rows of the job are cleared", told)?;
         self.told(&settled.notices, view, state, at)
     }
