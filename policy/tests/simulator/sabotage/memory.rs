@@ -50,7 +50,7 @@ impl Sabotage {
             (Self::NoCanary, GroupState::CanaryRuns(_) | GroupState::CanaryProbation { .. }) => {
                 group.state = GroupState::CanaryDue;
             }
-            (Self::NoCanaryProof, GroupState::CanaryProbation { since, .. }) => *since = Ticks(0),
+            (Self::NoCanaryProof, _) => group.proving_from = group.proving_from.map(|_| Ticks(0)),
             (Self::NoGroupTime, GroupState::Open { until }) => *until = Ticks(0),
             (Self::NoTrouble, _) => group.troubled.clear(),
             _ => {}

@@ -32,8 +32,14 @@ impl Sabotage {
             Order::Observe => self != Self::NoObserving,
             Order::Bypass => true,
         };
-        let of_rules =
-            [Self::NoVerifyFirst, Self::AllConfigured, Self::AllChecked, Self::UpsideDown, Self::LongOpen];
+        let of_rules = [
+            Self::NoVerifyFirst,
+            Self::AllConfigured,
+            Self::AllChecked,
+            Self::UpsideDown,
+            Self::LongOpen,
+            Self::NoFailures,
+        ];
         let mut lies =
             Lies { overrides: desk.overrides.iter().filter(told).cloned().collect(), ..Lies::default() };
         if of_rules.contains(&self) {
@@ -69,6 +75,8 @@ impl Sabotage {
                     Criticality::Low => Criticality::Critical,
                 }
             }
+            // Else the pause tells first.
+            Self::NoFailures => told.pause.base = told.pause.cap,
             Self::LongOpen => (told.open_time, told.open_max) = (told.open_time * 2, told.open_max * 2),
             _ => {}
         }
