@@ -27,7 +27,7 @@ mod trouble;
 mod windows;
 mod writing;
 
-pub use look::{Look, look};
+pub use look::{Aside, Look, look, set_aside};
 
 use crate::failpoint::{self, Point};
 use crate::policy::model::{AttemptId, Clear, Name, Standing};
@@ -42,7 +42,7 @@ use owner::Owner;
 use rusqlite::{Connection, Transaction};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use trouble::unusable;
 use writing::{Inner, Owed};
 
@@ -51,6 +51,8 @@ pub struct FileJournal {
     path: PathBuf,
     owner: Owner,
     inner: Mutex<Inner>,
+    /// Of a copy: how its file looked when it was last read. What operators order is read from there.
+    original: Option<Mutex<look::Print>>,
 }
 
 /// A journal that was opened.
@@ -80,7 +82,7 @@ pub fn open_read_only(directory: &Path, boot_id: &str) -> Result<FileJournal, Jo
 }
 
 /// Opens a copy of the journal in memory: what is written to it is forgotten, and the file is not touched. What another
-/// pm has under way is left out.
+/// pm has under way is left out. Overrides and maintenance windows are those of the file, also when they come later.
 ///
 /// # Errors
 /// [`JournalError::Unusable`]: the file cannot be read, is damaged, or a newer pm has written it.
@@ -238,7 +240,7 @@ impl Journal for FileJournal {
     }
 
     fn overrides(&self) -> Result<Vec<Override>, JournalError> {
-        self.read("reading the overrides from", overrides::load)
+        self.read_newest("reading the overrides from", overrides::load)
     }
 
     fn order(&self, request: &Request, wishes: &[Wish]) -> Result<Vec<Vec<Override>>, JournalError> {
@@ -281,6 +283,11 @@ impl Journal for FileJournal {
     }
 
     fn changed_by_others(&self) -> bool {
+        if let Some(seen) = &self.original {
+            let print = look::Print::of(&self.path);
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            return std::mem::replace(&mut *seen, print) != print;
+        }
         let inner = &mut *self.inner();
         let version = inner
             .conn

@@ -30,7 +30,7 @@ use std::cell::{Cell, OnceCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
-use verify::Verdict;
+use verify::{Verdict, seen_by_check};
 
 /// The world a job acts in.
 pub struct World<'a> {
@@ -317,8 +317,12 @@ impl Run<'_> {
         failpoint::pass(Point::Verified);
         match (verdict, action_error) {
             // With a check the check alone decides, as ever; the status of the action is recorded.
-            (Verdict::Healthy(seen), None) => Tried::Good(format!("{}; {seen}", acted.detail)),
-            (Verdict::Healthy(seen), Some(error)) => Tried::Good(format!("{error}, yet {seen}")),
+            (Verdict::Healthy(seen), None) => {
+                Tried::Good(format!("{}; {}", acted.detail, seen_by_check(&seen)))
+            }
+            (Verdict::Healthy(seen), Some(error)) => {
+                Tried::Good(format!("{error}; {}", seen_by_check(&seen)))
+            }
             (Verdict::NotChecked, None) => Tried::Good(acted.detail),
             (Verdict::NotChecked, Some(error)) => Tried::Again(error),
             (Verdict::Unhealthy(why), None) => {

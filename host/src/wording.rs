@@ -184,8 +184,9 @@ pub(crate) fn ended(given: &Override) -> String {
     format!("OPERATOR LOG: Ended by itself: {}", in_words(given))
 }
 
-pub(crate) fn released(over: &Override) -> String {
-    format!("OPERATOR LOG: Not in force any more: {}", in_words(over))
+pub(crate) fn released(over: &Override, by: Option<&Request>) -> String {
+    let by = by.map(|request| format!("; released {}", request.in_words())).unwrap_or_default();
+    format!("OPERATOR LOG: Not in force any more: {}{by}", in_words(over))
 }
 
 pub(crate) fn reset(scope: &Scope, request: &Request) -> String {

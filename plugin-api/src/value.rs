@@ -75,7 +75,7 @@ impl Value for Duration {
 }
 
 fn not_a_duration(text: &str) -> String {
-    format!("{text:?} is not a duration; write seconds or a unit: 5, 0.5, 500ms, 30s, 2m, 1h")
+    format!("{text:?} is not a duration; write seconds or a unit: 5, 0.5, 500ms, 30s, 2m, 1h, 1d")
 }
 
 /// An amount of memory or storage, in bytes.

@@ -266,7 +266,7 @@ impl<'a> Case<'a> {
     /// How many restarts did not help, and until when the next one has to wait for that.
     fn waits_until(&self, round: &Round<'_>) -> Option<(u32, Ticks)> {
         let (rules, standing) = (self.rules()?, self.standing?);
-        let count = standing.breaker.count(rules, round.now.boot);
+        let count = standing.in_vain(rules, round.now.boot);
         let mut until = pause_ends(self.name, rules, standing, round.now.boot)?;
         if self.bypassed(round) {
             until = until.min(standing.last_end?.after(BYPASSED));

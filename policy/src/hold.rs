@@ -116,7 +116,7 @@ pub enum Hold {
     },
     /// The pause since its last restart is not over.
     Backoff {
-        /// Restarts that did not help.
+        /// Restarts that did not help; 0 when the only one is on trial.
         count: u32,
         /// When it is over.
         until: Ticks,

@@ -105,6 +105,17 @@ pub struct Due {
 }
 
 impl Standing {
+    /// How many restarts did not help, as far as that is known: without the one that is on trial.
+    #[must_use]
+    pub fn in_vain(&self, rules: &Rules, now: Ticks) -> u32 {
+        if self.trial.is_none() {
+            return self.breaker.count(rules, now);
+        }
+        let mut others = self.breaker.clone();
+        others.useless.pop();
+        others.count(rules, now)
+    }
+
     /// The mark of a handled row, while the row still is what was handled.
     #[must_use]
     pub fn handled(&self, alarm: &Alarm) -> Option<&Handled> {

@@ -98,9 +98,10 @@ impl Case<'_> {
             return "closed, no restart that did not help".to_owned();
         };
         let (breaker, now) = (&standing.breaker, round.now.boot);
-        let count = counted(breaker.count(rules, now), "restart");
+        let count = counted(standing.in_vain(rules, now), "restart");
+        let trial = if standing.trial.is_some() { " and one on trial" } else { "" };
         let tail = format!(
-            "{count} that did not help yet (opens at {}), level {}",
+            "{count} that did not help yet{trial} (opens at {}), level {}",
             rules.threshold.max(1),
             breaker.level
         );

@@ -54,6 +54,12 @@ impl Hold {
                     "the group {group} is let go in batches; the present one, of {batch}, has to succeed first"
                 )
             }
+            Self::Backoff { count: 0, until } => {
+                format!(
+                    "the last restart has not lasted for stable_time yet; the next one in {}",
+                    left(until)
+                )
+            }
             Self::Backoff { count, until } => {
                 format!("{} did not help; the next one in {}", counted(*count, "restart"), left(until))
             }

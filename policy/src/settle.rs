@@ -198,9 +198,13 @@ impl Settling<'_> {
         self.standing().pause = Some(now.after(rules.pause));
         self.group_void();
         let Some(driver) = &self.outcome.driver else { return self.driver_unanswered() };
+        let known = self.state.drivers.entry(driver.clone()).or_default();
+        // While all wait for it, only the job that finds out has something to say; that is never one by hand.
+        if self.job.cause == Cause::Operator && known.until.is_some() {
+            return;
+        }
         self.state.dirty.host = true;
-        let its = self.state.drivers.entry(driver.clone()).or_default();
-        if let Some(until) = its.failed(rules, driver, name, now) {
+        if let Some(until) = known.failed(rules, driver, name, now) {
             self.settled.notices.push(Notice::DriverPaused { driver: driver.clone(), until });
         }
     }
@@ -312,7 +316,11 @@ impl Settling<'_> {
         }
     }
 
+    /// The job ended without having found out about a driver. One by hand was not to: another of the same name may be.
     fn driver_unanswered(&mut self) {
+        if self.job.cause == Cause::Operator {
+            return;
+        }
         for driver in self.state.drivers.values_mut() {
             driver.unanswered(&self.job.name);
         }

@@ -49,6 +49,9 @@ fn a_script_that_makes_no_sense_is_told_with_its_line() {
         ("process web colour=blue", "line 1: unknown key: colour"),
         ("00:00 web fails", "line 1: there is no process web"),
         ("process web stable=ten", "line 1: not a length of time: ten"),
+        ("process web\n00:00 pm is started", "line 2: pm runs"),
+        ("process web\n00:00 the clock is set aside by 2h", "line 2: cannot be understood: aside"),
+        ("process web\n00:00 the file no longer says row web", "line 2: cannot be understood: row"),
     ] {
         assert_eq!(runner::transcript(script).unwrap_err(), why, "{script}");
     }

@@ -55,7 +55,7 @@ impl World {
     }
 
     /// With pm run by another program.
-    fn launched(launcher: &[&str], config: &str) -> Self {
+    pub(crate) fn launched(launcher: &[&str], config: &str) -> Self {
         let sandbox = Sandbox::within(&std::env::temp_dir(), launcher, config);
         sandbox.ok(&["db", "migrate"]);
         let table = open(&sandbox.dir().join("alarms.db"));

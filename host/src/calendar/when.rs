@@ -43,8 +43,16 @@ pub fn moment(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
     })
 }
 
+/// Reads when something ends that begins at `base`: as [`moment`], and `now` is no time to come.
+///
+/// # Errors
+/// A phrase that completes "--until: …": what is wrong and what to write.
+pub fn to_come(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
+    moment(text, base, zone).map_err(|why| why.replace(", now, +2h", ", +2h"))
+}
+
 /// Reads a moment that is not after `base`, for those who look back: a time as in [`absolute`], a day
-/// (`2026-12-01`, its beginning), `22:00` or `22:00:05`, which is the last such time, `-2h`, and `now`.
+/// (`2026-12-01`, its beginning), `22:00`, `22:00:05` or `22:00:05.25`, which is the last such time, `-2h`, and `now`.
 ///
 /// # Errors
 /// A phrase that completes "--since: …": what is wrong and what to write.
@@ -72,6 +80,40 @@ pub fn past(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
     Ok(at)
 }
 
+/// Reads a moment as [`past`] does, and answers the end of what was written: of the day, the minute, the second or the
+/// part of a second, and never later than `base`. A time that was cut when it was shown finds what it was shown of.
+///
+/// # Errors
+/// As [`past`].
+pub fn up_to(text: &str, base: Wall, zone: &Zone) -> Result<Wall, String> {
+    let begins = past(text, base, zone)?;
+    let ends = match text.trim().parse::<Date>().ok().filter(|_| !text.contains(':')) {
+        Some(day) => {
+            let next = day.checked_add(Span::new().days(1)).map_err(|error| error.to_string())?;
+            let midnight = resolve(next.to_datetime(Time::midnight()), zone);
+            midnight.and_then(Result::ok).unwrap_or_else(|| after(begins, Duration::from_secs(86_400)))
+        }
+        None => after(begins, written_length(text)),
+    };
+    // The last millisecond of it: the next one is of what follows.
+    Ok(Wall(ends.0.saturating_sub(1)).max(begins).min(base))
+}
+
+/// How long the part is to which a time of day was written: `22:00` is a minute.
+fn written_length(text: &str) -> Duration {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let Some((_, minute)) = text.split_once(':') else { return Duration::ZERO };
+    let Some(second) = minute.get(2..).and_then(|rest| rest.strip_prefix(':')) else {
+        return Duration::from_secs(60);
+    };
+    match second.get(2..).and_then(|rest| rest.strip_prefix(['.', ','])).map(digits) {
+        None => Duration::from_secs(1),
+        Some(1) => Duration::from_millis(100),
+        Some(2) => Duration::from_millis(10),
+        Some(_) => Duration::from_millis(1),
+    }
+}
+
 /// The moment `duration` after another one.
 #[must_use]
 pub fn after(at: Wall, duration: Duration) -> Wall {
@@ -97,6 +139,8 @@ fn read_absolute(text: &str, zone: &Zone) -> Option<Result<Wall, String>> {
     }
     let named = text.rsplit_once(char::is_whitespace);
     let named = named.filter(|(_, name)| name.starts_with(|c: char| c.is_ascii_alphabetic()));
+    // Only what stands behind a time can be the name of a zone: "last night" is neither.
+    let named = named.filter(|(local, _)| local.contains(':'));
     let (local, zone) = match named.map(|(local, name)| (local.trim(), Zone::named(name))) {
         None => (text, zone.clone()),
         Some((local, Ok(zone))) => (local, zone),
@@ -127,14 +171,25 @@ fn resolve(local: DateTime, zone: &Zone) -> Option<Result<Wall, String>> {
 
 fn time_of_day(text: &str) -> Option<Time> {
     let digits = |part: &str| (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = text.split(':').collect();
+    let (whole, nanoseconds) = match text.split_once(['.', ',']) {
+        Some((whole, part)) if (1..=9).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()) => {
+            (whole, format!("{part:0<9}").parse().ok()?)
+        }
+        Some(_) => return None,
+        None => (text, 0),
+    };
+    let parts: Vec<&str> = whole.split(':').collect();
+    // A part of a minute is nothing that people write.
+    if nanoseconds > 0 && parts.len() < 3 {
+        return None;
+    }
     let (hour, rest) = parts.split_first().filter(|(_, rest)| (1..=2).contains(&rest.len()))?;
     // Lines of the log have seconds.
     if !digits(hour) || !rest.iter().all(|part| digits(part) && part.len() == 2) {
         return None;
     }
     let second = rest.get(1).map_or(Ok(0), |second| second.parse()).ok()?;
-    Time::new(hour.parse().ok()?, rest[0].parse().ok()?, second, 0).ok()
+    Time::new(hour.parse().ok()?, rest[0].parse().ok()?, second, nanoseconds).ok()
 }
 
 fn next(time: Time, base: Wall, zone: &Zone) -> Result<Wall, String> {
@@ -231,6 +286,13 @@ mod tests {
             let told = moment(text, now, &bucharest()).unwrap_err();
             assert!(told.contains(part), "{text}: {told}");
         }
+        let until = to_come("soon", now, &bucharest()).unwrap_err();
+        assert!(
+            until.ends_with("is not a time; write 2026-12-01 22:00, 22:00, +2h or 2026-12-01T22:00:00+02:00"),
+            "{until}"
+        );
+        let night = past("last night", now, &bucharest()).unwrap_err();
+        assert!(night.starts_with("\"last night\" is not a time; write 2026-12-01 22:00"), "{night}");
         for text in ["now", "+2h", "22:00"] {
             assert!(absolute(text, &bucharest()).is_err(), "{text} depends on the moment");
         }
@@ -249,6 +311,7 @@ mod tests {
         fn no_text_makes_it_panic(text in "\\PC{0,40}|[0-9:+T \\-]{0,24}|[0-9]{4}-[01][0-9]-[0-3][0-9] [0-9:]{4,8}") {
             for base in [Wall(0), Wall(1_795_811_400_000), Wall(i64::MAX), Wall(i64::MIN)] {
                 let _ = moment(&text, base, &bucharest());
+                let _ = up_to(&text, base, &bucharest());
             }
         }
     }
@@ -276,5 +339,36 @@ mod tests {
         // 3:30 came twice that night: which one is meant has to be written.
         let twice = past("3:30", utc("2026-10-25 06:00"), &bucharest()).unwrap_err();
         assert!(twice.contains("comes twice"), "{twice}");
+    }
+
+    #[test]
+    fn a_time_that_was_cut_when_it_was_shown_means_all_that_it_was_shown_of() {
+        let now = utc("2026-12-01 10:00:20.5");
+        let read = |text: &str| up_to(text, now, &bucharest()).unwrap();
+        for (text, expected) in [
+            ("11:15", "2026-12-01 09:15:59.999"),
+            ("11:15:14", "2026-12-01 09:15:14.999"),
+            ("11:15:14.5", "2026-12-01 09:15:14.599"),
+            ("11:15:14,52", "2026-12-01 09:15:14.529"),
+            ("11:15:14.523", "2026-12-01 09:15:14.523"),
+            ("12:00", "2026-12-01 10:00:20.5"),
+            ("12:00:20", "2026-12-01 10:00:20.5"),
+            ("2026-11-30 22:00", "2026-11-30 20:00:59.999"),
+            ("2026-11-30 22:00:05.25", "2026-11-30 20:00:05.259"),
+            ("2026-11-30T22:00:05Z", "2026-11-30 22:00:05.999"),
+            ("2026-11-30T22:00+02:00", "2026-11-30 20:00:59.999"),
+            ("2026-11-30 22:00:07 America/New_York", "2026-12-01 03:00:07.999"),
+            ("2026-11-30", "2026-11-30 21:59:59.999"),
+            // The longest day of the year.
+            ("2026-10-25", "2026-10-25 21:59:59.999"),
+            ("2026-12-01", "2026-12-01 10:00:20.5"),
+            ("now", "2026-12-01 10:00:20.5"),
+            ("-2h", "2026-12-01 08:00:20.5"),
+        ] {
+            assert_eq!(read(text), utc(expected), "{text}");
+        }
+        for wrong in ["11:15.5", "11:15:14.", "11:15:14.x", "12:30 tomorrow", "2099-01-01"] {
+            assert!(up_to(wrong, now, &bucharest()).is_err(), "{wrong}");
+        }
     }
 }

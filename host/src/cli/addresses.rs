@@ -7,12 +7,7 @@ use crate::store::{
 };
 use std::path::PathBuf;
 
-/// The address of the database, limited to the rows of `host_id` if there is one, for reading and writing.
-pub(crate) fn translate(database: &Database, host_id: Option<i64>) -> Address {
-    with_access(database, host_id, Access::Full)
-}
-
-/// As [`translate`]; what is only read is not even made.
+/// The address of the database, limited to the rows of `host_id` if there is one.
 pub(crate) fn with_access(database: &Database, host_id: Option<i64>, access: Access) -> Address {
     match database {
         Database::Sqlite { path, push } => Address::Sqlite(SqliteAddress {

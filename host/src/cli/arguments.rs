@@ -64,6 +64,11 @@ const AFTER_LOOK: &str = "\
 Works whether or not the daemon runs and the database answers.
 
 Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 the database does not answer.";
+const AFTER_WHY: &str = "\
+Works whether or not the daemon runs and the database answers. Each step of a past restart, with what was
+printed: pm history NAME, then pm history --steps ID.
+
+Exit codes: 0 fine, 1 failed, 2 wrong usage or configuration, 3 the database does not answer.";
 const AFTER_HISTORY: &str = "\
 Works whether or not the daemon runs and the database answers.
 
@@ -154,7 +159,7 @@ pub enum Command {
     #[command(after_help = AFTER_AUDIT)]
     Audit(AuditOptions),
     /// Tell what would happen to an alarm of a process now, and why; with --at, what happened then.
-    #[command(after_help = AFTER_LOOK)]
+    #[command(after_help = AFTER_WHY)]
     Why(WhyOptions),
     /// Tell what the daemon would restart and what it would hold now, without doing any of it.
     #[command(after_help = AFTER_LOOK)]
@@ -263,7 +268,7 @@ pub struct WhyOptions {
     /// The process: NAME of [process.NAME], process_name in the table.
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// What happened then, instead of now: "2026-12-01 22:00", 22:00 (the last one), -2h.
+    /// What happened then, instead of now: "2026-12-01 22:00", 22:00 or 22:00:05 (the last one; up to its end), -2h.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     /// How to print the result: text for people, json for programs.

@@ -19,6 +19,7 @@ use crate::spec::{Receiver, Spec};
 use crate::store::{self, Access, Address};
 use crate::telemetry::{LogSettings, Telemetry};
 use pm_plugin_api::manifest::Offer;
+use std::fmt::Display;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub(crate) struct Current {
     office: Arc<Office>,
     agenda: Agenda,
     seen: Option<Print>,
+    /// The file was refused, and has not been good since.
+    refused: bool,
     /// What the plugins offer, as of the last look at them; a burst of a thousand names asks a thousand times.
     offers: Vec<Offer>,
 }
@@ -62,7 +65,20 @@ impl Current {
         say_windows(&problems);
         let seen = print(&config.file);
         let offers = registry.offers();
-        Self { config, registry, environment, telemetry, clock, intake, office, agenda, seen, offers }
+        let refused = false;
+        Self {
+            config,
+            registry,
+            environment,
+            telemetry,
+            clock,
+            intake,
+            office,
+            agenda,
+            seen,
+            refused,
+            offers,
+        }
     }
 
     fn load(&mut self) -> Loaded {
@@ -81,20 +97,35 @@ impl Current {
             self.refuse(&loaded);
             return if plugins_changed { Refreshed::Processes } else { Refreshed::Unchanged };
         };
+        self.accept();
         let processes = self.config.changed_processes(newer);
         let windows = self.config.changed_maintenance(newer);
         let groups = self.config.changed_groups(newer);
-        let changed: Vec<String> = processes
+        let section = |kind: &str, name: &dyn Display, stays: bool| (format!("[{kind}.{name}]"), stays);
+        let stays = |name: &str| match name {
+            "default" => newer.default.is_some(),
+            name => newer.processes.contains_key(name),
+        };
+        let windows_of = |config: &Config, id: &Name| config.maintenance_lines.contains_key(id);
+        let changed = processes
             .iter()
-            .map(|name| format!("[process.{name}]"))
-            .chain(groups.iter().map(|name| format!("[group.{name}]")))
-            .chain(windows.iter().map(|name| format!("[maintenance.{name}]")))
-            .collect();
-        if changed.is_empty() && !plugins_changed {
+            .map(|name| section("process", name, stays(name)))
+            .chain(groups.iter().map(|name| section("group", name, newer.groups.contains_key(name))))
+            .chain(windows.iter().map(|name| section("maintenance", name, windows_of(newer, name))));
+        let (changed, removed): (Vec<_>, Vec<_>) = changed.partition(|(_, stays)| *stays);
+        if changed.is_empty() && removed.is_empty() && !plugins_changed {
             return Refreshed::Unchanged;
         }
-        if !changed.is_empty() {
-            info!("Configuration changed, in effect now: {}", changed.join(", "));
+        let told = |sections: &[(String, bool)]| {
+            sections.iter().map(|(section, _)| section.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        match (told(&changed).as_str(), told(&removed).as_str()) {
+            ("", "") => {}
+            (changed, "") => info!("Configuration changed, in effect now: {changed}"),
+            ("", removed) => info!("Configuration changed, no longer there: {removed}"),
+            (changed, removed) => {
+                info!("Configuration changed, in effect now: {changed}; no longer there: {removed}");
+            }
         }
         self.config = self.config.with_processes_of(newer);
         say_windows(&self.agenda.configure(self.config.maintenance.clone()));
@@ -122,6 +153,7 @@ impl Current {
             self.refuse(&loaded);
             return Refreshed::Unchanged;
         };
+        self.accept();
         if let Some(rules) = rules {
             self.obey(rules);
         }
@@ -165,13 +197,21 @@ impl Current {
         (!same).then(|| store::open(address(newer, self.intake), clock))
     }
 
-    fn refuse(&self, loaded: &Loaded) {
+    fn refuse(&mut self, loaded: &Loaded) {
+        self.refused = true;
         let file = self.config.file.display();
         error!(
             "{file} cannot be used, the configuration stays as it was; to see all: pm check --config {file}"
         );
         for problem in loaded.errors() {
-            error!("{problem}");
+            error!("{}", problem.without_meanwhile());
+        }
+    }
+
+    /// Says that a file that was refused is good again.
+    fn accept(&mut self) {
+        if std::mem::take(&mut self.refused) {
+            info!("{} can be used again", self.config.file.display());
         }
     }
 }

@@ -146,6 +146,11 @@ impl Context {
         when::past(text, self.now().wall, &Zone::system())
             .map_err(|why| Failure::Usage(format!("{option}: {why}")))
     }
+    /// As [`past`](Self::past), up to the end of the day, minute or second that was written.
+    pub(crate) fn up_to(&self, option: &str, text: &str) -> Result<Wall, Failure> {
+        when::up_to(text, self.now().wall, &Zone::system())
+            .map_err(|why| Failure::Usage(format!("{option}: {why}")))
+    }
     pub(crate) fn clock(&self) -> Arc<SystemClock> {
         Arc::clone(&self.clock)
     }
@@ -165,15 +170,17 @@ impl Context {
         })
     }
 
-    /// A connection of its own to the alarm database, made by its first call.
+    /// A connection of its own to the alarm database, made by its first call. Looking makes no file.
     pub(crate) fn store(&self) -> Box<dyn AlarmStore> {
-        store::open(addresses::translate(&self.config.database, self.config.host_id), self.clock())
+        let address =
+            addresses::with_access(&self.config.database, self.config.host_id, store::Access::Existing);
+        store::open(address, self.clock())
     }
 
-    /// The journal, for writing.
-    pub(crate) fn journal(&self) -> Result<journal::FileJournal, Failure> {
-        let opened = journal::open(&self.config.monitor.state_dir, self.clock.boot_id());
-        opened.map(|opened| opened.journal).map_err(|error| Failure::failed(&error))
+    /// The journal, for writing; what was done to a damaged one has to be told.
+    pub(crate) fn journal(&self) -> Result<journal::Opened, Failure> {
+        journal::open(&self.config.monitor.state_dir, self.clock.boot_id())
+            .map_err(|error| Failure::failed(&error))
     }
 
     /// The journal, for reading; empty when there is none.

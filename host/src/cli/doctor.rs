@@ -71,6 +71,7 @@ fn on_this_host(loaded: Option<&Loaded>, context: Option<&Context>) -> Vec<Findi
         findings.extend(living::daemon(&context.config, daemon));
         findings.extend(living::heartbeat(context, daemon));
         findings.push(living::journal(context));
+        findings.extend(living::aside(context));
     }
     findings.extend(unit::examine(config, daemon));
     findings.extend(files::examine(loaded, config));
@@ -112,7 +113,7 @@ mod tests {
 
     fn closed(findings: &[Finding], format: Format) -> (u8, String) {
         let mut out = Vec::new();
-        let result = close(findings, format, &mut Terminal { out: &mut out });
+        let result = close(findings, format, &mut Terminal { out: &mut out, err: &mut std::io::sink() });
         (result.err().map_or(0, |failure| failure.code()), String::from_utf8(out).unwrap())
     }
 

@@ -12,10 +12,11 @@ use crate::cli::arguments::{Global, HistoryFormat, HistoryOptions};
 use crate::cli::compose::Context;
 use crate::cli::status::word;
 use crate::cli::table::{local, table};
-use crate::cli::{Failure, Terminal, json};
+use crate::cli::{Failure, Terminal, json, whom};
 use crate::policy::model::{AttemptId, End, Name, printable};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Wall;
+use crate::ports::overrides::{Entry, Request, Wanted};
 use crate::ports::{Attempt, Effect, Journal, JournalError};
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ pub(crate) fn history(
         ));
     }
     if let Some(id) = options.evidence {
-        return one::evidence(&journal, AttemptId(id), terminal);
+        return one::evidence(&journal, AttemptId(id), options.format, terminal);
     }
     if let Some(id) = options.steps {
         return one::steps(&journal, AttemptId(id), options.format, terminal);
@@ -49,16 +50,34 @@ pub(crate) fn history(
         return trends::tell(&attempts, &period, options.format, terminal);
     }
     let attempts = wanted(&context, &journal, options, since.unwrap_or(Wall(i64::MIN)))?;
-    match (options.format, options.effect) {
-        (HistoryFormat::Text, false) => list(&attempts, terminal),
-        (HistoryFormat::Text, true) => effects::write(&attempts, terminal),
-        (HistoryFormat::Json, true) => json::write(&effects::to_json(&attempts), terminal.out),
-        (HistoryFormat::Json, false) => {
+    if options.effect {
+        let told: Result<Vec<effects::Told<'_>>, JournalError> =
+            attempts.iter().map(|attempt| Ok((attempt, journal.steps_of(attempt.id)?))).collect();
+        let told = told.map_err(|error| Failure::failed(&error))?;
+        return match options.format {
+            HistoryFormat::Json => json::write(&effects::to_json(&told), terminal.out),
+            HistoryFormat::Text | HistoryFormat::Csv => effects::write(&told, terminal),
+        };
+    }
+    match options.format {
+        HistoryFormat::Text if attempts.is_empty() => {
+            let known = journal.standings().map_err(|error| Failure::failed(&error))?.into_keys();
+            let name = options.name.as_deref().map(Name::new);
+            // The table is asked only then: what is kept of others can be told without it.
+            let rows = name.as_ref().and_then(|_| context.store().list().ok()).unwrap_or_default();
+            let names = known.chain(rows.into_iter().map(|row| row.name));
+            let stranger = name.and_then(|name| whom::stranger(&context, &name, names));
+            let why = stranger.map_or_else(String::new, |stranger| format!(" {}", stranger.told));
+            Ok(writeln!(terminal.out, "No attempts.{why}")?)
+        }
+        HistoryFormat::Text => list(&attempts, &Hands::of(&journal, &attempts)?, terminal),
+        HistoryFormat::Json => {
+            let hands = Hands::of(&journal, &attempts)?;
             let all: Result<Value, JournalError> =
-                attempts.iter().map(|attempt| with_steps(&journal, attempt)).collect();
+                attempts.iter().map(|attempt| with_steps(&journal, attempt, &hands)).collect();
             json::write(&all.map_err(|error| Failure::failed(&error))?, terminal.out)
         }
-        (HistoryFormat::Csv, _) => csv::write(&attempts, terminal),
+        HistoryFormat::Csv => csv::write(&attempts, terminal),
     }
 }
 
@@ -87,18 +106,36 @@ fn wanted(
     Ok(attempts)
 }
 
-fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure> {
-    if attempts.is_empty() {
-        writeln!(terminal.out, "No attempts.")?;
-        return Ok(());
+/// Who made restarts by hand, as the audit tells.
+struct Hands(Vec<Entry>);
+
+impl Hands {
+    fn of(journal: &dyn Journal, attempts: &[Attempt]) -> Result<Self, Failure> {
+        let by_hand = attempts.iter().filter(|attempt| attempt.cause == "operator");
+        let Some(since) = by_hand.map(|attempt| attempt.began).min() else { return Ok(Self(Vec::new())) };
+        let wanted = Wanted { of: None, group: None, since: Some(since), limit: MOST_COUNTED };
+        let audited = journal.audited(&wanted).map_err(|error| Failure::failed(&error))?;
+        let entries = audited.into_iter().map(|one| one.entry);
+        Ok(Self(entries.filter(|entry| entry.verb.starts_with("restart")).collect()))
     }
+
+    /// Who asked for an attempt and why; none while it runs, and when an operator did not ask for it.
+    fn behind(&self, attempt: &Attempt) -> Option<&Request> {
+        // Its end is audited with its number.
+        let begins = format!("attempt {}: ", attempt.id.0);
+        let its = |entry: &&Entry| attempt.cause == "operator" && entry.result.starts_with(&begins);
+        self.0.iter().find(its).map(|entry| &entry.request)
+    }
+}
+
+fn list(attempts: &[Attempt], hands: &Hands, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let row = |attempt: &Attempt| {
         vec![
             attempt.id.0.to_string(),
             local(attempt.began),
             attempt.name.to_string(),
             attempt.by.as_ref().unwrap_or(&attempt.strategy).clone(),
-            came_of_it(attempt),
+            came_of_it(attempt, hands),
         ]
     };
     let head = ["ID", "BEGAN", "PROCESS", "BY", "WHAT CAME OF IT"];
@@ -107,8 +144,12 @@ fn list(attempts: &[Attempt], terminal: &mut Terminal<'_>) -> Result<(), Failure
 }
 
 /// `failed after 5014 ms: why`, `restarted in 216 ms, lasted: how`. One column, so that sentences have room.
-fn came_of_it(attempt: &Attempt) -> String {
-    let Some((_, its, _, detail)) = &attempt.ended else { return end(attempt) };
+fn came_of_it(attempt: &Attempt, hands: &Hands) -> String {
+    let hand = match (attempt.cause.as_str(), hands.behind(attempt)) {
+        ("operator", None) => ", by hand".to_owned(),
+        (_, by) => by.map_or_else(String::new, |request| format!(", by hand ({})", printable(&request.by))),
+    };
+    let Some((_, its, _, detail)) = &attempt.ended else { return end(attempt) + &hand };
     let took = match its {
         End::Restarted => format!("in {}", took(attempt)),
         _ => format!("after {}", took(attempt)),
@@ -119,7 +160,7 @@ fn came_of_it(attempt: &Attempt) -> String {
         (Some(Effect::Relapsed), _) => ", did not last",
         (None, _) => "",
     };
-    format!("{} {took}{effect}: {detail}", end(attempt))
+    format!("{} {took}{hand}{effect}: {detail}", end(attempt))
 }
 
 /// One line about the end of an attempt.
@@ -168,9 +209,12 @@ pub(crate) fn effect(attempt: &Attempt) -> Option<&'static str> {
     }
 }
 
-fn as_json(attempt: &Attempt) -> Value {
+fn as_json(attempt: &Attempt, hands: &Hands) -> Value {
     let ended = attempt.ended.as_ref();
+    let by_hand = hands.behind(attempt);
     json!({
+        "asked_by": by_hand.map(|request| &request.by),
+        "asked_why": by_hand.map(|request| &request.why),
         "id": attempt.id.0,
         "name": attempt.name.as_str(),
         "cause": attempt.cause,
@@ -187,8 +231,8 @@ fn as_json(attempt: &Attempt) -> Value {
     })
 }
 
-fn with_steps(journal: &dyn Journal, attempt: &Attempt) -> Result<Value, JournalError> {
-    let mut shown = as_json(attempt);
+fn with_steps(journal: &dyn Journal, attempt: &Attempt, hands: &Hands) -> Result<Value, JournalError> {
+    let mut shown = as_json(attempt, hands);
     shown["steps"] = journal.steps_of(attempt.id)?.iter().map(one::step_json).collect();
     Ok(shown)
 }

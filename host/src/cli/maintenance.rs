@@ -36,7 +36,7 @@ fn add(context: &Context, options: &AddWindowOptions, terminal: &mut Terminal<'_
         return Err(Failure::Usage("a maintenance window needs a name".to_owned()));
     }
     let why = (!options.reason.is_empty()).then(|| options.reason.clone());
-    let operator = Operator::of(context, &WordOptions { why, by: options.by.clone() })?;
+    let operator = Operator::of(context, &WordOptions { why, by: options.by.clone() }, terminal)?;
     let now = operator.request.at;
     let scopes = scopes(options);
     let refuse = |refusal| operator.refuse("maintenance add", &scopes, None, refusal);
@@ -166,7 +166,7 @@ fn time(options: &AddWindowOptions, zone: &Zone, now: Wall) -> Result<When, Fail
     let from = options.from.as_deref().unwrap_or("now");
     let from = when::moment(from, now, zone).map_err(|why| usage("--from", why))?;
     let until = match (&options.until, duration) {
-        (Some(until), _) => when::moment(until, from, zone).map_err(|why| usage("--until", why))?,
+        (Some(until), _) => when::to_come(until, from, zone).map_err(|why| usage("--until", why))?,
         (None, duration) => when::after(from, duration.unwrap_or_default()),
     };
     let shown = zone.show(until);
@@ -187,7 +187,7 @@ fn remove(
     options: &RemoveWindowOptions,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let operator = Operator::of(context, &options.word)?;
+    let operator = Operator::of(context, &options.word, terminal)?;
     let (journal, id) = (&operator.journal, &Name::new(&options.name));
     let line = context.config.maintenance_lines.get(id);
     // Whom a window would cover that is not there is not known.

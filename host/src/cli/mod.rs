@@ -48,6 +48,8 @@ use std::io::Write;
 pub(crate) struct Terminal<'a> {
     /// For results.
     pub(crate) out: &'a mut dyn Write,
+    /// For what is not the result and must be seen all the same.
+    pub(crate) err: &'a mut dyn Write,
 }
 
 /// Runs pm with `arguments` (the program's name first) and answers its exit code.
@@ -62,7 +64,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, out: &mut dyn Write, 
         Ok(parsed) => parsed,
         Err(error) => return usage(&error, out, err),
     };
-    match dispatch(parsed, &mut Terminal { out }) {
+    match dispatch(parsed, &mut Terminal { out, err: &mut *err }) {
         Ok(()) => 0,
         Err(failure) => {
             // An unwritable stderr leaves nobody to tell; the exit code remains.

@@ -5,8 +5,8 @@
 
 use crate::cli::arguments::WordOptions;
 use crate::cli::compose::Context;
-use crate::cli::{Failure, who};
-use crate::journal::FileJournal;
+use crate::cli::{Failure, Terminal, who};
+use crate::journal::{FileJournal, Opened};
 use crate::policy::time::Wall;
 use crate::policy::window::Scope;
 use crate::ports::Journal as _;
@@ -25,8 +25,13 @@ pub(crate) struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    /// Opens the journal and finds out who asks.
-    pub(crate) fn of(context: &'a Context, word: &WordOptions) -> Result<Self, Failure> {
+    /// Opens the journal and finds out who asks. That a damaged journal was set aside is said at once: what was in force
+    /// is not any more, and nobody else will learn it from a journal that is whole again.
+    pub(crate) fn of(
+        context: &'a Context,
+        word: &WordOptions,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Self, Failure> {
         let by = match &word.by {
             Some(by) => by.clone(),
             None => who::login(),
@@ -41,7 +46,11 @@ impl<'a> Operator<'a> {
             return Err(Failure::Usage("--by is blank; write who asks, or leave it out".to_owned()));
         }
         let request = Request { by, why, at: context.now().wall };
-        Ok(Self { context, journal: context.journal()?, request })
+        let Opened { journal, warning } = context.journal()?;
+        if let Some(warning) = warning {
+            writeln!(terminal.err, "pm: {warning}")?;
+        }
+        Ok(Self { context, journal, request })
     }
 
     /// An entry of the audit.

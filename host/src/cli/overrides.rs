@@ -26,7 +26,7 @@ pub(crate) fn give(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let operator = Operator::of(&context, &options.word)?;
+    let operator = Operator::of(&context, &options.word, terminal)?;
     let scopes = whom::scopes(&options.whom);
     let until = match end(order, options, operator.request.at) {
         Ok(until) => until,
@@ -42,7 +42,7 @@ pub(crate) fn release(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let operator = Operator::of(&context, &options.word)?;
+    let operator = Operator::of(&context, &options.word, terminal)?;
     if options.mass_alarm {
         return carry_out(&operator, &[Wish::Believe], terminal);
     }
@@ -59,7 +59,7 @@ pub(crate) fn reset(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let operator = Operator::of(&context, &options.word)?;
+    let operator = Operator::of(&context, &options.word, terminal)?;
     // Without a daemon the stored standings are all there is. If one starts meanwhile it finds the order, too.
     let stored = match operator.daemon() {
         Some(_) => BTreeSet::new(),
@@ -80,7 +80,7 @@ fn end(order: Order, options: &OverrideOptions, now: Wall) -> Result<Option<Wall
             Some(when::after(now, lasts))
         }
         (None, Some(text)) => {
-            Some(when::moment(text, now, &Zone::system()).map_err(|why| format!("--until: {why}"))?)
+            Some(when::to_come(text, now, &Zone::system()).map_err(|why| format!("--until: {why}"))?)
         }
         (None, None) => None,
     };

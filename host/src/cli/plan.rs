@@ -6,9 +6,10 @@ use crate::cli::table::table;
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::hold::counted;
-use crate::policy::model::{Cause, Hold, Intake, Job, Plan, Trial, Verify};
+use crate::policy::model::{Alarm, Cause, Hold, Intake, Job, Name, Plan, Trial, Verify};
 use crate::policy::sentence::lasting;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub(crate) fn plan(
     global: &Global,
@@ -18,9 +19,19 @@ pub(crate) fn plan(
     let context = Context::load(global)?;
     let picture = context.picture()?;
     let plan = decide(&picture.view(Intake::Open), &picture.state, picture.now);
-    match options.format {
-        Format::Text => text(&plan, &picture, terminal)?,
-        Format::Json => json::write(&as_json(&plan, &picture), terminal.out)?,
+    match (options.format, &picture.database) {
+        (Format::Text, Ok(())) => text(&plan, &picture, terminal)?,
+        (Format::Json, Ok(())) => json::write(&as_json(&plan, &picture), terminal.out)?,
+        // Without the alarms there is no plan; none at all must not look like nothing to do.
+        (Format::Text, Err(_)) => writeln!(
+            terminal.out,
+            "What the next round would do is not known: the database does not answer, so nobody sees an alarm."
+        )?,
+        (Format::Json, Err(error)) => {
+            let unknown =
+                json!({"begin": null, "hold": null, "daemon_pid": picture.daemon, "database_error": error});
+            json::write(&unknown, terminal.out)?;
+        }
     }
     match picture.database {
         Ok(()) => Ok(()),
@@ -45,16 +56,24 @@ fn text(plan: &Plan, picture: &Picture, terminal: &mut Terminal<'_>) -> Result<(
         let what = format!("{place}. {}", what(job));
         rows.push(vec!["begin".to_owned(), job.name.to_string(), examiner.wave(&job.name).to_string(), what]);
     }
-    let mut hold = |name: &crate::policy::model::Name, hold: &Hold| {
+    let mut hold = |name: &Name, shown: String, hold: &Hold| {
         let wave = examiner.wave(name).to_string();
         let why = format!("{}: {}", hold.word(), hold.sentence(picture.now));
-        rows.push(vec!["hold".to_owned(), name.to_string(), wave, why]);
+        rows.push(vec!["hold".to_owned(), shown, wave, why]);
     };
+    let mut rows_of: BTreeMap<&Name, u32> = BTreeMap::new();
+    for alarm in &picture.alarms {
+        *rows_of.entry(&alarm.name).or_default() += 1;
+    }
     for (index, reason) in &plan.held {
-        hold(&picture.alarms[*index].name, reason);
+        let Alarm { name, row, .. } = &picture.alarms[*index];
+        // Two rows of one name are told apart.
+        let several = rows_of.get(name).is_some_and(|count| *count > 1);
+        let shown = if several { format!("{name} (row {})", row.0) } else { name.to_string() };
+        hold(name, shown, reason);
     }
     for (name, reason) in &plan.due_held {
-        hold(name, reason);
+        hold(name, name.to_string(), reason);
     }
     if !rows.is_empty() {
         write!(out, "\n{}", table(&["", "PROCESS", "WAVE", "WHAT AND WHY"], rows))?;
@@ -114,5 +133,5 @@ fn as_json(plan: &Plan, picture: &Picture) -> Value {
         .chain(due)
         .map(|(name, row, hold)| json!({"name": name, "row": row, "hold": hold.word(), "why": hold.sentence(picture.now)}))
         .collect();
-    json!({"begin": begin, "hold": hold, "daemon_pid": picture.daemon})
+    json!({"begin": begin, "hold": hold, "daemon_pid": picture.daemon, "database_error": null})
 }

@@ -30,7 +30,7 @@ pub(crate) fn restart(
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     let context = Context::load(global)?;
-    let operator = Operator::of(&context, &options.word)?;
+    let operator = Operator::of(&context, &options.word, terminal)?;
     let name = Name::new(&options.name);
     let scope = [Scope::Process(name.clone())];
     let verb = if options.force { "restart --force" } else { "restart" };

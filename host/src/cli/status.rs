@@ -13,7 +13,7 @@ use crate::policy::breaker::{Probe, State};
 use crate::policy::model::{End, Name, Standing};
 use crate::policy::sentence::lasting;
 use crate::policy::time::Now;
-use crate::policy::window::Override;
+use crate::policy::window::{Override, Scope};
 use crate::ports::overrides::whom;
 use crate::ports::{Attempt, Row};
 use serde_json::{Value, json};
@@ -59,7 +59,10 @@ fn text(context: &Context, picture: &Picture, terminal: &mut Terminal<'_>) -> Re
         Some(pid) => writeln!(out, "Daemon         running, pid {pid}")?,
         None => writeln!(out, "Daemon         not running; start it with: pm run")?,
     }
-    let overrides: Vec<_> = in_force(context, picture).into_iter().map(override_row).collect();
+    let overrides: Vec<_> = in_force(context, picture)
+        .into_iter()
+        .map(|given| override_row(given, covers_nobody(context, picture, given)))
+        .collect();
     if !overrides.is_empty() {
         write!(out, "\n{}", table(&["OVERRIDE", "FOR", "UNTIL", "BY", "WHY"], overrides))?;
     }
@@ -89,9 +92,23 @@ fn in_force<'a>(context: &Context, picture: &'a Picture) -> Vec<&'a Override> {
     picture.overrides.iter().filter(|given| given.is_in_force(now)).collect()
 }
 
-fn override_row(given: &Override) -> Vec<String> {
+/// Why an override covers nobody, if that is so: its process was renamed, its group has lost its members.
+fn covers_nobody(context: &Context, picture: &Picture, given: &Override) -> Option<&'static str> {
+    match &given.scope {
+        Scope::All => None,
+        Scope::Group(name) => {
+            picture.arrangement.related.members(name).is_empty().then_some("nobody is in it")
+        }
+        Scope::Process(name) => {
+            context.config.process(name.as_str()).is_none().then_some("no such process is configured")
+        }
+    }
+}
+
+fn override_row(given: &Override, nobody: Option<&str>) -> Vec<String> {
     let until = given.until.map_or_else(|| "released".to_owned(), local);
-    vec![given.order.word().to_owned(), whom(&given.scope), until, given.by.clone(), given.why.clone()]
+    let whom = whom(&given.scope) + &nobody.map_or_else(String::new, |why| format!(" ({why})"));
+    vec![given.order.word().to_owned(), whom, until, given.by.clone(), given.why.clone()]
 }
 
 fn alarm(context: &Context, picture: &Picture, name: &Name) -> String {
@@ -118,11 +135,16 @@ fn breaker(standing: &Standing, now: Now) -> String {
         State::Open { until } if now.boot < until => format!("open, {}", lasting(until.since(now.boot))),
         State::Open { .. } | State::HalfOpen(Probe::Due) => "half-open".to_owned(),
         State::HalfOpen(Probe::Used) => "half-open, on trial".to_owned(),
-        State::Closed => match (breaker.failures, breaker.useless.len()) {
-            (0, 0) => "closed".to_owned(),
-            (0, _) if standing.trial.is_some() => "closed, on trial".to_owned(),
-            (failures, recent) => format!("closed, {} did not help", recent.max(failures as usize)),
-        },
+        State::Closed => {
+            // The last one is the one on trial; whether that helps is not known yet.
+            let on_trial = standing.trial.is_some();
+            let recent = breaker.useless.len().saturating_sub(usize::from(on_trial));
+            let trial = if on_trial { ", on trial" } else { "" };
+            match recent.max(breaker.failures as usize) {
+                0 => format!("closed{trial}"),
+                count => format!("closed{trial}, {count} did not help"),
+            }
+        }
     }
 }
 
@@ -192,7 +214,11 @@ fn as_json(context: &Context, picture: &Picture) -> Value {
             "address": picture.address,
         },
         "daemon_pid": picture.daemon,
-        "overrides": overrides.into_iter().map(override_json).collect::<Vec<_>>(),
+        "overrides": overrides.into_iter().map(|given| {
+            let mut shown = override_json(given);
+            shown["covers_nobody"] = json!(covers_nobody(context, picture, given));
+            shown
+        }).collect::<Vec<_>>(),
         "groups": groups,
         "open_windows": windows,
         "mass_alarm": mass_alarm,

@@ -81,6 +81,30 @@ pub(crate) fn unknown(
     }))
 }
 
+/// That nobody of this name is known, with the one that was probably meant; none when it is configured, or one of
+/// `others`. For those who only look: a name that is not known is an answer there, and no error.
+pub(crate) fn stranger(
+    context: &Context,
+    name: &Name,
+    others: impl IntoIterator<Item = Name>,
+) -> Option<Stranger> {
+    let mut names: BTreeSet<_> = context.config.processes.keys().map(|name| Name::new(name)).collect();
+    names.extend(others.into_iter().filter(|name| !name.is_blank()));
+    let meant = did_you_mean(name, &names);
+    (!names.contains(name)).then(|| Stranger {
+        told: format!("No process \"{name}\" is configured or in the table{meant}"),
+        resembles: !meant.is_empty(),
+    })
+}
+
+/// A name that nobody has.
+pub(crate) struct Stranger {
+    /// That in words, with the name that was probably meant; without a full stop.
+    pub(crate) told: String,
+    /// Whether somebody has a similar name.
+    pub(crate) resembles: bool,
+}
+
 fn did_you_mean(name: &Name, names: &BTreeSet<Name>) -> String {
     let near = nearest(name.as_str(), names.iter().map(Name::as_str)).map(Name::new);
     near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default()

@@ -5,7 +5,9 @@ mod then;
 
 use crate::cli::arguments::{Format, Global, WhyOptions};
 use crate::cli::compose::{Context, Picture, alarm_of};
+use crate::cli::whom::{self, Stranger};
 use crate::cli::{Failure, Terminal, json};
+use crate::policy::breaker::Admission;
 use crate::policy::decide::{Check, Examiner};
 use crate::policy::model::{Alarm, Hold, Intake, Job, Name, RowId, Trial, Verify, printable};
 use crate::policy::time::Now;
@@ -21,6 +23,8 @@ struct Answer<'a> {
     /// What the alarm leads to when nothing objects.
     job: Option<Job>,
     spec: Option<Spec>,
+    /// Set when nobody of this name is known.
+    stranger: Option<Stranger>,
     picture: &'a Picture,
     now: Now,
 }
@@ -51,7 +55,10 @@ pub(crate) fn why(global: &Global, options: &WhyOptions, terminal: &mut Terminal
     let examiner = Examiner::new(&view, &picture.state, now);
     let (chain, job) = (examiner.chain(&alarm), examiner.job(&alarm));
     let (_, spec) = context.look_up(&name);
-    let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, picture: &picture, now };
+    // What is remembered has the name that is only supposed, too; what was attempted has not.
+    let known = picture.rows.iter().map(|row| &row.name).chain(picture.attempts.iter().map(|its| &its.name));
+    let stranger = whom::stranger(&context, &name, known.cloned()).filter(|_| stands == Stands::WithoutRow);
+    let answer = Answer { alarm: alarm.clone(), stands, chain, job, spec, stranger, picture: &picture, now };
     match options.format {
         Format::Text => answer.write(terminal)?,
         Format::Json => json::write(&answer.as_json(), terminal.out)?,
@@ -99,8 +106,14 @@ impl Answer<'_> {
     /// The procedure in the order in which it would run; of what is held, as if nothing objected.
     fn steps(&self) -> Option<Vec<String>> {
         let spec = self.spec.as_ref()?;
-        let rung = self.picture.standing(&self.alarm.name).step(&spec.rules);
-        let supposed = Job { rung, ..Job::by_hand(&self.alarm.name, Trial::No) };
+        let standing = self.picture.standing(&self.alarm.name);
+        // Behind an open breaker the next one is its one trial.
+        let trial = match standing.breaker.admits(&spec.rules, self.now.boot) {
+            Admission::Refused { .. } | Admission::Probe => Trial::Probe,
+            Admission::Allowed | Admission::Spent => Trial::No,
+        };
+        let rung = standing.step(&spec.rules);
+        let supposed = Job { rung, ..Job::by_hand(&self.alarm.name, trial) };
         Some(steps(spec, self.job.as_ref().unwrap_or(&supposed)))
     }
 
@@ -155,7 +168,11 @@ impl Answer<'_> {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
+        // A slip of the pen must not become a row.
+        let slip = self.stranger.as_ref().filter(|stranger| stranger.resembles || self.spec.is_none());
+        if let Some(stranger) = slip {
+            remarks.push(format!("{}.", stranger.told).replace("?.", "?"));
+        } else if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
             remarks.push(format!("To add it to the table: pm alarm add {}", self.alarm.name));
         }
         if self.picture.daemon.is_none() {

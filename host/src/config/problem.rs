@@ -53,6 +53,20 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
+impl Problem {
+    /// The same for a running pm, which goes on with the configuration that it has: what would be used meanwhile by a pm
+    /// that starts with this file is not said.
+    #[must_use]
+    pub fn without_meanwhile(&self) -> Self {
+        let hint = self.hint.as_deref().and_then(|hint| {
+            let hint = hint.strip_suffix(", which is used until then").unwrap_or(hint);
+            let advice = hint.rsplit_once("; ").map(|(advice, _)| advice);
+            if hint.ends_with(" until then") { advice } else { Some(hint) }.map(str::to_owned)
+        });
+        Self { hint, ..self.clone() }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
@@ -236,5 +250,25 @@ mod tests {
         assert_eq!(list.len(), MOST + 2);
         assert!(list.iter().any(|problem| problem.severity == Severity::Error));
         assert_eq!(list[MOST + 1].message, "700 more problems are not shown");
+    }
+
+    #[test]
+    fn a_running_pm_does_not_say_what_would_be_used_meanwhile() {
+        let told = |hint: &str| {
+            let problem = Problem {
+                severity: Severity::Error,
+                file: PathBuf::from("x"),
+                line: None,
+                section: String::new(),
+                key: None,
+                message: "m".to_owned(),
+                hint: Some(hint.to_owned()),
+            };
+            problem.without_meanwhile().to_string()
+        };
+        assert_eq!(told("the default is used until then"), "x: m");
+        assert_eq!(told("write 2; the default is used until then"), "x: m; write 2");
+        assert_eq!(told("write a = 30, which is used until then"), "x: m; write a = 30");
+        assert_eq!(told("write 2; or 3"), "x: m; write 2; or 3");
     }
 }

@@ -8,7 +8,7 @@ use crate::failpoint::{self, Point};
 use crate::policy::advance::advance;
 use crate::policy::decide::{Examiner, decide};
 use crate::policy::model::{
-    Cause, Check, Clear, End, Hold, Job, Name, Notice, Outcome, RowId, Settlement, Standing, View,
+    Cause, Check, Clear, End, Hold, Intake, Job, Name, Notice, Outcome, RowId, Settlement, Standing, View,
 };
 use crate::policy::settle::settle;
 use crate::policy::state::State;
@@ -37,6 +37,10 @@ impl Daemon {
     /// Turns what is known into jobs and reasons.
     pub(super) fn decide(&mut self) {
         self.wake_at = None;
+        if self.parts.intake == Intake::Observing && self.intake == Intake::Stopping {
+            // Whoever only observes has nothing to finish, and alarms that it did not act on are no news.
+            return;
+        }
         let now = self.parts.clock.now();
         if let Some(moved) = self.book.wall.look(now) {
             warn!("{}", wording::clock_set(moved));

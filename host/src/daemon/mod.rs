@@ -297,6 +297,7 @@ impl Daemon {
     fn arrange(&mut self) {
         self.book.forget_configured();
         self.book.arrangement = self.parts.catalog.arrange(&self.table);
+        self.say_who_covers_nobody();
     }
 
     fn begin(&mut self, job: Job, spec: Arc<Spec>, claim: Claim) {

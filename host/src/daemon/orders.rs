@@ -12,12 +12,16 @@ use crate::policy::mass::Stage;
 use crate::policy::model::{Checked, Configured, End, Job, Name, Outcome, Trial};
 use crate::policy::settle;
 use crate::policy::time::Ticks;
+use crate::policy::time::Wall;
 use crate::policy::window::{Override, Scope};
-use crate::ports::overrides::{Ordered, Verb};
+use crate::ports::overrides::{Entry, Ordered, Request, Verb, Wanted, covers_nobody, end_of};
 use crate::ports::{Attempt, JournalError};
 use crate::wording;
 use std::collections::BTreeSet;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
+
+/// So many entries of the audit are looked at for what one order came to.
+const MOST_LOOKED_AT: usize = 1_000;
 
 /// What the loop has taken in so far.
 #[derive(Default)]
@@ -30,6 +34,8 @@ pub(super) struct Doorbell {
     obeyed: i64,
     /// Overrides that were said to be in force.
     said: Vec<Override>,
+    /// Those that are over, which has been said.
+    over: Vec<Override>,
     /// Whose standings an order has changed, until they are stored.
     unwritten: BTreeSet<Name>,
 }
@@ -89,7 +95,11 @@ impl Daemon {
         self.doorbell.said.clone_from(&after);
         let same = |a: &Override, b: &Override| a.scope == b.scope && a.order == b.order;
         for over in before.iter().filter(|over| !after.iter().any(|given| same(over, given))) {
-            info!("{}", wording::released(over));
+            info!("{}", wording::released(over, self.released_by(over).as_ref()));
+        }
+        self.doorbell.over.retain(|given| overrides.contains(given));
+        for given in overrides.iter().filter(|given| given.until.is_some_and(|until| until <= now)) {
+            self.say_over(given, now);
         }
         self.book.overrides = overrides;
     }
@@ -100,13 +110,51 @@ impl Daemon {
             return;
         }
         let now = self.parts.clock.now().wall;
-        self.doorbell.said.retain(|given| {
-            let in_force = given.is_in_force(now);
-            if !in_force {
-                info!("{}", wording::ended(given));
+        let over: Vec<_> = self.doorbell.said.extract_if(.., |given| !given.is_in_force(now)).collect();
+        over.iter().for_each(|given| self.say_over(given, now));
+    }
+
+    /// Says and audits that an override has ended by itself, once: also when that was while no pm ran.
+    fn say_over(&mut self, given: &Override, now: Wall) {
+        if self.doorbell.over.contains(given) {
+            return;
+        }
+        self.doorbell.over.push(given.clone());
+        let entry = end_of(given, now);
+        let same =
+            |old: &Entry| old.verb == entry.verb && old.scope == entry.scope && old.until == entry.until;
+        let wanted = Wanted { of: None, group: None, since: given.until, limit: MOST_LOOKED_AT };
+        let audited = self.parts.journal.audited(&wanted).unwrap_or_default();
+        if audited.iter().any(|old| same(&old.entry)) {
+            return;
+        }
+        info!("{}", wording::ended(given));
+        if let Err(error) = self.parts.journal.audit(&[entry]) {
+            debug!("{}", wording::no_journal(&error));
+        }
+    }
+
+    /// Says which overrides are in force and cover nobody any more: whoever gave them believes otherwise.
+    pub(super) fn say_who_covers_nobody(&mut self) {
+        let now = self.parts.clock.now().wall;
+        for given in self.book.overrides.iter().filter(|given| given.is_in_force(now)) {
+            let nobody = match &given.scope {
+                Scope::All => false,
+                Scope::Group(name) => self.book.arrangement.related.members(name).is_empty(),
+                Scope::Process(name) => self.parts.catalog.look_up(name).0 == Configured::No,
+            };
+            if nobody {
+                warn!("{}", covers_nobody(given));
             }
-            in_force
-        });
+        }
+    }
+
+    /// Who has released an override, as far as the audit tells.
+    fn released_by(&self, over: &Override) -> Option<Request> {
+        let wanted = Wanted { of: None, group: None, since: None, limit: MOST_LOOKED_AT };
+        let audited = self.parts.journal.audited(&wanted).unwrap_or_default();
+        let its = |entry: &Entry| entry.verb.starts_with("release") && entry.scope == over.scope;
+        audited.into_iter().map(|one| one.entry).find(its).map(|entry| entry.request)
     }
 
     fn obey(&mut self, orders: &[Ordered]) {

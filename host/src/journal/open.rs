@@ -2,6 +2,7 @@
 //!
 //! What is needed to go on after a start is read here once, so that damage shows before anything relies on it.
 
+use super::look::Print;
 use super::owner::Owner;
 use super::{FileJournal, Inner, Opened, unusable};
 use crate::ports::JournalError;
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 /// The file in the state directory.
 const FILE: &str = "journal.db";
+/// What stands between the name of the file and the time in the name of one that was set aside.
+pub(super) const ASIDE: &str = ".corrupt-";
 /// How long another pm's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -115,7 +118,13 @@ pub(super) fn open_copy(directory: &Path, boot_id: &str) -> Result<FileJournal, 
          DELETE FROM attempts WHERE ended_wall IS NULL;",
     )
     .map_err(|error| unusable("copying", &path, &error))?;
-    Ok(journal(path, boot_id, conn))
+    let original = Some(Mutex::new(Print::of(&path)));
+    Ok(FileJournal { original, ..journal(path, boot_id, conn) })
+}
+
+/// The file behind a copy, for reading; `None`: there is nothing to read yet.
+pub(super) fn original(path: &Path) -> Result<Option<Connection>, JournalError> {
+    prepare_read_only(path).map_err(|error| error.of(path))
 }
 
 /// A copy of a journal, brought to the newest version.
@@ -132,6 +141,7 @@ fn journal(path: PathBuf, boot_id: &str, conn: Connection) -> FileJournal {
         path,
         owner: Owner::this(boot_id),
         inner: Mutex::new(Inner { conn, owed: Vec::new(), failing: false, seen: 0 }),
+        original: None,
     }
 }
 
@@ -339,7 +349,7 @@ fn damaged(obstacle: &Obstacle) -> bool {
 fn set_aside(path: &Path) -> Result<PathBuf, JournalError> {
     let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
     let time = changed.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let base = format!("{}.corrupt-{}", path.display(), time.strftime("%Y%m%dT%H%M%SZ"));
+    let base = format!("{}{ASIDE}{}", path.display(), time.strftime("%Y%m%dT%H%M%SZ"));
     let free = std::iter::once(base.clone()).chain((2..).map(|number| format!("{base}-{number}")));
     let aside =
         free.map(PathBuf::from).find(|aside| aside.symlink_metadata().is_err_and(|error| is_absent(&error)));

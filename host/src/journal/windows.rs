@@ -31,7 +31,7 @@ const REMEMBERED: i64 = 30 * 86_400_000;
 
 impl Windows for FileJournal {
     fn windows(&self) -> Result<Vec<Definition>, JournalError> {
-        self.read("reading the maintenance windows from", load)
+        self.read_newest("reading the maintenance windows from", load)
     }
 
     fn add_window(&self, definition: &Definition, at: Wall) -> Result<Added, JournalError> {

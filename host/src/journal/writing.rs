@@ -53,6 +53,18 @@ impl FileJournal {
         result
     }
 
+    /// Reads from the file, also when this is a copy of it that was made before.
+    pub(super) fn read_newest<T>(
+        &self,
+        attempted: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        match self.original.as_ref().map_or(Ok(None), |_| super::open::original(&self.path))? {
+            Some(file) => read(&file).map_err(self.failed(attempted)),
+            None => self.read(attempted, read),
+        }
+    }
+
     /// Changes something, all or nothing, after what could not be written before.
     pub(super) fn write<T>(
         &self,

@@ -178,6 +178,41 @@ pub fn whom(scope: &Scope) -> String {
     }
 }
 
+impl Request {
+    /// Who asked and why: `by ana (disk swap)`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let why = if self.why.is_empty() { String::new() } else { format!(" ({})", printable(&self.why)) };
+        format!("by {}{why}", printable(&self.by))
+    }
+}
+
+/// That an override is in force and covers nobody, for the log.
+#[must_use]
+pub fn covers_nobody(given: &Override) -> String {
+    let what = match &given.scope {
+        Scope::Group(_) => "nobody is in this group",
+        Scope::All | Scope::Process(_) => "no such process is configured",
+    };
+    format!(
+        "OPERATOR LOG: In force and of no effect: {}: {what}; give it for another name, or end it: pm release {}",
+        in_words(given),
+        as_option(&given.scope)
+    )
+}
+
+/// The entry of the audit for an override that has ended by itself.
+#[must_use]
+pub fn end_of(given: &Override, now: Wall) -> Entry {
+    Entry {
+        request: Request { by: "pm".to_owned(), why: String::new(), at: now },
+        verb: format!("end of {}", given.order.word()),
+        scope: given.scope.clone(),
+        until: given.until,
+        result: format!("ended by itself; it was given by {}", printable(&given.by)),
+    }
+}
+
 /// The scope as the command line has it: `--all`, `--group front`, `web`.
 #[must_use]
 pub fn as_option(scope: &Scope) -> String {

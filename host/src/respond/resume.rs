@@ -10,7 +10,7 @@
 //! | anything, before a reboot | – | cancelled: what it was about is gone |
 
 use super::Run;
-use super::verify::Verdict;
+use super::verify::{Verdict, seen_by_check};
 use crate::failpoint::{self, Point};
 use crate::policy::model::{End, Outcome};
 use crate::ports::{Boot, Stage, Unfinished};
@@ -39,7 +39,7 @@ impl Run<'_> {
     fn only_verify(&self, why: &str) -> Outcome {
         info!("{}", wording::verifying_only(&self.job.name, why));
         match self.verify() {
-            Verdict::Healthy(seen) => self.good(1, format!("{why}; {seen}")),
+            Verdict::Healthy(seen) => self.good(1, format!("{why}; {}", seen_by_check(&seen))),
             Verdict::NotChecked => self.good(1, why.to_owned()),
             Verdict::Unhealthy(seen) => self.outcome(End::Failed, 1, format!("{why}; {seen}")),
             Verdict::Interrupted => self.handed_over(1),

@@ -368,7 +368,7 @@ fn the_order_is_claim_prepare_note_act_note_verify() {
         "restart service nginx",
         "stage Verifying -",
         "check http",
-        "= done; fine",
+        "= done; the check: fine",
     ];
     assert_eq!(log, expected);
 }
@@ -450,7 +450,7 @@ fn with_a_check_the_check_alone_decides() {
     let world = Scripted::new().restarting(vec![bad(ErrorKind::Failed)]);
     let (end, attempts, log) = world.run(&job(), &spec("custom"), &Claim::New);
     assert_eq!((end, attempts), (End::Restarted, 1));
-    assert_eq!(log.last().unwrap(), "= boom, yet fine");
+    assert_eq!(log.last().unwrap(), "= boom; the check: fine");
 }
 
 #[test]

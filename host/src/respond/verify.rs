@@ -29,6 +29,11 @@ pub(super) enum Verdict {
     Interrupted,
 }
 
+/// What a check saw, behind what a restart said of itself.
+pub(super) fn seen_by_check(seen: &str) -> String {
+    format!("the check: {seen}")
+}
+
 impl Run<'_> {
     /// Looks until it is healthy or `health_check_timeout` is over.
     pub(super) fn verify(&self) -> Verdict {

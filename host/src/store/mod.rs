@@ -55,8 +55,10 @@ pub enum Engine {
 /// What may be done to a database file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// It is read and written.
+    /// It is read and written, and made when there has been none.
     Full,
+    /// It is read and written; only [`AlarmStore::migrate`] and [`AlarmStore::add`] make it.
+    Existing,
     /// It is only read: nothing is made, not even the file.
     ReadOnly,
 }
@@ -64,7 +66,7 @@ pub enum Access {
 /// A database file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteAddress {
-    /// The file; it is created, with the tables of the alarms, when there is none and it may be written.
+    /// The file; it is created, with the tables of the alarms, where `access` says so.
     pub path: PathBuf,
     /// Whether it may be written.
     pub access: Access,

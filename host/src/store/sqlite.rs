@@ -1,12 +1,14 @@
 //! The alarms in a file of SQLite: the engine when no server is configured.
 //!
-//! A file that does not exist yet is created with the tables of the alarms; in a file of somebody else nothing is
+//! A file that does not exist yet is created with the tables of the alarms, for whoever may make it; one that was there
+//! and is gone is never made anew, because an empty table looks like a quiet host. In a file of somebody else nothing is
 //! created without `migrate`. One connection stays open with its statements prepared; it is opened anew when the
-//! file behind the path is another one, and after any error of the file itself. Nothing but this file and its part
-//! `failure` names the driver.
+//! file behind the path is another one, and after any error of the file itself. Nothing but this file and its parts
+//! names the driver.
 
 mod bell;
 mod failure;
+mod open;
 mod publish;
 mod tables;
 
@@ -17,21 +19,16 @@ use super::schema;
 use super::{Access, Push, SqliteAddress};
 use crate::policy::model::{Alarm, Clear, Name, RowId};
 use crate::policy::relations::Relations;
-use crate::ports::{
-    AlarmStore, Bell, Cleared, Publication, Published, Row, Rows, Schema, StoreError, Trouble,
-};
-use crate::write_ahead::write_ahead;
+use crate::ports::{AlarmStore, Bell, Cleared, Publication, Published, Row, Rows, Schema, StoreError};
 use failure::Place;
 use jiff::tz::TimeZone;
+use open::{Open, Without, identity, is_absent, migrate, open};
 use rusqlite::types::{ToSql, ValueRef};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
-use std::time::Duration;
+use rusqlite::{OptionalExtension, TransactionBehavior};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tables::SqliteTables;
 
-/// How long another program's lock is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How often a clearing is made anew when the row changes at that very moment.
 const REPEATS: u32 = 5;
 
@@ -39,18 +36,12 @@ const REPEATS: u32 = 5;
 pub(super) struct SqliteStore {
     address: SqliteAddress,
     place: Place,
+    /// Whether the file has been there, for this store and for those beside it.
+    seen: Arc<AtomicBool>,
     open: Option<Open>,
     left: Left,
     left_of_list: Left,
     left_of_pairs: [Left; 2],
-}
-
-struct Open {
-    conn: Connection,
-    /// Which file it is, by device and inode.
-    file: Option<(u64, u64)>,
-    /// The declared length of `notes`; none when the column has none.
-    limit: Option<usize>,
 }
 
 impl SqliteStore {
@@ -59,6 +50,7 @@ impl SqliteStore {
         Self {
             address,
             place,
+            seen: Arc::default(),
             open: None,
             left: Left::default(),
             left_of_list: Left::default(),
@@ -83,6 +75,17 @@ impl SqliteStore {
     }
 
     fn opened(&mut self) -> Result<&mut Open, StoreError> {
+        let may_make = self.address.access == Access::Full && !self.seen.load(Ordering::Relaxed);
+        self.opened_or(if may_make { Without::Make } else { Without::Say })
+    }
+
+    /// For those who are asked to make what is missing.
+    fn made(&mut self) -> Result<&mut Open, StoreError> {
+        let may_write = self.address.access != Access::ReadOnly;
+        self.opened_or(if may_write { Without::Make } else { Without::Say })
+    }
+
+    fn opened_or(&mut self, without: Without) -> Result<&mut Open, StoreError> {
         let file = identity(&self.address.path);
         if self.open.as_ref().is_some_and(|open| open.file != file) {
             self.open = None;
@@ -90,7 +93,12 @@ impl SqliteStore {
         match self.open {
             Some(ref mut open) => Ok(open),
             None => {
-                let open = open(&self.address, &self.place)?;
+                if without == Without::Say && is_absent(&self.address.path) {
+                    let seen = self.seen.load(Ordering::Relaxed);
+                    return Err(if seen { self.place.gone() } else { self.place.not_yet() });
+                }
+                let open = open(&self.address, &self.place, without)?;
+                self.seen.store(true, Ordering::Relaxed);
                 Ok(self.open.insert(open))
             }
         }
@@ -229,6 +237,7 @@ impl AlarmStore for SqliteStore {
 
     fn add(&mut self, name: &Name) -> Result<RowId, StoreError> {
         let doing = format!("adding the process \"{name}\" to PROCESE and STATUS_PROCESS");
+        self.made()?;
         self.with(&doing, |open, host| {
             let tx = open.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Some installations have the foreign key the other way round.
@@ -286,13 +295,15 @@ impl AlarmStore for SqliteStore {
     }
 
     fn another(&self) -> Option<Box<dyn AlarmStore>> {
-        Some(Box::new(Self::new(self.address.clone())))
+        Some(Box::new(Self { seen: Arc::clone(&self.seen), ..Self::new(self.address.clone()) }))
     }
 
     fn migrate(&mut self) -> Result<Vec<String>, StoreError> {
         let by_host = self.address.host_id.is_some();
         let place = self.place.clone();
-        let done = migrate(&mut self.opened()?.conn, &place, by_host)?;
+        let open = self.made()?;
+        let mut done = std::mem::take(&mut open.made);
+        done.extend(migrate(&mut open.conn, &place, by_host)?);
         // The declared length of a column may be known only now.
         self.open = None;
         Ok(done)
@@ -321,53 +332,4 @@ fn cells<const N: usize>(row: &rusqlite::Row<'_>) -> rusqlite::Result<[Cell; N]>
         };
     }
     Ok(cells)
-}
-
-fn identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-}
-
-fn open(address: &SqliteAddress, place: &Place) -> Result<Open, StoreError> {
-    let path = &address.path;
-    let full = address.access == Access::Full;
-    let directory = path.parent().filter(|directory| full && !directory.as_os_str().is_empty());
-    if let Some(directory) = directory {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| {
-            StoreError {
-                trouble: Trouble::Away,
-                attempted: format!("creating the directory {} for the alarm database", directory.display()),
-                why: error.to_string(),
-                hint: Some("create it, or set another path in [database]"),
-            }
-        })?;
-    }
-    let fresh = full && std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-    let opening = |error| place.error("opening the alarm database", &error);
-    let flags = match address.access {
-        Access::Full => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        Access::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
-    } | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(opening)?;
-    conn.busy_timeout(PATIENCE).map_err(opening)?;
-    if fresh {
-        // The tables first, in one step: whoever opens the file at the same moment finds it empty, or all of them.
-        migrate(&mut conn, place, address.host_id.is_some())?;
-        write_ahead(&conn).map_err(opening)?;
-    }
-    let mode: String = conn.pragma_query_value(None, "journal_mode", |row| row.get(0)).map_err(opening)?;
-    if mode.eq_ignore_ascii_case("wal") {
-        // In this mode it costs no consistency; a clearing lost with the power leaves the alarm standing.
-        conn.pragma_update(None, "synchronous", "NORMAL").map_err(opening)?;
-    }
-    let limit = tables::declared_length(&conn).map_err(opening)?;
-    Ok(Open { conn, file: identity(path), limit })
-}
-
-/// All steps in one transaction: of two at once, the second waits and finds everything made.
-fn migrate(conn: &mut Connection, place: &Place, by_host: bool) -> Result<Vec<String>, StoreError> {
-    let doing = |error| place.error("creating the tables of the alarms", &error);
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(doing)?;
-    let done = schema::migrate(&mut SqliteTables { conn: &tx, place, by_host })?;
-    tx.commit().map_err(doing)?;
-    Ok(done)
 }

@@ -154,6 +154,20 @@ fn a_bypass_passes_breaker_and_group_hardly_waits_and_is_no_trial() {
 }
 
 #[test]
+fn a_restart_on_trial_makes_wait_and_is_not_called_one_that_did_not_help() {
+    let mut world = World::new(&["web"]);
+    world.rules("web").pause.base = secs(10);
+    let now = world.now.boot;
+    world.standing("web").last_end = Some(now);
+    for (useless, on_trial, count, until) in [(1, true, 0, 10), (2, true, 1, 20), (2, false, 2, 20)] {
+        let its = world.standing("web");
+        its.breaker.useless = vec![now; useless];
+        its.trial = on_trial.then_some(OnTrial { rung: 0, since: now });
+        assert_eq!(world.decide().held[0].1, Hold::Backoff { count, until: world.hence(until) });
+    }
+}
+
+#[test]
 fn the_pause_grows_with_restarts_that_did_not_help_and_is_over_at_its_end() {
     let mut rules = crate::testing::rules();
     rules.pause.base = secs(10);

@@ -150,6 +150,12 @@ fn about_others_and_itself() -> Vec<Told> {
             Some(20),
             "2 restarts did not help; the next one in 20 s",
         ),
+        (
+            Hold::Backoff { count: 0, until: at(20) },
+            "backoff",
+            Some(20),
+            "the last restart has not lasted for stable_time yet; the next one in 20 s",
+        ),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::decide::{Check, examine};
 use crate::driver::Driver;
 use crate::group::GroupState;
 use crate::mass::{Condition, Stage};
-use crate::model::{Due, Handled, InFlight, Name, Order, RowId, Scope, Table, Verify};
+use crate::model::{Due, Handled, InFlight, Name, OnTrial, Order, RowId, Scope, Table, Verify};
 use crate::testing::{World, secs};
 
 fn name(text: &str) -> Name {
@@ -132,6 +132,19 @@ fn the_breaker_tells_where_it_stands_and_what_is_left() {
         with(due),
         "half-open: exactly one restart decides (1 restart that did not help yet (opens at 3), level 2)"
     );
+    // Whether the one on trial helps is not known yet; one that was before it did not.
+    for (useless, told) in [
+        (1, "closed, 0 restarts that did not help yet and one on trial (opens at 3), level 0"),
+        (2, "closed, 1 restart that did not help yet and one on trial (opens at 3), level 0"),
+    ] {
+        let seen = saw(Check::Breaker, |world| {
+            let now = world.now.boot;
+            let its = world.standing("web");
+            its.breaker.useless = vec![now; useless];
+            its.trial = Some(OnTrial { rung: 0, since: now });
+        });
+        assert_eq!(seen, told);
+    }
     let spent = Breaker { failures: 3, ..Breaker::default() };
     let looked = saw(Check::Breaker, |world| {
         world.table = Table::ReadOnly;

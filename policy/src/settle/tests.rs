@@ -445,6 +445,34 @@ fn success_counts_for_the_group_and_a_process_that_was_healthy_costs_it_nothing(
 }
 
 #[test]
+fn a_restart_by_hand_is_not_the_one_that_finds_out_about_a_driver() {
+    let by_hand = Job::by_hand(&name("web"), Trial::No);
+    let no_driver = |driver: Option<&str>| Outcome {
+        driver: driver.map(name),
+        ..Outcome::new(End::Infrastructure, 1, "")
+    };
+    let called_off = Outcome::new(End::Cancelled, 0, "");
+    for outcome in [no_driver(Some("service")), no_driver(None), called_off] {
+        let mut world = running();
+        let until = Some(world.ago(1));
+        let away = crate::driver::Driver { failures: 3, until, trial: Some(name("web")) };
+        world.state.drivers.insert(name("service"), away.clone());
+        let settled = world.count(&by_hand, &outcome);
+        assert_eq!(
+            (settled.notices.len(), &world.state.drivers[&name("service")]),
+            (0, &away),
+            "{outcome:?}"
+        );
+        assert!(!world.state.dirty.host);
+    }
+    // What it got wrong counts as long as nobody waits.
+    let mut world = running();
+    let told = [1, 2, 3].map(|_| world.count(&by_hand, &no_driver(Some("service"))).notices.len());
+    assert_eq!((told, world.state.drivers[&name("service")].failures), ([0, 0, 1], 3));
+    assert!(world.state.dirty.host);
+}
+
+#[test]
 fn a_row_whose_clearing_waits_already_is_not_cleared_twice_and_other_rows_stay_marked() {
     let mut world = running();
     let recheck = world.hence(60);

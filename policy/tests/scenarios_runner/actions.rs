@@ -1,11 +1,11 @@
 //! What happens in a script, beyond the passing of time: alarms, failures, operators, the database.
 
+use super::hand::asked;
 use super::host::{Database, Host};
 use super::script::{Step, Words, lasting, names, number};
 use super::setup::{millis, scopes};
 use super::words::Kind;
-use pm_policy::breaker::Admission;
-use pm_policy::model::{Checked, Job, Name, Order, Override, RowId, Scope, Trial};
+use pm_policy::model::{Name, Order, Override, RowId, Scope};
 use pm_policy::time::Wall;
 
 impl Host {
@@ -19,7 +19,13 @@ impl Host {
     }
 
     fn act_out(&mut self, text: &str) -> Result<(), String> {
+        if self.fares(text)? || self.reads(text)? {
+            return Ok(());
+        }
         let mut words = Words::new(text);
+        if words.take("alarm the row without a name") {
+            return self.setup.world.raise(&Name::new(""), None);
+        }
         if words.take("alarm") {
             let who = words.next();
             let row = if words.take("row") { Some(RowId(number(&words.next())?)) } else { None };
@@ -35,10 +41,6 @@ impl Host {
                 "the table becomes read-only" => Database::ReadOnly,
                 _ => return Err(format!("cannot be understood: {text}")),
             };
-            return Ok(());
-        }
-        if text == "the host reboots" {
-            self.reboot();
             return Ok(());
         }
         if self.operator(&mut Words::new(text))? {
@@ -102,7 +104,11 @@ impl Host {
                         .for_each(|its| its.alarm.acknowledged = true);
                 }
             }
-            "restarts" => names(&words.next()).iter().for_each(|name| self.by_hand(&Name::new(name))),
+            "restarts" => {
+                let who = names(&words.next());
+                let asked = asked(words.take("by force"));
+                who.iter().for_each(|name| self.by_hand(&Name::new(name), asked));
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -111,8 +117,8 @@ impl Host {
     fn order(&mut self, order: Order, by: &str, words: &mut Words) -> Result<(), String> {
         let scopes = scopes(words);
         let lasts = if words.take("for") { Some(lasting(&words.next())?) } else { None };
-        let (why, since) = (words.next(), Wall(self.now));
-        let until = lasts.map(|lasts| Wall(self.now + millis(lasts)));
+        let (why, since) = (words.next(), self.clock().wall);
+        let until = lasts.map(|lasts| Wall(since.0 + millis(lasts)));
         for scope in scopes {
             self.overrides.retain(|given| given.scope != scope || given.order != order);
             self.overrides.push(Override { scope, order, by: by.to_owned(), why: why.clone(), since, until });
@@ -132,25 +138,5 @@ impl Host {
                 Scope::Process(_) => {}
             }
         }
-    }
-
-    /// An operator restarts a process; the daemon counts it.
-    fn by_hand(&mut self, name: &Name) {
-        let Some(rules) = self.rules(name) else { return };
-        let standing = self.state.standing(name);
-        let trial = match standing.map(|standing| standing.breaker.admits(&rules, self.clock().boot)) {
-            None | Some(Admission::Allowed) => Trial::No,
-            Some(_) => Trial::Probe,
-        };
-        let in_alarm = standing.is_some_and(|its| its.alarm_since.is_some() && its.in_flight.is_none());
-        let mut job = Job::by_hand(name, trial);
-        if in_alarm && rules.check == Checked::Unchecked {
-            job.alarms = self.setup.world.alarms();
-            job.alarms.retain(|alarm| alarm.name == *name && !alarm.acknowledged);
-        }
-        let step = rules.ladder.first().cloned().unwrap_or_else(|| Name::new(""));
-        let (_, effect) = self.setup.world.effect(name, &step);
-        let outcome = self.act(&job, effect);
-        self.ended(&job, &outcome);
     }
 }

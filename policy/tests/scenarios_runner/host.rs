@@ -3,6 +3,7 @@
 //! It does what the daemon does and in that order: news are taken in, then time passes, then it is decided; rows of a
 //! job that ended are out of sight until the next poll; clearings are made before the poll.
 
+use super::life::Life;
 use super::setup::{Setup, millis};
 use super::words::{self, Kind, Log};
 use super::world::Effect;
@@ -10,10 +11,10 @@ use pm_policy::advance::advance;
 use pm_policy::decide::decide;
 use pm_policy::hold::Hold;
 use pm_policy::model::{
-    Alarm, Cause, Clear, Configured, End, Job, Name, Notice, Outcome, Override, RowId, Rules, Settlement,
-    Sight, Table, Verify, View,
+    Alarm, Cause, Clear, Configured, End, Intake, Job, Name, Notice, Outcome, Override, RowId, Rules,
+    Settlement, Sight, Table, Verify, View,
 };
-use pm_policy::settle::settle;
+use pm_policy::settle::{count, settle};
 use pm_policy::state::State;
 use pm_policy::time::{Now, Ticks, Wall};
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Milliseconds between polls.
 const POLL: i64 = 5_000;
 /// How long a check takes.
-const LOOK: i64 = 1_000;
+pub(super) const LOOK: i64 = 1_000;
 /// How long a check waits for health when it is patient.
 const PATIENCE: i64 = 30_000;
 /// How long a clearing waits that was refused.
@@ -37,22 +38,25 @@ pub(super) struct Host {
     pub(super) log: Log,
     pub(super) now: i64,
     /// When the boot clock showed 0.
-    booted: i64,
-    alarms: Vec<Alarm>,
-    known: Option<u64>,
-    polled: Ticks,
-    sight: Option<Sight>,
-    table: Table,
+    pub(super) booted: i64,
+    /// How far the clock of the host is ahead of the true time.
+    pub(super) ahead: i64,
+    pub(super) alarms: Vec<Alarm>,
+    pub(super) known: Option<u64>,
+    pub(super) polled: Ticks,
+    pub(super) sight: Option<Sight>,
+    pub(super) table: Table,
     pub(super) database: Database,
-    running: BTreeMap<Name, Running>,
+    pub(super) life: Life,
+    pub(super) running: BTreeMap<Name, Running>,
     /// Clearings that wait.
     pub(super) pending: Vec<Clear>,
     not_before: i64,
-    next_poll: i64,
+    pub(super) next_poll: i64,
     /// When the loop looks again although nothing happened.
     pub(super) wake_at: Option<i64>,
-    said: HashMap<RowId, String>,
-    said_due: HashMap<Name, String>,
+    pub(super) said: HashMap<RowId, String>,
+    pub(super) said_due: HashMap<Name, String>,
     levels: HashMap<Name, u8>,
     spins: u32,
 }
@@ -65,36 +69,44 @@ pub(super) enum Database {
     Away,
 }
 
-struct Running {
-    job: Job,
-    phase: Phase,
+pub(super) struct Running {
+    pub(super) job: Job,
+    /// What the configuration said when it began.
+    pub(super) rules: Rules,
+    pub(super) phase: Phase,
     /// When the phase ends.
-    at: i64,
+    pub(super) at: i64,
 }
 
 #[derive(Clone, Copy)]
-enum Phase {
+pub(super) enum Phase {
     /// Looks at the process; again until then, when it is patient.
     Look { until: i64 },
     /// Restarts it.
     Act(Effect),
+    /// Looks what came of a restart that a pm which was killed had begun.
+    Verify,
 }
 
 impl Host {
     pub(super) fn new(setup: Setup) -> Self {
+        let mut log = Log::default();
+        setup.left_out().iter().for_each(|what| log.say(0, Kind::Notice, "", what));
         Self {
             setup,
             state: State::default(),
             overrides: Vec::new(),
-            log: Log::default(),
+            log,
             now: 0,
             booted: -3_600_000,
+            ahead: 0,
             alarms: Vec::new(),
             known: None,
             polled: Ticks(0),
             sight: None,
             table: Table::Writable,
             database: Database::Works,
+            life: Life::Up,
             running: BTreeMap::new(),
             pending: Vec::new(),
             not_before: 0,
@@ -113,7 +125,12 @@ impl Host {
 
     pub(super) fn clock(&self) -> Now {
         let boot = u64::try_from(self.now - self.booted).unwrap_or_default();
-        Now { boot: Ticks(boot), wall: Wall(self.now) }
+        Now { boot: Ticks(boot), wall: Wall(self.now + self.ahead) }
+    }
+
+    /// The same, for the times in the transcript: these are true, whatever the clock of the host shows.
+    fn true_clock(&self) -> Now {
+        Now { wall: Wall(self.now), ..self.clock() }
     }
 
     /// Lets time pass up to `at`; what is due at that very moment is still to come.
@@ -128,7 +145,9 @@ impl Host {
     fn next(&self) -> i64 {
         let jobs = self.running.values().map(|running| running.at);
         let relapses = self.setup.world.relapses.values().copied();
-        jobs.chain(relapses).chain(self.wake_at).chain([self.next_poll]).min().unwrap_or(self.next_poll)
+        let stops = self.stops_at();
+        let next = jobs.chain(relapses).chain(self.wake_at).chain(stops).chain([self.next_poll]).min();
+        next.unwrap_or(self.next_poll)
     }
 
     /// Takes in everything that has happened, and decides.
@@ -141,9 +160,14 @@ impl Host {
         }
         if self.next_poll <= self.now {
             self.next_poll = self.now + POLL;
-            self.poll();
+            if !self.is_down() {
+                self.poll();
+            }
         }
-        self.decide();
+        if !self.is_down() {
+            self.decide();
+            self.end_if_stopped();
+        }
     }
 
     fn fail_again(&mut self) {
@@ -173,6 +197,7 @@ impl Host {
         }
         self.flush();
         self.alarms = self.setup.world.alarms();
+        self.mark_inherited();
         let many = self.setup.limits.mass_min as usize;
         self.known = (many > 0 && self.alarms.len() >= many).then_some(self.setup.world.rows.len() as u64);
         (self.sight, self.polled) = (Some(Sight::Clear), self.clock().boot);
@@ -207,7 +232,9 @@ impl Host {
     }
 
     /// What is remembered, to be changed, and the view that it is judged with.
-    fn judged(&mut self) -> (&mut State, View<'_>) {
+    pub(super) fn judged(&mut self) -> (&mut State, View<'_>) {
+        let stopping = matches!(self.life, Life::Stopping { .. });
+        let intake = if stopping { Intake::Stopping } else { self.setup.intake };
         let view = View {
             alarms: &self.alarms,
             known: self.known,
@@ -220,7 +247,7 @@ impl Host {
             overrides: &self.overrides,
             limits: self.setup.limits,
             table: self.table,
-            intake: self.setup.intake,
+            intake,
         };
         (&mut self.state, view)
     }
@@ -248,7 +275,7 @@ impl Host {
     }
 
     fn wake(&mut self, at: Option<Ticks>, now: Now) {
-        let at = at.map(|at| now.wall_at(at).0);
+        let at = at.map(|at| now.wall_at(at).0 - self.ahead);
         self.spins = if at.is_some_and(|at| at <= self.now) { self.spins + 1 } else { 0 };
         assert!(self.spins < SPINNING, "the loop spins at {}", words::time(self.now));
         self.wake_at = at.map(|at| at.max(self.now + 1));
@@ -260,55 +287,64 @@ impl Host {
             self.said.remove(&alarm.row);
         }
         self.said_due.remove(&job.name);
-        let now = self.now;
+        let (now, rules) = (self.now, rules.clone());
         let running = match job.verify {
-            Verify::AfterOnly => self.acting(job),
+            Verify::AfterOnly => self.acting(job, rules),
             Verify::Patiently => {
-                Running { job, phase: Phase::Look { until: now + PATIENCE }, at: now + LOOK }
+                Running { job, rules, phase: Phase::Look { until: now + PATIENCE }, at: now + LOOK }
             }
             Verify::First | Verify::Only => {
-                Running { job, phase: Phase::Look { until: now + LOOK }, at: now + LOOK }
+                Running { job, rules, phase: Phase::Look { until: now + LOOK }, at: now + LOOK }
             }
         };
         self.running.insert(running.job.name.clone(), running);
     }
 
-    fn acting(&self, job: Job) -> Running {
-        let rules = self.rules(&job.name);
-        let step = rules.and_then(|rules| rules.ladder.get(job.rung as usize).cloned());
-        let (lasts, effect) = self.setup.world.effect(&job.name, &step.unwrap_or_else(|| Name::new("")));
-        Running { job, phase: Phase::Act(effect), at: self.now + millis(lasts) }
+    pub(super) fn acting(&self, job: Job, rules: Rules) -> Running {
+        let step = rules.ladder.get(job.rung as usize).cloned().unwrap_or_else(|| Name::new(""));
+        let (lasts, effect) = self.setup.world.effect(&job.name, &step);
+        Running { job, rules, phase: Phase::Act(effect), at: self.now + millis(lasts) }
     }
 
     fn phase_ends(&mut self, name: &Name) {
-        let Some(Running { job, phase, .. }) = self.running.remove(name) else { return };
+        let Some(running) = self.running.remove(name) else { return };
+        if self.is_down() {
+            return self.goes_on_without_pm(running);
+        }
+        let Running { job, rules, phase, .. } = running;
         let sick = self.setup.world.is_sick(name);
         match phase {
-            Phase::Look { .. } if !sick => self.ended(&job, &Outcome::new(End::AlreadyHealthy, 0, "")),
+            Phase::Look { .. } if !sick => {
+                self.ended(&job, &rules, &Outcome::new(End::AlreadyHealthy, 0, ""));
+            }
             Phase::Look { until } if self.now < until => {
-                let again = Running { job, phase, at: self.now + LOOK };
+                let again = Running { job, rules, phase, at: self.now + LOOK };
                 self.running.insert(name.clone(), again);
             }
             Phase::Look { .. } if job.verify == Verify::Only => {
-                self.ended(&job, &Outcome::new(End::Unhealthy, 0, ""));
+                self.ended(&job, &rules, &Outcome::new(End::Unhealthy, 0, ""));
             }
             Phase::Look { .. } => {
                 self.log.say(self.now, Kind::Look, name.as_str(), "not healthy, so it is restarted");
-                let running = self.acting(job);
+                let running = self.acting(job, rules);
                 self.running.insert(name.clone(), running);
             }
             Phase::Act(effect) => {
-                let outcome = self.act(&job, effect);
-                self.ended(&job, &outcome);
+                let outcome = self.act(&job, &rules, effect);
+                self.ended(&job, &rules, &outcome);
+            }
+            Phase::Verify => {
+                let end = if sick { End::Failed } else { End::Restarted };
+                let outcome = Outcome { rung: Some(job.rung), ..Outcome::new(end, 1, "") };
+                self.ended(&job, &rules, &outcome);
             }
         }
     }
 
     /// Carries a restart out.
-    pub(super) fn act(&mut self, job: &Job, effect: Effect) -> Outcome {
+    pub(super) fn act(&mut self, job: &Job, rules: &Rules, effect: Effect) -> Outcome {
         if effect == Effect::NoBus {
-            let rules = self.rules(&job.name);
-            let driver = rules.and_then(|rules| rules.ladder.get(job.rung as usize).cloned());
+            let driver = rules.ladder.get(job.rung as usize).cloned();
             let rung = Some(job.rung);
             return Outcome { driver, rung, ..Outcome::new(End::Infrastructure, 1, "") };
         }
@@ -321,13 +357,14 @@ impl Host {
     }
 
     /// Takes in how a job ended.
-    pub(super) fn ended(&mut self, job: &Job, outcome: &Outcome) {
+    pub(super) fn ended(&mut self, job: &Job, rules: &Rules, outcome: &Outcome) {
         let now = self.clock();
-        let Some(rules) = self.rules(&job.name) else { return };
-        let kind = if job.cause == Cause::Operator { Kind::Hand } else { Kind::End };
+        let by_hand = job.cause == Cause::Operator;
+        let kind = if by_hand { Kind::Hand } else { Kind::End };
         self.log.say(self.now, kind, job.name.as_str(), words::end(job, outcome.end));
         let (state, view) = self.judged();
-        let Settlement { clear, withdraw, notices } = settle(state, &view, &rules, job, outcome, now);
+        let taken = if by_hand { count } else { settle };
+        let Settlement { clear, withdraw, notices } = taken(state, &view, rules, job, outcome, now);
         self.tell(&notices);
         self.pending.retain(|clear| !withdraw.contains(&clear.row));
         self.pending.extend(clear);
@@ -347,7 +384,7 @@ impl Host {
     }
 
     pub(super) fn tell(&mut self, notices: &[Notice]) {
-        let now = self.clock();
+        let now = self.true_clock();
         for notice in notices {
             self.log.say(self.now, Kind::Notice, "", &words::notice(notice, now));
         }
@@ -379,8 +416,12 @@ impl Host {
             }
             self.said.insert(alarm.row, key);
             let several = self.setup.world.rows.iter().filter(|row| row.alarm.name == alarm.name).count() > 1;
-            let row = if several { format!(" row {}", alarm.row.0) } else { String::new() };
-            self.log.say(self.now, Kind::Held, &format!("{}{row}", alarm.name), &words::held(&hold, now));
+            let who = match several {
+                _ if alarm.name.is_blank() => format!("row {}", alarm.row.0),
+                true => format!("{} row {}", alarm.name, alarm.row.0),
+                false => alarm.name.to_string(),
+            };
+            self.log.say(self.now, Kind::Held, &who, &words::held(&hold, now));
         }
         for (name, hold) in due {
             let key = words::key(&hold, now);
@@ -389,25 +430,5 @@ impl Host {
                 self.log.say(self.now, Kind::Held, &format!("{name}, due"), &words::held(&hold, now));
             }
         }
-    }
-
-    /// The host is switched off and on; pm finds what it stored.
-    pub(super) fn reboot(&mut self) {
-        assert!(self.running.is_empty() && self.pending.is_empty(), "reboots are told while nothing runs");
-        self.now += 60_000;
-        self.booted = self.now - 20_000;
-        for standing in self.state.standings.values_mut() {
-            let breaker = standing.breaker.after_reboot();
-            let (rung, after_window) = (standing.rung, standing.after_window);
-            *standing = pm_policy::model::Standing { breaker, rung, after_window, ..Default::default() };
-        }
-        let State { standings, groups, mut due, windows, .. } = std::mem::take(&mut self.state);
-        let groups = groups.into_iter().map(|(name, group)| (name, group.after_reboot())).collect();
-        due.values_mut().for_each(|due| due.since = Ticks(0));
-        self.state = State { standings, groups, due, windows, ..State::default() };
-        (self.sight, self.polled, self.known) = (None, Ticks(0), None);
-        self.alarms.clear();
-        self.said.clear();
-        self.next_poll = self.now;
     }
 }

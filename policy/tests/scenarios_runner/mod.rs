@@ -3,7 +3,10 @@
 //! Deterministic: time is a number, and nothing is read besides the script.
 
 mod actions;
+mod file;
+mod hand;
 mod host;
+mod life;
 mod script;
 mod setup;
 mod words;

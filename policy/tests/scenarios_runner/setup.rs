@@ -23,7 +23,9 @@ pub(super) struct Setup {
     pub(super) limits: Limits,
     pub(super) intake: Intake,
     pub(super) world: World,
-    declared: Declared,
+    pub(super) declared: Declared,
+    /// What the tables of groups and dependencies say.
+    pub(super) table: Relations,
 }
 
 impl Default for Setup {
@@ -43,6 +45,7 @@ impl Default for Setup {
             intake: Intake::Open,
             world: World::default(),
             declared: Declared::default(),
+            table: Relations::default(),
         }
     }
 }
@@ -53,6 +56,10 @@ impl Setup {
         let mut words = Words::new(line);
         match words.peek() {
             "process" => self.process(&mut words),
+            "row" if line == "row without a name" => {
+                self.world.add_row(&Name::new(""));
+                Ok(())
+            }
             "row" => {
                 words.next();
                 names(&words.next()).iter().for_each(|name| self.world.add_row(&Name::new(name)));
@@ -65,7 +72,7 @@ impl Setup {
                 self.intake = Intake::Observing;
                 Ok(())
             }
-            _ => match self.world.nature(&mut words)? {
+            _ => match self.table(&mut Words::new(line))? || self.world.nature(&mut words)? {
                 true => Ok(()),
                 false => Err(format!("cannot be understood: {line}")),
             },
@@ -74,16 +81,22 @@ impl Setup {
 
     /// All lines have been read.
     pub(super) fn finish(&mut self) {
-        self.related = Related::merge(&self.declared, &Relations::default());
+        self.related = Related::merge(&self.declared, &self.table);
         for (group, rules) in &mut self.groups {
             rules.members = u32::try_from(self.related.members(group).len()).unwrap_or(u32::MAX);
         }
+    }
+
+    /// Dependencies that cannot be followed, as people are told of them.
+    pub(super) fn left_out(&self) -> Vec<String> {
+        self.related.problems().iter().map(ToString::to_string).collect()
     }
 
     fn process(&mut self, words: &mut Words) -> Result<(), String> {
         words.next();
         let all = names(&words.next());
         let (mut rules, mut declaration, mut rows) = (testing::rules(), Declaration::default(), 1);
+        let mut unusable = None;
         while !words.is_empty() {
             let word = words.next();
             if let Some(level) = Criticality::ALL.into_iter().find(|level| level.word() == word) {
@@ -96,6 +109,7 @@ impl Setup {
                         Some(names(&words.next()).iter().map(|n| Name::new(n)).collect());
                 }
                 ("check", _) => rules.check = Checked::ByCheck,
+                ("unusable", _) => unusable = Some(words.next()),
                 ("unchecked", _) => rules.check = Checked::Unchecked,
                 ("verify-first", _) => rules.verify = Verify::First,
                 ("restart-dependents", _) => rules.dependents = Dependents::Restart,
@@ -108,11 +122,14 @@ impl Setup {
             }
         }
         for name in all.iter().map(|name| Name::new(name)) {
-            for _ in 0..rows {
-                self.world.add_row(&name);
+            // A process that the file says something else of has its rows already.
+            if self.world.rows_of(&name, None).next().is_none() {
+                (0..rows).for_each(|_| self.world.add_row(&name));
             }
             self.world.add(&name);
-            self.configured.insert(name.clone(), Configured::Yes(rules.clone()));
+            let usable = || Configured::Yes(rules.clone());
+            let configured = unusable.clone().map_or_else(usable, Configured::Unusable);
+            self.configured.insert(name.clone(), configured);
             self.declared.processes.insert(name, declaration.clone());
         }
         Ok(())
@@ -193,6 +210,7 @@ impl Setup {
         }
         let scopes = scopes(words);
         let (from, until) = (Wall(from), Wall(until));
+        self.windows.retain(|window| window.id != id);
         self.windows.push(Window { id, scopes, reason: words.next(), from, until });
         Ok(())
     }
@@ -234,6 +252,7 @@ fn set(rules: &mut Rules, key: &str, value: &str) -> Result<(), String> {
         "window" => rules.window = lasting(value)?,
         "open" => rules.open_time = lasting(value)?,
         "open_max" => rules.open_max = lasting(value)?,
+        "jitter" => rules.open_jitter = number(value)?,
         "stable" => rules.stable = lasting(value)?,
         "doubt" => rules.doubt = lasting(value)?,
         "backoff" => rules.pause.base = lasting(value)?,

@@ -98,6 +98,7 @@ fn the_list_fits_shows_ticks_and_cannot_draw() {
     assert_eq!(rows[3]["name"], "a\nb\u{202e}");
     assert_eq!((&rows[2]["sound"], &rows[2]["alarma"]), (&1.into(), &1.into()));
     let empty = Sandbox::sqlite("");
+    empty.ok(&["db", "migrate"]);
     assert_eq!(empty.ok(&["alarm", "list"]), "No processes in the table. To add one: pm alarm add NAME\n");
     assert_eq!(empty.ok(&["alarm", "list", "--format", "json"]), "[]\n");
 }

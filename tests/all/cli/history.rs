@@ -169,3 +169,41 @@ fn a_row_that_the_table_does_not_take_holds_up_no_other() {
     let said = sandbox.log().matches("web is not wanted here").count();
     assert_eq!(said, 1, "{}", sandbox.log());
 }
+
+#[test]
+fn who_made_a_restart_by_hand_is_told_with_it() {
+    let sandbox = Sandbox::sqlite(&custom("web", "restart_command = true"));
+    sandbox.ok(&["restart", "web", "--by", "ana", "--why", "new certificate"]);
+    let list = sandbox.ok(&["history"]);
+    assert!(list.contains("restarted in ") && list.contains(", by hand (ana)"), "{list}");
+    let steps = sandbox.ok(&["history", "--steps", "1"]);
+    assert!(steps.contains(", by hand, by ana (new certificate)"), "{steps}");
+    let all = json(&sandbox.ok(&["history", "--format", "json"]));
+    assert_eq!((&all[0]["asked_by"], &all[0]["asked_why"]), (&"ana".into(), &"new certificate".into()));
+    let evidence = json(&sandbox.ok(&["history", "--evidence", "1", "--format", "json"]));
+    let text = sandbox.ok(&["history", "--evidence", "1"]);
+    assert_eq!((&evidence["attempt"], evidence["evidence"].as_str().unwrap()), (&1.into(), text.trim_end()));
+}
+
+#[test]
+fn a_step_of_the_ladder_that_is_tried_in_vain_is_counted_beside_the_one_that_helped() {
+    let keys = "executable = @DIR@/nothing\nrestart_command = true\nmax_attempts = 1";
+    let section = format!("[process.web]\nrestart_strategy = process, custom\n{keys}\n\n");
+    let sandbox = Sandbox::sqlite(&section);
+    sandbox.ok(&["restart", "web"]);
+    let sums = json(&sandbox.ok(&["history", "--effect", "--format", "json"]));
+    let told: Vec<_> = sums
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|sum| (&sum["by"], &sum["failed"], &sum["not_known_yet"]))
+        .collect();
+    let expected = [("custom", 0, 1), ("process", 1, 0)].map(|(by, failed, open)| {
+        (serde_json::json!(by), serde_json::json!(failed), serde_json::json!(open))
+    });
+    assert_eq!(
+        told,
+        expected.iter().map(|(by, failed, open)| (by, failed, open)).collect::<Vec<_>>(),
+        "{sums:#}"
+    );
+}

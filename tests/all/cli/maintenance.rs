@@ -93,6 +93,7 @@ fn a_window_that_begins_now_is_open_and_ends_after_its_time() {
 #[test]
 fn windows_of_the_file_and_of_operators_are_listed_with_their_times_here_and_there() {
     let sandbox = shop();
+    sandbox.ok(&["db", "migrate"]);
     assert_eq!(
         sandbox
             .ok(&["check"])

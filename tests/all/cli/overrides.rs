@@ -311,3 +311,15 @@ fn a_restart_by_force_is_one_attempt() {
     assert_eq!(sandbox.pm(&["restart", "bad"]).code, 1);
     assert_eq!(count(&sandbox), 4);
 }
+
+#[test]
+fn a_duration_that_makes_no_sense_is_told_with_what_to_write() {
+    let sandbox = shop();
+    refused(
+        &sandbox.pm(&["hold", "web", "--for", "-5s"]),
+        2,
+        "--for: \"-5s\" is not a duration; write seconds or a unit",
+    );
+    refused(&sandbox.pm(&["hold", "web", "--for", "soon"]), 2, "30s, 2m, 1h, 1d");
+    refused(&sandbox.pm(&["hold", "web", "--until", "soon"]), 2, "22:00, +2h or ");
+}

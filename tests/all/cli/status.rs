@@ -31,6 +31,45 @@ fn status_shows_every_process_whether_configured_in_the_table_or_both() {
 }
 
 #[test]
+fn looking_before_the_first_start_makes_nothing_and_says_who_makes_the_table() {
+    let sandbox = Sandbox::sqlite(&custom("web", "restart_command = true"));
+    let files = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(sandbox.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    for words in [
+        &["status"][..],
+        &["why", "web"],
+        &["why", "web", "--at", "now"],
+        &["plan"],
+        &["history"],
+        &["history", "--effect"],
+        &["audit"],
+        &["check"],
+        &["hosts"],
+        &["alarm", "list"],
+        &["alarm", "raise", "web"],
+        &["db", "status"],
+        &["maintenance", "list"],
+    ] {
+        let answer = sandbox.pm(words);
+        assert_eq!(files(), before, "pm {words:?} made something: {answer:?}");
+        if answer.code == 3 {
+            let text = "there is no such file yet; pm run makes it, or pm db migrate, with its tables\n";
+            assert!(answer.err.ends_with(text), "{words:?}: {answer:?}");
+        }
+    }
+    for words in [&["status"][..], &["why", "web"], &["plan"], &["alarm", "list"], &["db", "status"]] {
+        assert_eq!(sandbox.pm(words).code, 3, "pm {words:?}");
+    }
+    assert!(sandbox.ok(&["db", "migrate"]).starts_with("created STATUS_PROCESS\n"));
+    sandbox.ok(&["status"]);
+}
+
+#[test]
 fn status_shows_the_last_attempt_and_the_running_daemon() {
     let mut sandbox = shop();
     let pid = sandbox.start();
@@ -168,4 +207,45 @@ fn without_the_database_both_tell_what_they_know_and_end_with_3() {
         shown.starts_with("Whether web is in alarm is not known; an alarm now would be acted on."),
         "{shown}"
     );
+}
+
+#[test]
+fn a_name_that_nobody_has_is_answered_with_the_one_that_was_meant() {
+    let sandbox = shop();
+    let why = sandbox.ok(&["why", "wbe"]);
+    assert!(
+        why.contains("\nNo process \"wbe\" is configured or in the table; did you mean \"web\"?\n"),
+        "{why}"
+    );
+    assert!(!why.contains("pm alarm add"), "{why}");
+    let nobody = sandbox.ok(&["why", "zzzzzzzz"]);
+    assert!(nobody.contains("\nNo process \"zzzzzzzz\" is configured or in the table.\n"), "{nobody}");
+    let then = sandbox.ok(&["why", "wbe", "--at", "now"]);
+    assert!(then.ends_with("\nNo process \"wbe\" is configured; did you mean \"web\"?\n"), "{then}");
+    let history = sandbox.ok(&["history", "wbe"]);
+    let expected = "No attempts. No process \"wbe\" is configured or in the table; did you mean \"web\"?\n";
+    assert_eq!(history, expected);
+    assert_eq!(sandbox.ok(&["history", "web"]), "No attempts.\n");
+    assert_eq!(sandbox.ok(&["history", "stranger"]), "No attempts.\n", "it has a row");
+}
+
+#[test]
+fn a_plan_tells_rows_of_one_name_apart_and_why_promises_one_trial_behind_an_open_breaker() {
+    let mut sandbox = shop();
+    sandbox.ok(&["hold", "web"]);
+    let table = rusqlite::Connection::open(sandbox.dir().join("alarms.db")).unwrap();
+    table
+        .execute_batch(
+            "PRAGMA foreign_keys = OFF; INSERT INTO STATUS_PROCESS (process_id, alarma, sound) VALUES (9, 0, 0); \
+             INSERT INTO PROCESE (process_id, process_name) VALUES (9, 'web')",
+        )
+        .unwrap();
+    sandbox.ok(&["alarm", "raise", "web", "db"]);
+    let plan = sandbox.ok(&["plan"]);
+    assert!(plan.contains("web (row 1)") && plan.contains("web (row 9)"), "{plan}");
+    assert!(!plan.contains("db (row"), "{plan}");
+    sandbox.start();
+    sandbox.until_log("Circuit breaker opened for db");
+    let why = json(&sandbox.ok(&["why", "db", "--format", "json"]));
+    assert_eq!(why["steps"][0], "restart \"db\" with custom, once", "{why:#}");
 }

@@ -52,6 +52,9 @@ fn a_broken_edit_keeps_the_configuration_and_says_so_once() {
     assert_eq!(world.said("cannot be used, the configuration stays as it was"), 1, "{}", world.log());
     let line = world.messages().into_iter().find(|line| line.contains("max_attempts")).unwrap();
     assert!(line.starts_with("ERROR ") && line.contains("config.ini:") && line.contains("many"), "{line}");
+    assert!(!line.contains("until then"), "the running pm uses no default: {line}");
+    world.configure(&(Sandbox::on_sqlite(&(writes("old") + super::MARKER))));
+    world.until_log("config.ini can be used again");
     world.edit(&writes("repaired"));
     world.handled("web");
     assert_eq!(world.lines("ran").last().unwrap(), "repaired");

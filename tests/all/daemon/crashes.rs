@@ -1,6 +1,7 @@
 //! `kill -9` at every stage of a restart: the journal and the identity decide what the next start does.
 
 use super::{World, alive, custom, running};
+use pm_tests::findings::Findings;
 use pm_tests::sandbox::built;
 use std::process::{Command, Stdio};
 
@@ -130,6 +131,26 @@ fn a_damaged_journal_is_set_aside_and_work_goes_on() {
     });
     assert_eq!(aside.count(), 1);
     world.ok(&["status"]);
+}
+
+#[test]
+fn an_order_that_finds_the_journal_damaged_says_what_is_forgotten_and_doctor_keeps_it_in_mind() {
+    let sections = custom("web", "restart_command = true") + &custom("db", "restart_command = true");
+    let world = World::with(&sections);
+    world.ok(&["hold", "web", "--why", "disk swap"]);
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(world.dir().join(format!("state/journal.db{suffix}")));
+    }
+    world.write("state/journal.db", "junk\n", 0o600);
+    let told = world.pm(&["hold", "db"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.out.starts_with("db is held "), "{told:?}");
+    assert!(told.err.starts_with("pm: The journal ") && told.err.contains(" is set aside as "), "{told:?}");
+    assert!(told.err.trim_end().ends_with("put holds in force again"), "{told:?}");
+    assert_eq!(world.pm(&["hold", "web"]).err, "", "it is said once");
+    let found = Findings::new(&world);
+    let said = found.worst("journal");
+    assert!(said.starts_with("warning: a damaged journal was set aside as "), "{said}");
 }
 
 #[test]

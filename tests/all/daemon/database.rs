@@ -103,6 +103,35 @@ fn a_database_that_is_not_there_is_one_line_and_no_end() {
 }
 
 #[test]
+fn a_file_that_vanishes_is_said_and_not_made_anew_and_work_goes_on_when_it_is_back() {
+    let mut world = World::with(&custom("web", "restart_command = true"));
+    world.start();
+    world.round();
+    world.table.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let (file, away) = (world.dir().join("alarms.db"), world.dir().join("away.db"));
+    fs::rename(&file, &away).unwrap();
+    for companion in ["-wal", "-shm"] {
+        let _ = fs::remove_file(world.dir().join(format!("alarms.db{companion}")));
+    }
+    world.until_log("alarms.db: the file is gone, so no alarm can be seen; put it back");
+    let status = world.pm(&["status"]);
+    assert_eq!(status.code, 3, "{status:?}");
+    let plan = world.pm(&["plan"]);
+    assert!(plan.code == 3 && plan.out.contains("is not known: the database does not answer"), "{plan:?}");
+    let programs: serde_json::Value =
+        serde_json::from_str(&world.pm(&["plan", "--format", "json"]).out).unwrap();
+    assert!(programs["begin"].is_null() && programs["hold"].is_null(), "{programs:#}");
+    let error = programs["database_error"].as_str().unwrap();
+    assert!(error.contains("there is no such file yet"), "{programs:#}");
+    assert!(!file.exists(), "nobody makes it anew");
+    fs::rename(&away, &file).unwrap();
+    world.table = open(&file);
+    world.until_log("Database connection is back after");
+    world.handled("web");
+    assert_eq!(world.said("Trying again until it works"), 1, "{}", world.log());
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_said_with_what_to_do() {
     let mut world = World::launched(bound(), &Sandbox::on_sqlite(super::MARKER));
     mode(&world, 0o000);

@@ -62,7 +62,9 @@ fn a_hold_of_all_lets_nothing_begin_and_outlives_pm() {
     assert_eq!((world.count("ran"), world.state(id).0), (0, 1));
     world.ok(&["release", "--all"]);
     world.cleared(id);
-    world.until_log("OPERATOR LOG: Not in force any more: hold of all processes by ana");
+    world.until_log(
+        "OPERATOR LOG: Not in force any more: hold of all processes by ana until it is released (moving racks); released by ",
+    );
 }
 
 #[test]
@@ -80,6 +82,56 @@ fn a_hold_ends_by_itself() {
         status["processes"].as_array().unwrap().iter().find(|one| one["name"] == "web").unwrap().clone();
     assert!(web["last_attempt"]["began_ms"].as_i64().unwrap() >= hold, "{web:#}");
     assert_eq!(status["overrides"], serde_json::json!([]));
+}
+
+#[test]
+fn what_ended_while_no_pm_ran_is_said_and_audited_once() {
+    let mut world = World::with(&custom("web", NOTED));
+    world.start();
+    world.round();
+    world.ok(&["hold", "web", "--for", "1", "--by", "ana"]);
+    world.stop();
+    let over = |sandbox: &Sandbox| !sandbox.ok(&["status"]).contains("OVERRIDE");
+    world.until("the hold to be over", over);
+    world.start();
+    world.until_log("OPERATOR LOG: Ended by itself: hold of web by ana until ");
+    let audit = |world: &World| {
+        let all: Value = serde_json::from_str(&world.ok(&["audit", "--format", "json"])).unwrap();
+        let all = all.as_array().unwrap().iter();
+        all.filter(|entry| entry["verb"] == "end of hold").cloned().collect::<Vec<_>>()
+    };
+    world.until("its end in the audit", |world| world.ok(&["audit"]).contains("end of hold web until "));
+    world.stop();
+    world.start();
+    world.handled("web");
+    let ends = audit(&world);
+    assert_eq!(ends.len(), 1, "{ends:#?}");
+    assert_eq!(
+        (&ends[0]["by"], &ends[0]["result"]),
+        (&"pm".into(), &"ended by itself; it was given by ana".into())
+    );
+    assert_eq!(world.said("OPERATOR LOG: Ended by itself"), 1, "{}", world.log());
+}
+
+#[test]
+fn a_hold_whose_process_was_renamed_is_said_to_guard_nobody() {
+    let mut world = World::with(&custom("web", NOTED));
+    world.start();
+    world.round();
+    world.ok(&["hold", "web", "--by", "ana"]);
+    world.until_log("OPERATOR LOG: In force: hold of web by ana");
+    let status = world.ok(&["status"]);
+    assert!(!status.contains("configured)"), "{status}");
+    world.edit(&custom("shop", NOTED));
+    world.until_log("Configuration changed, in effect now: [process.shop]; no longer there: [process.web]");
+    world.until_log(
+        "OPERATOR LOG: In force and of no effect: hold of web by ana until it is released: no such process is configured; \
+         give it for another name, or end it: pm release web",
+    );
+    let status = world.ok(&["status"]);
+    assert!(status.contains("web (no such"), "{status}");
+    let all: Value = serde_json::from_str(&world.ok(&["status", "--format", "json"])).unwrap();
+    assert_eq!(all["overrides"][0]["covers_nobody"], "no such process is configured");
 }
 
 #[test]

@@ -28,7 +28,10 @@ fn a_running_container_is_restarted_and_others_are_started() {
         assert!(notes.contains(" - Restarted at "), "{notes}");
         let detail = until_ended(&sandbox, name, "restarted");
         let words = format!("container \"pmt-{name}\" (");
-        assert!(detail.contains(&words) && detail.contains("; running (the container has no"), "{detail}");
+        assert!(
+            detail.contains(&words) && detail.contains("; the check: running (the container has no"),
+            "{detail}"
+        );
         assert_eq!(docker.state(&format!("pmt-{name}"))["Status"], "running");
     }
     assert_ne!(docker.started_at("pmt-runs"), runs);

@@ -122,3 +122,33 @@ fn a_restart_that_has_lasted_is_not_judged_by_an_alarm_after_its_stable_time() {
     assert_eq!(status(&world, "web")["breaker"]["failures"], 0);
     world.until("the first to be known to have lasted", |_| history(&world, "web")[0]["effect"] == "lasted");
 }
+
+#[test]
+fn open_times_are_spread_so_that_what_failed_together_is_not_tried_together() {
+    // Nothing is said about the spread: it is the one that is built in.
+    let keys =
+        "restart_command = false\nmax_attempts = 1\nmax_restart_failures = 1\ncircuit_reset_time = 600";
+    let names = ["web", "db", "cart", "mail"];
+    let mut world = world("", &names.map(|name| custom(name, keys)).concat());
+    for name in names {
+        world.alarm(name);
+    }
+    world.start();
+    let announced = names.map(|name| {
+        let said = format!("Circuit breaker opened for {name} after 1 failures (one trial in ");
+        world.until_log(&said);
+        let log = world.log();
+        let rest = &log[log.find(&said).unwrap() + said.len()..];
+        rest.split_once(" s)").unwrap().0.parse::<u32>().unwrap_or_else(|_| panic!("{rest}"))
+    });
+    assert!(announced.iter().all(|seconds| (510..=690).contains(seconds)), "{announced:?}");
+    assert!(announced.iter().any(|seconds| *seconds != announced[0]), "{announced:?}");
+    // What was announced is what is shown, and what pm goes by.
+    let opened = names.map(|name| {
+        let ended = history(&world, name)[0]["ended_ms"].as_i64().unwrap();
+        status(&world, name)["breaker"]["open_until_ms"].as_i64().unwrap() - ended
+    });
+    for (seconds, milliseconds) in announced.iter().zip(opened) {
+        assert!((milliseconds - 1_000 * i64::from(*seconds)).abs() < 2_000, "{announced:?} {opened:?}");
+    }
+}

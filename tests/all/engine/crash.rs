@@ -1,6 +1,7 @@
 //! `kill -9` of pm in every state of restart control: the next start goes on from there, neither forgetting nor repeating.
 
-use super::{World, custom, history, in_order, kill, programs, real, running, status, world};
+use super::{World, config, custom, history, in_order, kill, programs, real, running, status, world};
+use pm_tests::components;
 
 /// A command that is noted and runs until the file `go` is there.
 fn slow(name: &str, keys: &str) -> String {
@@ -37,6 +38,51 @@ fn an_open_breaker_stays_open_until_the_same_moment_and_at_its_level() {
     assert!((until(&world) - before).abs() < 500 && world.count("ran") == ran, "{}", world.log());
     world.until_log("(one trial in 8 s, level 5)");
     assert_eq!((world.count("ran"), world.state(id).0), (ran + 1, 1), "exactly one trial\n{}", world.log());
+}
+
+/// Tells pm of another boot than that of this machine, once there is a file that names one.
+const ANOTHER_BOOT: [&str; 7] = [
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "sh",
+    "-c",
+    "if [ -e boot ]; then mount --bind boot /proc/sys/kernel/random/boot_id; fi && exec \"$@\"",
+    "sh",
+];
+
+#[test]
+fn after_a_reboot_an_open_breaker_is_due_for_its_one_trial_and_a_hold_still_holds() {
+    // Mounting needs the rights that the component needs.
+    if components::systemd().is_none() {
+        return;
+    }
+    let keys = "restart_command = echo x >> @DIR@/ran; false\nmax_attempts = 1\nmax_restart_failures = 1\nbackoff = 0\n\
+                circuit_reset_time = 600\ncircuit_jitter = 0";
+    let sections = custom("bad", keys) + &custom("quiet", "restart_command = echo x >> @DIR@/quiet");
+    let mut world = World::launched(&ANOTHER_BOOT, &config("", &sections));
+    world.start();
+    let bad = world.alarm("bad");
+    world.until_log("Circuit breaker opened for bad after 1 failures (one trial in 600 s)");
+    world.ok(&["hold", "quiet", "--by", "ana", "--why", "new disks"]);
+    let quiet = world.alarm("quiet");
+    let held = format!("Not acting on quiet (ID: {quiet}): held by ana (new disks), until it is released");
+    world.until_log(&held);
+    world.kill();
+    // Only that pm was killed changes nothing.
+    assert_eq!(status(&world, "bad")["breaker"]["state"], "open");
+    world.write("boot", "8d1f0c6e-0000-4000-8000-000000000001\n", 0o644);
+    let breaker = status(&world, "bad")["breaker"].clone();
+    assert_eq!((&breaker["state"], &breaker["level"]), (&"half-open".into(), &1.into()), "{breaker:#}");
+    world.start();
+    // Of the failures before nothing is left, of the level it is.
+    world.until_log("Circuit breaker opened for bad after 1 failures (one trial in 1200 s, level 2)");
+    world.until("the hold to be said again", |world| world.log().matches(&held).count() == 2);
+    world.round();
+    assert_eq!((world.count("ran"), world.count("quiet")), (2, 0), "one trial\n{}", world.log());
+    assert_eq!((world.state(bad).0, world.state(quiet).0), (1, 1));
+    world.ok(&["release", "quiet"]);
+    world.cleared(quiet);
 }
 
 #[test]

@@ -87,6 +87,28 @@ fn dependencies_of_the_table_lead_to_the_root_over_those_that_are_well() {
 }
 
 #[test]
+fn a_dependent_waits_for_what_an_operator_holds_and_goes_on_when_that_is_released() {
+    let mut world = world("", &(real("db", "") + &real("web", "depends_on = db")));
+    programs(&world, &["db", "web"], &["db"]);
+    let untouched = running(&world, "db");
+    world.start();
+    world.ok(&["hold", "db", "--by", "ana", "--why", "its disk is copied"]);
+    // db is not in alarm, and nothing is the matter with it: who needs it is not started beside work on it.
+    let web = world.alarm("web");
+    world.until_log(&format!("Not acting on web (ID: {web}): waits for db, which is held by an operator"));
+    world.round();
+    assert_eq!((world.lines("started"), world.state(web).0), (vec!["db".to_owned()], 1), "{}", world.log());
+    let why = world.ok(&["why", "web"]);
+    assert!(why.contains("HOLD dependency    waits for db, which is held by an operator\n"), "{why}");
+    let refused = world.pm(&["restart", "web"]);
+    assert!(refused.code == 1 && refused.err.contains("waits for db, which is held"), "{refused:?}");
+    world.ok(&["release", "db"]);
+    assert!(world.cleared(web).starts_with("down - Restarted at "));
+    assert_eq!(world.lines("started"), ["db", "web"]);
+    assert_eq!(running(&world, "db"), untouched, "db is not touched");
+}
+
+#[test]
 fn who_depends_on_what_was_restarted_is_restarted_after_it_when_that_is_wanted() {
     let sections = real("db", "restart_dependents = yes\nstable_time = 60")
         + &real("web", "depends_on = db\nrestart_dependents = yes\nstable_time = 60")

@@ -197,3 +197,29 @@ fn evidence_is_gathered_before_the_restart_and_shown_with_its_attempt() {
         "the number is where one looks for it: {list}"
     );
 }
+
+#[test]
+fn a_time_copied_from_the_history_or_the_log_finds_what_it_stands_beside() {
+    let mut world =
+        world("", &custom("bad", "restart_command = false\nmax_attempts = 1\nmax_restart_failures = 1"));
+    world.start();
+    world.alarm("bad");
+    world.until_log("Circuit breaker open for bad. Skipping restart.");
+    let line = |text: &str| {
+        let log = world.log();
+        let line =
+            log.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in {log}"));
+        line[.."2026-11-28 01:50:38".len()].to_owned()
+    };
+    let told = |at: &str| world.ok(&["why", "bad", "--at", at]);
+    let begun = told(&line("Found process in alarm: bad"));
+    assert!(begun.contains("bad was being restarted: attempt 1, ") || begun.contains("was to "), "{begun}");
+    assert!(!begun.starts_with("Nothing is known"), "{begun}");
+    let held = told(&line("Circuit breaker open for bad. Skipping restart."));
+    assert!(held.contains(" was to hold its alarm (breaker-open), at "), "{held}");
+    let minute = told(&line("Found process in alarm: bad")[..16]);
+    assert!(!minute.starts_with("Nothing is known"), "{minute}");
+    let history = world.ok(&["history", "bad"]);
+    let began = history.lines().nth(1).unwrap()[4..23].to_owned();
+    assert!(!told(&began).starts_with("Nothing is known"), "{history}");
+}

@@ -62,6 +62,27 @@ fn a_spent_budget_opens_the_group_and_nobody_else() {
 }
 
 #[test]
+fn trouble_in_a_share_of_the_members_opens_a_group_that_is_too_small_for_the_number() {
+    let names = ["a", "b", "c", "d"];
+    let group = "[group.shop]\nbudget = 100\ncorrelation = 4\ncorrelation_share = 50\n\n";
+    let mut world = world("storm_limit = 0", &(members(&names, "group = shop") + group));
+    world.start();
+    world.alarm("a");
+    world.until("two failures of one of four", |_| history(&world, "a").len() >= 2);
+    world.round();
+    assert_eq!(world.said("Circuit breaker opened for the group shop"), 0, "{}", world.log());
+    world.ok(&["hold", "a"]);
+    world.alarm("b");
+    world.until_log(
+        "Circuit breaker opened for the group shop: several members are in trouble: a, b (one trial of one member in ",
+    );
+    let id = world.alarm("c");
+    world.until_log(&format!("Not acting on c (ID: {id}): the breaker of the group shop is open; "));
+    world.round();
+    assert!(!world.lines("ran").contains(&"c".to_owned()), "{}", world.log());
+}
+
+#[test]
 fn trouble_in_several_members_is_one_trouble_and_holds_the_healthy_ones_back() {
     let names = ["a", "b", "c", "d", "e", "f", "g"];
     let mut world = world("storm_limit = 0", &(members(&names, "") + "[group.shop]\nbudget = 100\n\n"));

@@ -180,3 +180,22 @@ fn where_nothing_is_it_makes_nothing() {
     assert_untouched(&before, &files(sandbox.dir()));
     assert_eq!(said.matches("Trying again until it works").count(), 1, "{said}");
 }
+
+#[test]
+fn an_observer_hears_of_orders_that_come_later_and_ends_without_a_word_about_alarms() {
+    let world = world("", &custom("web", "restart_command = echo x >> @DIR@/ran"));
+    world.alarm("web");
+    world.ok(&["hold", "web", "--by", "eve"]);
+    world.ok(&["release", "web"]);
+    let observer = Observer::of(&world, "config.ini");
+    observer.until(&world, "Would restart web (ID: ");
+    world.ok(&["hold", "web", "--by", "ana", "--why", "disk swap"]);
+    observer.until(&world, "OPERATOR LOG: In force: hold of web by ana until it is released (disk swap)");
+    observer.until(&world, "held by ana");
+    world.ok(&["maintenance", "add", "w", "--process", "web", "--for", "1h"]);
+    world.ok(&["release", "web"]);
+    observer.until(&world, "OPERATOR LOG: Not in force any more: hold of web by ana");
+    let said = observer.end();
+    assert!(!said.contains("shutting down"), "{said}");
+    assert_eq!(world.read("ran"), "");
+}

@@ -1,8 +1,11 @@
 //! The tables themselves: all shapes that are around, values nobody expects, versions, and two at the same time.
 
+use super::engines::Still;
 use super::engines::{Database, Engine, Sqlite, fixture, name};
 use super::{on_each_engine, restarted};
 use pm_host::ports::{Cleared, Rows, Trouble};
+use pm_host::store::{self, Access, Address, Push, SqliteAddress};
+use std::sync::Arc;
 
 on_each_engine! {
     every_shape_of_the_tables_works
@@ -216,6 +219,55 @@ fn a_file_that_is_replaced_is_opened_anew() {
     }
     std::fs::rename(other.path(), database.path()).unwrap();
     assert_eq!(store.poll(9).unwrap()[0].name.as_str(), "new");
+}
+
+#[test]
+fn a_file_that_was_there_and_is_gone_is_not_made_anew_until_somebody_asks_for_it() {
+    let database = Sqlite::new();
+    let mut store = database.store(None);
+    store.add(&name("web")).unwrap();
+    let mut beside = store.another().unwrap();
+    std::fs::remove_file(database.path()).unwrap();
+    for _ in 0..2 {
+        for store in [&mut store, &mut beside] {
+            let error = store.poll(9).unwrap_err();
+            assert_eq!(error.trouble, Trouble::Away, "{error}");
+            assert!(
+                error.to_string().contains("alarms.db: the file is gone, so no alarm can be seen; "),
+                "{error}"
+            );
+        }
+        assert!(!database.path().exists());
+    }
+    assert!(store.migrate().unwrap().contains(&"created STATUS_PROCESS".to_owned()));
+    assert!(store.migrate().unwrap().is_empty());
+    assert!(store.poll(9).unwrap().is_empty() && beside.poll(9).unwrap().is_empty());
+}
+
+#[test]
+fn who_only_looks_makes_no_file_and_says_who_does() {
+    let database = Sqlite::new();
+    let address = |access| {
+        let path = database.path().with_file_name("deep").join("alarms.db");
+        Address::Sqlite(SqliteAddress { path, access, host_id: None, push: Push::Off })
+    };
+    for access in [Access::Existing, Access::ReadOnly] {
+        let mut store = store::open(address(access), Arc::new(Still::default()));
+        for error in [store.poll(9).unwrap_err(), store.list().unwrap_err(), store.schema().unwrap_err()] {
+            let text = error.to_string();
+            assert!(
+                text.ends_with(
+                    "there is no such file yet; pm run makes it, or pm db migrate, with its tables"
+                ),
+                "{text}"
+            );
+        }
+        assert!(!database.path().with_file_name("deep").exists());
+    }
+    assert!(store::open(address(Access::ReadOnly), Arc::new(Still::default())).migrate().is_err());
+    let mut store = store::open(address(Access::Existing), Arc::new(Still::default()));
+    assert_eq!(store.add(&name("web")).unwrap().0, 1);
+    assert_eq!(store.list().unwrap().len(), 1);
 }
 
 #[test]

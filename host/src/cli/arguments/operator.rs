@@ -59,7 +59,7 @@ pub struct OverrideOptions {
     #[command(flatten)]
     pub whom: WhomOptions,
     /// How long it lasts: 90s, 30m, 2h, 1d.
-    #[arg(long = "for", value_name = "DURATION", conflicts_with = "until")]
+    #[arg(long = "for", value_name = "DURATION", conflicts_with = "until", allow_hyphen_values = true)]
     pub lasts: Option<String>,
     /// When it ends by itself.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]

@@ -234,7 +234,8 @@ impl Stage {
         let line = std::iter::once("pm").chain(words.iter().copied()).map(Path::new).chain(options);
         let parsed = Arguments::try_parse_from(line.map(Path::as_os_str)).map_err(|e| Failure::failed(&e))?;
         let mut answer = Vec::new();
-        crate::cli::dispatch(parsed, &mut crate::cli::Terminal { out: &mut answer })?;
+        let mut terminal = crate::cli::Terminal { out: &mut answer, err: &mut std::io::sink() };
+        crate::cli::dispatch(parsed, &mut terminal)?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
 

@@ -157,7 +157,7 @@ mod tests {
 
     fn shown(finding: &Finding) -> String {
         let mut out = Vec::new();
-        finding.write(&mut Terminal { out: &mut out }).unwrap();
+        finding.write(&mut Terminal { out: &mut out, err: &mut std::io::sink() }).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -16,6 +16,8 @@ use std::path::Path;
 use std::time::Duration;
 
 const MIB: u64 = 1024 * 1024;
+/// So long it is said that a damaged journal was set aside; whoever moves the file away has taken note.
+const KEPT_IN_MIND: Duration = Duration::from_secs(30 * 86_400);
 
 /// The daemon of the state directory; `holder` is who has its lock.
 pub(super) fn daemon(config: &Config, holder: Option<u32>) -> Vec<Finding> {
@@ -120,6 +122,26 @@ pub(super) fn journal(context: &Context) -> Finding {
     judge_journal(&path, journal::look(state))
 }
 
+/// A damaged journal was set aside: what operators had ordered is not in force, and the new journal knows nothing of it.
+pub(super) fn aside(context: &Context) -> Option<Finding> {
+    let last = journal::set_aside(&context.config.monitor.state_dir).into_iter().next()?;
+    let age = context.now().wall.since(last.at);
+    (age < KEPT_IN_MIND).then(|| judge_aside(&last.path, age))
+}
+
+fn judge_aside(path: &Path, age: Duration) -> Finding {
+    let saw = format!(
+        "a damaged journal was set aside as {} {} ago; holds and other orders that were in it are not in force",
+        path.display(),
+        lasting(age)
+    );
+    let again = format!(
+        "look at the disk, give the orders again that are still wanted (pm hold), then move {} elsewhere",
+        path.display()
+    );
+    Finding::warning("journal", saw, Fix::Do(again))
+}
+
 fn judge_journal(path: &Path, looked: Result<Option<Look>, JournalError>) -> Finding {
     let shown = path.display();
     let word = quoted(path);
@@ -213,5 +235,16 @@ mod tests {
             why: "a newer pm has brought it to version 9".to_owned(),
         };
         assert_eq!(judged(Err(newer)).fix, Some(Fix::Do("use the newer pm".to_owned())));
+    }
+
+    #[test]
+    fn a_journal_that_was_set_aside_is_said_with_what_it_means() {
+        let found =
+            judge_aside(Path::new("/s/journal.db.corrupt-20260101T000000Z"), Duration::from_secs(7_200));
+        assert!(
+            found.verdict == Verdict::Warning
+                && found.saw.contains("corrupt-20260101T000000Z 2 h ago; holds and other orders"),
+            "{found:?}"
+        );
     }
 }

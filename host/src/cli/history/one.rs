@@ -1,6 +1,6 @@
 //! All that is kept of one attempt: why it was begun, what was done step by step, what was said, what was seen before.
 
-use super::{as_json, under};
+use super::{Hands, as_json, under};
 use crate::cli::arguments::HistoryFormat;
 use crate::cli::table::local;
 use crate::cli::{Failure, Terminal, json};
@@ -14,9 +14,13 @@ use std::time::Duration;
 pub(super) fn evidence(
     journal: &dyn Journal,
     id: AttemptId,
+    format: HistoryFormat,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
     match journal.evidence_of(id).map_err(|error| Failure::failed(&error))? {
+        Some(text) if format == HistoryFormat::Json => {
+            json::write(&json!({"attempt": id.0, "evidence": text.trim_end()}), terminal.out)
+        }
         Some(text) => Ok(writeln!(terminal.out, "{}", text.trim_end())?),
         None => Err(Failure::Failed(format!(
             "no evidence is kept of attempt {}; see which attempts there are: pm history",
@@ -41,8 +45,9 @@ pub(super) fn steps(
     };
     let steps = journal.steps_of(id).map_err(failed)?;
     let chain = journal.explanation(id).map_err(failed)?;
+    let hands = Hands::of(journal, std::slice::from_ref(&attempt))?;
     if format == HistoryFormat::Json {
-        let mut shown = as_json(&attempt);
+        let mut shown = as_json(&attempt, &hands);
         shown["steps"] = steps.iter().map(step_json).collect();
         let asked = chain.iter().map(|asked| {
             json!({ "check": asked.check, "passed": asked.answer == Answer::Passed, "saw": asked.saw })
@@ -50,7 +55,7 @@ pub(super) fn steps(
         shown["decision"] = asked.collect();
         return json::write(&shown, terminal.out);
     }
-    head(&attempt, terminal)?;
+    head(&attempt, &hands, terminal)?;
     for asked in &chain {
         writeln!(terminal.out, "  ok   {:<13} {}", printable(&asked.check), printable(&asked.saw))?;
     }
@@ -62,10 +67,13 @@ pub(super) fn steps(
     steps.iter().try_for_each(|step| write_step(&attempt, step, terminal))
 }
 
-fn head(attempt: &Attempt, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+fn head(attempt: &Attempt, hands: &Hands, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let cause = match attempt.cause.split_once(' ') {
         Some((_, because)) => format!("because of {}, on which it depends", printable(because)),
-        None if attempt.cause == "operator" => "by hand".to_owned(),
+        None if attempt.cause == "operator" => {
+            let by = hands.behind(attempt).map(|request| format!(", {}", request.in_words()));
+            format!("by hand{}", by.unwrap_or_default())
+        }
         None => "by an alarm".to_owned(),
     };
     let seen =

@@ -6,7 +6,7 @@ use crate::cli::compose::Context;
 use crate::cli::history::{effect, under};
 use crate::cli::status::word;
 use crate::cli::table::local;
-use crate::cli::{Failure, Terminal, json};
+use crate::cli::{Failure, Terminal, json, whom};
 use crate::policy::model::Name;
 use crate::policy::time::Wall;
 use crate::ports::{Answer, Asked, Attempt, Decision, Journal};
@@ -27,11 +27,17 @@ pub(super) fn why(
     format: Format,
     terminal: &mut Terminal<'_>,
 ) -> Result<(), Failure> {
-    let at = context.past("--at", at)?;
+    let at = context.up_to("--at", at)?;
     let journal = context.journal_read_only()?;
     let found = find(&journal, name, at)?;
     match format {
-        Format::Text => write(&found, name, at, terminal),
+        Format::Text => {
+            write(&found, name, at, terminal)?;
+            if let (Found::Nothing, Some(stranger)) = (&found, whom::stranger(context, name, [])) {
+                writeln!(terminal.out, "{}", stranger.told.replace(" or in the table", ""))?;
+            }
+            Ok(())
+        }
         Format::Json => json::write(&as_json(&found, name, at), terminal.out),
     }
 }

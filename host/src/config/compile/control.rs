@@ -87,7 +87,19 @@ pub(super) fn control(reader: &mut Reader<'_>, base: &Control) -> Control {
     };
     raised(reader, "circuit_reset_max", control.circuit_reset_max, control.circuit_reset_time);
     raised(reader, "backoff_max", control.backoff_max, control.backoff);
+    unprotected(reader, control.circuit_reset_time);
     control
+}
+
+/// Says that an open breaker protects nobody, where this very section wants it so.
+pub(super) fn unprotected(reader: &mut Reader<'_>, circuit_reset_time: Duration) {
+    if circuit_reset_time.is_zero() && reader.is_own("circuit_reset_time") {
+        reader.warning(
+            "circuit_reset_time",
+            "0 lets the next restart go at once, so a breaker that opens protects from nothing",
+            "write how long it stays open: 5m",
+        );
+    }
 }
 
 /// Says that a longest time which this very section sets is less than the first one.
@@ -142,6 +154,7 @@ fn group(mut reader: Reader<'_>) -> Group {
         stable_time: reader.duration("stable_time", 7 * DAY).unwrap_or(default.stable_time),
     };
     raised(&mut reader, "circuit_reset_max", group.circuit_reset_max, group.circuit_reset_time);
+    unprotected(&mut reader, group.circuit_reset_time);
     group.circuit_reset_max = group.circuit_reset_max.max(group.circuit_reset_time);
     reader.finish();
     group

@@ -1,7 +1,7 @@
 //! The short global sections: `[monitor]`, `[host]`, `[self_recovery]`, `[plugins]`.
 
 use super::commands::state_directory;
-use super::control::{LEASE, PAUSE, REFILL, driver};
+use super::control::{LEASE, PAUSE, REFILL, driver, unprotected};
 use super::reader::Reader;
 use crate::config::control::{Control, Criticality};
 use crate::config::environment::Environment;
@@ -48,6 +48,7 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
         state_dir,
         working_directory: reader.path("working_directory").unwrap_or_else(|| base.to_owned()),
     };
+    unprotected(&mut reader, monitor.circuit_reset_time);
     reader.finish();
     monitor
 }

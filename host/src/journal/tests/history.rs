@@ -176,3 +176,24 @@ fn count_plan(journal: &FileJournal) -> String {
     let sql = "EXPLAIN QUERY PLAN SELECT id FROM attempts WHERE revision > published AND ended_wall IS NOT NULL ORDER BY id LIMIT 9";
     journal.inner().conn.query_row(sql, [], |row| row.get(3)).unwrap()
 }
+
+/// A number that came back would make the notes of one restart those of another: in `pm history`, in `pm_attempt`, in a message.
+#[test]
+fn the_number_of_an_attempt_is_never_given_twice_also_when_the_newest_are_dropped_and_pm_is_restarted() {
+    let directory = TempDir::new().unwrap();
+    let mut journal = opened(&directory);
+    let mut given: Vec<AttemptId> = Vec::new();
+    for day in [0, 100, 200, 300] {
+        given.extend((0..3).map(|_| ended(&journal, "web", day * DAY)));
+        // One that was never ended, and is closed by who comes next.
+        given.push(of_a_dead_pm(&directory).begin(&intent("db", day * DAY)).unwrap());
+        given.push(ended(&journal, "db", day * DAY));
+        while journal.tidy(&KEEP, at((day + 99) * DAY).wall).unwrap() == Tidied::Some {}
+        assert!(journal.attempts(None, 9).unwrap().is_empty(), "the newest are gone as well");
+        drop(journal);
+        journal = opened(&directory);
+    }
+    given.push(journal.begin(&intent("web", 400 * DAY)).unwrap());
+    assert_eq!(given.len(), 21);
+    assert!(given.is_sorted_by(|earlier, later| earlier.0 < later.0), "{given:?}");
+}

@@ -17,6 +17,26 @@ impl Place {
         format!("STATUS_PROCESS at {}", self.0.display())
     }
 
+    /// That the file was there and is not any more.
+    pub(super) fn gone(&self) -> StoreError {
+        let hint = "put it back; or begin with an empty table: pm db migrate";
+        self.absent("the file is gone, so no alarm can be seen", hint)
+    }
+
+    /// That there is no file yet.
+    pub(super) fn not_yet(&self) -> StoreError {
+        self.absent("there is no such file yet", "pm run makes it, or pm db migrate, with its tables")
+    }
+
+    fn absent(&self, why: &str, hint: &'static str) -> StoreError {
+        StoreError {
+            trouble: Trouble::Away,
+            attempted: format!("opening the alarm database at {}", self.0.display()),
+            why: why.to_owned(),
+            hint: Some(hint),
+        }
+    }
+
     /// The error of the port for one of the driver.
     pub(super) fn error(&self, doing: &str, error: &Error) -> StoreError {
         let (trouble, hint) = meaning(error);

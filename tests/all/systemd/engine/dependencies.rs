@@ -150,3 +150,25 @@ fn restart_dependents_restarts_what_depends_on_it_in_waves() {
     );
     shop.table_is_true();
 }
+
+#[test]
+fn a_cycle_in_the_table_is_told_with_its_path_and_its_last_step_left_out() {
+    let units = [("app", RUNS), ("db", RUNS), ("web", RUNS)];
+    let cycle = "INSERT INTO pm_dependency VALUES ('app', 'db'), ('db', 'web'), ('web', 'app')";
+    let keys = "health_check_timeout = 0.5\n";
+    let Some(mut shop) = Shop::new(&units, cycle, "stable_time = 60", keys) else { return };
+    shop.alarm(&["app", "db", "web"]);
+    shop.start();
+    shop.until_log(
+        "app → db → web → app is a cycle (in pm_dependency); until one of these is deleted, web does not wait for app",
+    );
+    for name in ["app", "db", "web"] {
+        assert!(shop.until_cleared(name).starts_with("down - Restarted at "), "{name}");
+    }
+    // The other steps hold.
+    let [app, db, web] = ["app", "db", "web"].map(|name| shop.history(name).pop().unwrap());
+    for (first, then) in [(&web, &db), (&db, &app)] {
+        assert!(at(then, "began_ms") >= at(first, "ended_ms"), "{first:#} {then:#}");
+    }
+    shop.table_is_true();
+}

@@ -1,7 +1,7 @@
 //! One common cause brings down a whole group: the group waits as one, tries one member, and lets the others go in
 //! batches when the cause is gone.
 
-use super::{NEEDS_STORAGE, Shop, at};
+use super::{NEEDS_STORAGE, RUNS, Shop, at};
 use serde_json::Value;
 
 const UNITS: [(&str, &str); 4] = [
@@ -92,4 +92,30 @@ fn a_group_with_one_trouble_is_opened_tried_with_one_member_and_let_go_in_batche
     assert_eq!(["charlie", "alpha", "bravo", "delta"].map(|name| ends(name).len()), [3, 2, 2, 1]);
     shop.table_is_true();
     assert_eq!(group(&shop)["state"], "closed");
+}
+
+#[test]
+fn a_group_whose_budget_is_used_up_is_opened_before_another_unit_is_touched() {
+    let units = [("alpha", RUNS), ("bravo", RUNS), ("charlie", RUNS)];
+    let members = "INSERT INTO pm_group VALUES ('alpha', 'shop'), ('bravo', 'shop'), ('charlie', 'shop')";
+    let keys = "[group.shop]\nbudget = 2\nbudget_refill = 1d\ncorrelation = 0\ncorrelation_share = 100\n\
+                circuit_reset_time = 600\n";
+    let Some(mut shop) = Shop::new(&units, members, "stable_time = 60", keys) else { return };
+    shop.start();
+    for name in ["alpha", "bravo"] {
+        shop.alarm(&[name]);
+        assert!(shop.until_cleared(name).starts_with("down - Restarted at "), "{name}");
+    }
+    shop.alarm(&["charlie"]);
+    shop.until_log(
+        "Circuit breaker opened for the group shop: its budget of restarts is used up (one trial of one member in ",
+    );
+    shop.until_log("Not acting on charlie (ID: 3): the breaker of the group shop is open; ");
+    assert_eq!((shop.hold("charlie").as_str(), group(&shop)["state"].clone()), ("group-open", "open".into()));
+    assert_eq!((shop.state("charlie").as_str(), shop.history("charlie").len()), ("inactive", 0));
+    // An operator who knows why so many were needed gives the group its whole budget back.
+    shop.ok(&["reset", "--group", "shop"]);
+    assert!(shop.until_cleared("charlie").starts_with("down - Restarted at "));
+    assert_eq!(group(&shop)["state"], "closed");
+    shop.table_is_true();
 }

@@ -79,6 +79,44 @@ fn an_operators_window_over_a_group_of_the_table_keeps_pm_away_from_its_units() 
 }
 
 #[test]
+fn a_window_over_one_process_leaves_the_others_to_pm_and_one_over_all_leaves_it_none() {
+    let Some(mut shop) = up("") else { return };
+    shop.start();
+    shop.ok(&["maintenance", "add", "one", "--for", "1h", "--process", "api"]);
+    shop.systemctl("stop", &["api", "cache"]);
+    shop.alarm(&["api", "cache"]);
+    assert!(shop.until_cleared("cache").starts_with("down - Restarted at "), "it is covered by nothing");
+    shop.until_log("Not acting on api (ID: 1): maintenance window one, for another ");
+    assert_eq!((shop.hold("api").as_str(), shop.state("api").as_str()), ("maintenance", "inactive"));
+    let told = shop.ok(&["maintenance", "add", "every", "--for", "2h", "--all"]);
+    assert!(told.contains("for all"), "{told}");
+    shop.until_log("Maintenance window every has begun: no restarts in it for ");
+    shop.systemctl("stop", &["queue", "outside"]);
+    shop.alarm(&["queue", "outside"]);
+    for (row, name) in [(3, "queue"), (4, "outside")] {
+        shop.until_log(&format!("Not acting on {name} (ID: {row}): maintenance window every, for another "));
+    }
+    // The window of one ends; the other one covers it, too.
+    shop.ok(&["maintenance", "remove", "one"]);
+    shop.until_log("Maintenance window one has ended");
+    let down = ["api", "queue", "outside"];
+    for name in down {
+        assert_eq!(
+            (shop.hold(name).as_str(), shop.state(name).as_str()),
+            ("maintenance", "inactive"),
+            "{name}"
+        );
+        assert!(shop.in_alarm(name));
+    }
+    shop.ok(&["maintenance", "remove", "every"]);
+    for name in down {
+        assert!(shop.until_cleared(name).starts_with("down - Restarted at "), "{name}");
+        assert_eq!(shop.ends(name), ["restarted"], "{name}");
+    }
+    shop.table_is_true();
+}
+
+#[test]
 fn a_window_ends_the_attempts_of_a_restart_that_is_under_way() {
     let keys =
         "max_attempts = 100\nrestart_delay = 0.2\nhealth_check_timeout = 0.1\nmax_restart_failures = 100\n";

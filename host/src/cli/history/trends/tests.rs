@@ -73,7 +73,14 @@ fn what_helped_what_did_not_and_how_long_it_took_is_counted() {
     assert_eq!(shown["processes"][0]["recovery_median_ms"], Value::Null);
 
     let mut out = Vec::new();
-    write(&period, &total, &each, Alphabet::Ascii, &mut Terminal { out: &mut out }).unwrap();
+    write(
+        &period,
+        &total,
+        &each,
+        Alphabet::Ascii,
+        &mut Terminal { out: &mut out, err: &mut std::io::sink() },
+    )
+    .unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(
         text.is_ascii() && text.starts_with("2025-12-31 to 2026-01-01: 12 restarts of 2 processes\n\n"),
@@ -89,7 +96,14 @@ fn nothing_at_all_is_no_failure() {
     let period = period(None, 0, TimeZone::UTC);
     let (total, each) = trends(&[], &period);
     let mut out = Vec::new();
-    write(&period, &total, &each, Alphabet::Blocks, &mut Terminal { out: &mut out }).unwrap();
+    write(
+        &period,
+        &total,
+        &each,
+        Alphabet::Blocks,
+        &mut Terminal { out: &mut out, err: &mut std::io::sink() },
+    )
+    .unwrap();
     assert!(String::from_utf8(out).unwrap().contains("0 restarts of 0 processes"));
     assert_eq!(to_json(&period, &total, &each)["total"]["success_percent"], Value::Null);
 }
