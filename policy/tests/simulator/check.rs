@@ -159,14 +159,14 @@ impl Check {
             }
         }
         self.lives.values_mut().for_each(|life| life.seen_since = None);
-        self.drivers.clear();
-        self.driver_failures.clear();
     }
 
     /// The machine was rebooted: open breakers are due for a trial, and restarts before it say nothing.
     pub(crate) fn rebooted(&mut self, t: Ms) {
         self.lives.values_mut().for_each(|life| life.rebooted(t));
         self.groups.values_mut().for_each(|group| group.rebooted(t));
+        self.drivers.clear();
+        self.driver_failures.clear();
         self.storm = Tokens::default();
         self.mass = MassShadow::default();
     }

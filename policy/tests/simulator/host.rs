@@ -7,6 +7,7 @@
 use crate::world::{World, Written};
 use pm_policy::breaker::Admission;
 use pm_policy::bucket::Bucket;
+use pm_policy::driver::Driver;
 use pm_policy::group::Group;
 use pm_policy::mass::Mass;
 use pm_policy::model::{
@@ -46,6 +47,9 @@ pub(crate) struct Journal {
     pub(crate) storm: Bucket,
     pub(crate) mass: Mass,
     pub(crate) windows: BTreeSet<Name>,
+    pub(crate) drivers: BTreeMap<Name, Driver>,
+    /// Up to when the alarms were seen.
+    pub(crate) seen_until: Ticks,
     pub(crate) outbox: Vec<(Name, Clear)>,
     pub(crate) unfinished: BTreeMap<u64, Job>,
     pub(crate) last_id: u64,
@@ -88,16 +92,19 @@ pub(crate) fn view<'a>(seen: &'a Seen, desk: &'a Desk, world: &'a World, now: No
 
 impl Host {
     /// pm starts in the boot in which the journal was written.
-    pub(crate) fn start(journal: &Journal) -> Self {
-        let state = State {
+    pub(crate) fn start(journal: &Journal, now: Now) -> Self {
+        let mut state = State {
             standings: journal.standings.clone(),
             groups: journal.groups.clone(),
             due: journal.due.clone(),
             storm: journal.storm,
             mass: journal.mass.clone(),
             windows: journal.windows.clone(),
+            drivers: journal.drivers.clone(),
             ..State::default()
         };
+        // While it was away nobody has seen anything.
+        state.unseen(journal.seen_until, now.boot);
         let inherited = journal.outbox.iter().map(|(_, clear)| (clear.row, clear.notes.clone())).collect();
         // Until the first poll nobody knows.
         let seen = Seen {
@@ -220,7 +227,9 @@ impl Host {
             journal.storm = self.state.storm;
             journal.mass = self.state.mass.clone();
             journal.windows = self.state.windows.clone();
+            journal.drivers = self.state.drivers.clone();
         }
+        journal.seen_until = self.seen.polled_at;
     }
 }
 
@@ -256,5 +265,7 @@ impl Journal {
         (self.storm, self.mass) = (Bucket::default(), Mass::default());
         self.unfinished.clear();
         self.by_hand.clear();
+        self.drivers.clear();
+        self.seen_until = Ticks(0);
     }
 }

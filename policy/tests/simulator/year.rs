@@ -129,7 +129,7 @@ impl Year {
             dice,
             world,
             desk: Desk { overrides: Vec::new(), windows: Vec::new(), configured, intake: Intake::Open },
-            pm: Some(Host::start(&journal)),
+            pm: Some(Host::start(&journal, Now { boot: Ticks(DAY), wall: Wall(NEW_YEAR) })),
             journal,
             check,
             sabotage,
@@ -271,8 +271,8 @@ impl Year {
             return Ok(());
         }
         self.log.note(self.t, || "pm starts".to_owned());
-        let mut pm = Host::start(&self.journal);
         let now = self.now();
+        let mut pm = Host::start(&self.journal, now);
         for (id, job) in std::mem::take(&mut self.journal.unfinished) {
             // Half of them had not begun to act, and are cancelled.
             if job.verify == Verify::Only || self.dice.percent(50) {
