@@ -143,6 +143,11 @@ impl Shadow {
         {
             self.left_over = false;
         }
+        // What is in alarm after an answer is in alarm anew.
+        let answered = end == End::AlreadyHealthy || end == End::Restarted && !job.alarms.is_empty();
+        if answered && job.cause != Cause::MassAlarm {
+            self.seen_since = None;
+        }
         match end {
             End::Restarted => {
                 (self.failures, self.all_failures, self.good_at, self.bad) = (0, 0, Some(t), false);
