@@ -24,6 +24,8 @@ pub(crate) struct GroupShadow {
     failed: BTreeMap<Name, Ms>,
     /// Who was let through since it opened.
     tried: BTreeSet<Name>,
+    /// Its members have changed since it is half-open.
+    vague: bool,
 }
 
 impl GroupShadow {
@@ -34,6 +36,7 @@ impl GroupShadow {
             tokens: Tokens::default(),
             failed: BTreeMap::new(),
             tried: BTreeSet::new(),
+            vague: false,
         }
     }
 
@@ -47,6 +50,8 @@ impl GroupShadow {
         let lawful = match &mut self.phase {
             Phase::Closed => left,
             Phase::Open { .. } => false,
+            // Who is the canary since the members are others is not known.
+            Phase::HalfOpen { .. } if self.vague => true,
             Phase::HalfOpen { canary, .. } => {
                 let first = canary.is_none();
                 canary.get_or_insert_with(|| name.clone());
@@ -82,7 +87,7 @@ impl GroupShadow {
         (self.rules, self.tokens) = (rules, Tokens::default());
         self.failed.clear();
         match &mut self.phase {
-            Phase::HalfOpen { canary, .. } => *canary = None,
+            Phase::HalfOpen { canary, good_at } => (*canary, *good_at, self.vague) = (None, None, true),
             Phase::Releasing { begun, good } => *begun = *good,
             Phase::Closed | Phase::Open { .. } => {}
         }
@@ -143,7 +148,7 @@ impl GroupShadow {
     pub(crate) fn half_open(&mut self, group: &Name, t: Ms) -> Verdict {
         let due = matches!(self.phase, Phase::Open { until } if until <= t);
         ensure(due, "a group stays open for its time", || format!("{group} at {t}: {:?}", self.phase))?;
-        self.phase = Phase::HalfOpen { canary: None, good_at: None };
+        (self.phase, self.vague) = (Phase::HalfOpen { canary: None, good_at: None }, false);
         Ok(())
     }
 
