@@ -83,7 +83,7 @@ impl Mass {
             (Stage::Looking { .. }, None) if checked => Guard::Look,
             (Stage::Looking { .. }, _) => Guard::Hold,
             (Stage::Held { .. }, Some((Condition::Bad, _))) => Guard::Pass,
-            (Stage::Held { .. }, Some((Condition::Healthy, at))) if is_old(at) => Guard::Look,
+            (Stage::Held { .. }, Some((Condition::Healthy, at))) if checked && is_old(at) => Guard::Look,
             (Stage::Held { .. }, None) if checked => Guard::Look,
             (Stage::Held { .. }, _) => Guard::Hold,
         }

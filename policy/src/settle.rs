@@ -5,8 +5,8 @@ use crate::breaker::Opened;
 use crate::group::{Group, GroupRules};
 use crate::mass::Condition;
 use crate::model::{
-    Cause, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome, RowId, Rules,
-    Settlement, Standing, Trial, Verify, View,
+    Alarm, Cause, Checked, Clear, Dependents, Due, End, Handled, Job, Name, Notice, OnTrial, Order, Outcome,
+    RowId, Rules, Settlement, Standing, Trial, Verify, View,
 };
 use crate::state::State;
 use crate::time::{Now, Ticks};
@@ -97,7 +97,7 @@ impl Settling<'_> {
         // A restart for the sake of a dependency says nothing about the process itself, but a trial is a trial.
         let counts = !matches!(self.job.cause, Cause::Dependency(_)) || self.job.trial == Trial::Probe;
         // An alarm that the job was not about stands since before the restart, and is doubted for that reason.
-        let answers = !self.job.alarms.is_empty();
+        let answers = !self.answered().is_empty();
         let rung = self.outcome.rung.unwrap_or(self.job.rung);
         let standing = self.standing();
         (standing.last_good, standing.last_end) = (Some(now), Some(now));
@@ -116,7 +116,7 @@ impl Settling<'_> {
         standing.breaker.quiet(now);
         self.group_good();
         self.driver_answered();
-        self.clear(Some(self.now.wall));
+        self.clear(&self.answered(), Some(self.now.wall));
         self.state.dirty.host |= self.state.due.remove(&self.job.name).is_some();
         if rules.dependents == Dependents::Restart {
             self.dependents_are_due();
@@ -138,7 +138,7 @@ impl Settling<'_> {
             self.group_good();
             self.group_refund();
         }
-        self.clear(None);
+        self.clear(&self.job.alarms, None);
     }
 
     /// It was only looked at: in a mass alarm, or because the alarm was doubted. Now it is believed.
@@ -239,10 +239,23 @@ impl Settling<'_> {
         }
     }
 
-    /// The rows of the job are handled, and to be cleared.
-    fn clear(&mut self, restarted_at: Option<crate::time::Wall>) {
+    /// The alarms that a restart answers. Without a check nothing can tell later whether one that came during it, perhaps
+    /// because of it, was older than its end, so it is believed for all that were seen by then.
+    fn answered(&self) -> Vec<Alarm> {
+        let mut answered = self.job.alarms.clone();
+        // Which alarms one by hand answers is known to whoever counts it.
+        if self.rules.check == Checked::Unchecked && self.job.cause != Cause::Operator {
+            let its = self.view.alarms.iter().filter(|its| its.name == self.job.name && !its.acknowledged);
+            let others = its.filter(|its| !self.job.alarms.iter().any(|done| done.row == its.row));
+            answered.extend(others.cloned());
+        }
+        answered
+    }
+
+    /// These rows are handled, and to be cleared.
+    fn clear(&mut self, alarms: &[Alarm], restarted_at: Option<crate::time::Wall>) {
         let recheck = self.now.boot.after(self.rules.grace);
-        for alarm in &self.job.alarms {
+        for alarm in alarms {
             let standing = self.state.standings.entry(self.job.name.clone()).or_default();
             // A mark means that the clearing of this very row waits in the outbox already.
             if standing.handled(alarm).is_none() {

@@ -94,8 +94,8 @@ fn about_the_alarm() -> Vec<Told> {
     ]
 }
 
-/// Reasons that lie in others, or in earlier tries.
-fn about_others_and_itself() -> Vec<Told> {
+/// Reasons that lie in earlier tries.
+fn about_itself() -> Vec<Told> {
     vec![
         (
             Hold::Handled { recheck: at(3) },
@@ -128,6 +128,24 @@ fn about_others_and_itself() -> Vec<Told> {
             "the breaker is open after 1 restart that did not help; one trial in 10 min",
         ),
         (
+            Hold::Backoff { count: 2, until: at(20) },
+            "backoff",
+            Some(20),
+            "2 restarts did not help; the next one in 20 s",
+        ),
+        (
+            Hold::Backoff { count: 0, until: at(20) },
+            "backoff",
+            Some(20),
+            "the last restart has not lasted for stable_time yet; the next one in 20 s",
+        ),
+    ]
+}
+
+/// Reasons that lie in its group.
+fn about_its_group() -> Vec<Told> {
+    vec![
+        (
             Hold::GroupOpen { group: name("front"), until: Some(at(8)) },
             "group-open",
             Some(8),
@@ -156,18 +174,6 @@ fn about_others_and_itself() -> Vec<Told> {
             "group-releasing",
             None,
             "the group front is let go by 1, 2, 4, ...; its turn comes when the 1 that goes first succeeded",
-        ),
-        (
-            Hold::Backoff { count: 2, until: at(20) },
-            "backoff",
-            Some(20),
-            "2 restarts did not help; the next one in 20 s",
-        ),
-        (
-            Hold::Backoff { count: 0, until: at(20) },
-            "backoff",
-            Some(20),
-            "the last restart has not lasted for stable_time yet; the next one in 20 s",
         ),
     ]
 }
@@ -213,7 +219,7 @@ fn about_limits() -> Vec<Told> {
 #[test]
 fn every_reason_has_its_word_its_end_and_its_sentence() {
     for (hold, word, ends, sentence) in
-        [about_the_alarm(), about_others_and_itself(), about_limits()].concat()
+        [about_the_alarm(), about_itself(), about_its_group(), about_limits()].concat()
     {
         assert_eq!(hold.word(), word);
         assert_eq!(hold.ends(NOON), ends.map(|seconds| NOON.boot.after(secs(seconds))), "{word}");

@@ -35,7 +35,7 @@ fn the_guard_answers_by_stage_and_by_what_was_seen() {
         (held, None, Guard::Look, Guard::Hold),
         (held, Some(bad), Guard::Pass, Guard::Pass),
         (held, Some(fresh), Guard::Hold, Guard::Hold),
-        (held, Some(stale), Guard::Look, Guard::Look),
+        (held, Some(stale), Guard::Look, Guard::Hold),
     ] {
         let mass = in_stage(stage, seen);
         assert_eq!(mass.guard(&name("web"), Checked::ByCheck, &limits, now), checked, "{stage:?} {seen:?}");

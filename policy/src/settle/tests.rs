@@ -507,3 +507,30 @@ fn a_bypass_ends_within_a_day_and_other_orders_when_they_like() {
         assert!(!is_too_long(order, None) && !is_too_long(order, Some(2 * day)));
     }
 }
+
+#[test]
+fn without_a_check_a_restart_answers_all_alarms_of_the_name_that_were_seen_before_its_end() {
+    for (checked, rows) in [(Checked::Unchecked, vec![1, 2]), (Checked::ByCheck, vec![1])] {
+        let mut world = World::new(&["web", "web", "web", "db"]);
+        world.rules("web").check = checked;
+        world.alarms[2].acknowledged = true;
+        world.begin(&job("web"));
+        let settled = world.settle(&job("web"), &outcome(End::Restarted));
+        assert_eq!(settled.clear.iter().map(|clear| clear.row.0).collect::<Vec<_>>(), rows, "{checked:?}");
+        // What it has caused itself says nothing about it.
+        let relapses =
+            world.advance().into_iter().filter(|its| matches!(its, Notice::Relapsed { .. })).count();
+        assert_eq!((relapses, world.standing("web").handled.len()), (0, rows.len()), "{checked:?}");
+    }
+    // Also when the job was about none of them; what one by hand answers is said by its job.
+    for (cause, cleared) in [(Cause::Dependency(name("db")), 1), (Cause::Operator, 0)] {
+        let mut world = World::new(&["web"]);
+        world.rules("web").check = Checked::Unchecked;
+        let since = Some(world.now.boot);
+        world.standing("web").alarm_since = since;
+        let job = Job { cause, ..Job::by_hand(&name("web"), Trial::No) };
+        let settled = world.settle(&job, &outcome(End::Restarted));
+        assert_eq!(settled.clear.len(), cleared);
+        assert_eq!(world.standing("web").alarm_since, since.filter(|_| cleared == 0));
+    }
+}

@@ -47,6 +47,7 @@ pub(crate) struct Tally {
     pub(crate) holds: BTreeMap<&'static str, u64>,
     pub(crate) notices: BTreeMap<&'static str, u64>,
     pub(crate) ends: BTreeMap<String, u64>,
+    pub(crate) quiet: u64,
 }
 
 #[derive(Default)]
@@ -61,6 +62,10 @@ pub(crate) struct Check {
     drivers: BTreeMap<Name, Ms>,
     driver_failures: BTreeMap<Name, u32>,
     windows: BTreeSet<Name>,
+    /// Who has a job.
+    running: BTreeSet<Name>,
+    /// The highest number of an attempt.
+    last_id: u64,
 }
 
 /// `rule` is broken unless `holds`.
@@ -146,6 +151,7 @@ impl Check {
 
     /// pm was killed: what its jobs took and did not settle is not known any more.
     pub(crate) fn crashed(&mut self, running: impl Iterator<Item = Name>) {
+        self.running.clear();
         for name in running {
             self.life(&name).lost();
             for group in self.groups.values_mut() {
@@ -153,21 +159,42 @@ impl Check {
             }
         }
         self.lives.values_mut().for_each(|life| life.seen_since = None);
-        self.drivers.clear();
-        self.driver_failures.clear();
     }
 
     /// The machine was rebooted: open breakers are due for a trial, and restarts before it say nothing.
     pub(crate) fn rebooted(&mut self, t: Ms) {
         self.lives.values_mut().for_each(|life| life.rebooted(t));
         self.groups.values_mut().for_each(|group| group.rebooted(t));
+        self.drivers.clear();
+        self.driver_failures.clear();
         self.storm = Tokens::default();
         self.mass = MassShadow::default();
     }
 
     /// A job begins that nobody but an operator, or an earlier pm, has decided.
     pub(crate) fn runs(&mut self, name: &Name, t: Ms) {
+        self.running.insert(name.clone());
         self.life(name).runs(t);
+    }
+
+    /// An attempt has got its number.
+    pub(crate) fn numbered(&mut self, id: u64) -> Verdict {
+        ensure(id > self.last_id, "a number is never used again", || format!("{id} after {}", self.last_id))?;
+        self.last_id = id;
+        Ok(())
+    }
+
+    /// Numbers, groups and dependencies are others than before.
+    pub(crate) fn reloaded(&mut self, world: &World) {
+        for its in &world.processes {
+            if self.rules.insert(its.name.clone(), its.rules.clone()).as_ref() != Some(&its.rules) {
+                self.life(&its.name).reloaded();
+            }
+        }
+        for (name, group) in &mut self.groups {
+            group.reloaded(world.groups[name].clone());
+        }
+        self.storm = Tokens::default();
     }
 
     pub(crate) fn reset(&mut self, name: &Name) {
@@ -180,8 +207,16 @@ impl Check {
         }
     }
 
+    /// How long the breaker of a process can stay open, if what is wrong is put right now.
+    pub(crate) fn open_for(&self, name: &Name, t: Ms) -> Ms {
+        self.lives.get(name).map_or(0, |life| life.open_for(&self.rules[name], t))
+    }
+
     /// A poll shows who is in alarm.
-    pub(crate) fn polled(&mut self, in_alarm: &[Alarm]) {
+    pub(crate) fn polled(&mut self, in_alarm: &[Alarm], t: Ms) {
+        for (name, life) in &mut self.lives {
+            life.polled(in_alarm.iter().any(|alarm| alarm.name == *name), t);
+        }
         self.mass.polled(in_alarm);
     }
 

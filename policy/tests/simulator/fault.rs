@@ -1,10 +1,10 @@
 //! What goes wrong, and what people do about it.
 
 use crate::check::Verdict;
-use crate::host::Running;
+use crate::hand::Hand;
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND};
 use crate::year::{Event, Year};
-use pm_policy::model::{Configured, Intake, Job, Name, Order, Override, Scope, Trial, Window};
+use pm_policy::model::{Configured, Intake, Name, Order, Override, Scope, Window};
 use pm_policy::time::Wall;
 
 /// The end of something that had begun.
@@ -23,6 +23,8 @@ pub(crate) enum Fault {
     Kill,
     Recover(usize),
     Believe,
+    /// A row that was deleted is inserted again.
+    Insert(usize),
 }
 
 /// Something happens, by chance.
@@ -44,7 +46,9 @@ pub(crate) fn strike(year: &mut Year) -> Verdict {
         75..79 => kill(year),
         79..80 => reboot(year),
         80..82 => year.wall_shift += year.dice.below(6 * HOUR) as i64 - 3 * HOUR as i64,
-        82..93 => return whim(year),
+        82 => year.suspend(),
+        83..86 => return crate::reload::edit(year),
+        86..95 => return whim(year),
         _ => recover(year),
     }
     year.notice_changes();
@@ -131,14 +135,14 @@ fn read_only(year: &mut Year) {
 
 fn false_alarm(year: &mut Year) {
     let row = year.dice.below(year.world.rows.len() as u64) as usize;
-    year.world.rows[row].alarm = true;
+    year.world.report(row, false);
     year.poll_within(10 * SECOND);
 }
 
 /// An UPDATE without its WHERE; an operator finds it out later.
 fn mass_update(year: &mut Year) {
     for row in &mut year.world.rows {
-        row.alarm = true;
+        row.alarm = row.there;
     }
     year.poll_within(10 * SECOND);
     let wait = year.dice.between(MINUTE, HOUR);
@@ -157,6 +161,7 @@ fn reboot(year: &mut Year) {
     kill(year);
     year.booted = year.t;
     year.journal.rebooted();
+    year.journal.last_id = year.sabotage.last_id(year.journal.last_id);
     year.check.rebooted(year.t);
     for process in 0..year.world.processes.len() {
         let comes_up = year.dice.percent(90);
@@ -190,7 +195,10 @@ fn whim(year: &mut Year) -> Verdict {
             year.after(lasts, Event::Fault(end));
         }
         88..92 => believe(year),
-        _ => restart(year),
+        _ => {
+            let name = name(year);
+            year.after(0, Event::Hand(Hand::Asked(name)));
+        }
     }
     year.notice_changes();
     Ok(())
@@ -262,31 +270,11 @@ fn configure(year: &mut Year) {
     year.after(lasts, Event::Fault(Fault::Configure(process)));
 }
 
-fn believe(year: &mut Year) {
+pub(crate) fn believe(year: &mut Year) {
     let Some(pm) = &mut year.pm else { return };
     pm.state.believe();
     year.check.believed();
     pm.keep(&mut year.journal);
-}
-
-/// `pm restart`.
-fn restart(year: &mut Year) {
-    let name = name(year);
-    let now = year.now();
-    if year.ordered(Order::Hold, &name) || !matches!(year.desk.configured[&name], Configured::Yes(_)) {
-        return;
-    }
-    let Some(pm) = &mut year.pm else { return };
-    if pm.running.contains_key(&name) {
-        return;
-    }
-    pm.state.resumed(&name, now);
-    year.check.runs(&name, year.t);
-    year.journal.last_id += 1;
-    let (id, job) = (year.journal.last_id, Job::by_hand(&name, Trial::No));
-    year.journal.unfinished.insert(id, job.clone());
-    pm.running.insert(name.clone(), Running { id, job });
-    year.after(SECOND, Event::Act { name, id, patient: false });
 }
 
 /// Something that had begun comes to its end.
@@ -303,11 +291,14 @@ pub(crate) fn happen(year: &mut Year, fault: Fault) -> Verdict {
             year.desk.configured.insert(its.name.clone(), Configured::Yes(its.rules.clone()));
         }
         Fault::Intake => year.desk.intake = Intake::Open,
+        // In a quiet time nobody stops it any more.
+        Fault::Kill if !year.troubled => {}
         Fault::Kill => {
             kill(year);
             year.desk.intake = Intake::Open;
         }
         Fault::Believe => believe(year),
+        Fault::Insert(row) => year.world.rows[row].there = true,
         Fault::Recover(process) => year.world.processes[process].up = true,
     }
     year.notice_changes();
@@ -330,9 +321,10 @@ pub(crate) fn repair(year: &mut Year) {
     let world = &mut year.world;
     (world.reachable, world.writable) = (true, true);
     world.drivers_away.clear();
-    world.rows.iter_mut().for_each(|row| row.ticked = false);
+    world.rows.iter_mut().for_each(|row| (row.there, row.ticked) = (true, false));
     for process in &mut world.processes {
         (process.broken_until, process.cure, process.flaps) = (0, None, None);
+        process.life += 1;
         year.desk.configured.insert(process.name.clone(), Configured::Yes(process.rules.clone()));
     }
     year.desk.overrides.clear();

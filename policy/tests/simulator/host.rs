@@ -7,11 +7,12 @@
 use crate::world::{World, Written};
 use pm_policy::breaker::Admission;
 use pm_policy::bucket::Bucket;
+use pm_policy::driver::Driver;
 use pm_policy::group::Group;
 use pm_policy::mass::Mass;
 use pm_policy::model::{
-    Alarm, Cause, Clear, Configured, Due, Handled, Intake, Job, Name, Override, RowId, Settlement, Sight,
-    Standing, Table, Trial, View, Window,
+    Alarm, Cause, Clear, Configured, Due, Handled, Intake, Job, Name, Outcome, Override, RowId, Settlement,
+    Sight, Standing, Table, Trial, View, Window,
 };
 use pm_policy::state::State;
 use pm_policy::time::{Now, Ticks};
@@ -47,9 +48,16 @@ pub(crate) struct Journal {
     pub(crate) storm: Bucket,
     pub(crate) mass: Mass,
     pub(crate) windows: BTreeMap<Name, Announced>,
+    pub(crate) drivers: BTreeMap<Name, Driver>,
+    /// Up to when the alarms were seen.
+    pub(crate) seen_until: Ticks,
     pub(crate) outbox: Vec<(Name, Clear)>,
     pub(crate) unfinished: BTreeMap<u64, Job>,
     pub(crate) last_id: u64,
+    /// Who is being restarted by hand, under which number.
+    pub(crate) by_hand: BTreeMap<Name, u64>,
+    /// How restarts by hand have ended that the daemon has not counted yet.
+    pub(crate) made_by_hand: Vec<(Name, Outcome)>,
 }
 
 /// A job that is running.
@@ -85,16 +93,19 @@ pub(crate) fn view<'a>(seen: &'a Seen, desk: &'a Desk, world: &'a World, now: No
 
 impl Host {
     /// pm starts in the boot in which the journal was written.
-    pub(crate) fn start(journal: &Journal) -> Self {
-        let state = State {
+    pub(crate) fn start(journal: &Journal, now: Now) -> Self {
+        let mut state = State {
             standings: journal.standings.clone(),
             groups: journal.groups.clone(),
             due: journal.due.clone(),
             storm: journal.storm,
             mass: journal.mass.clone(),
             windows: journal.windows.clone(),
+            drivers: journal.drivers.clone(),
             ..State::default()
         };
+        // While it was away nobody has seen anything.
+        state.unseen(journal.seen_until, now.boot);
         let inherited = journal.outbox.iter().map(|(_, clear)| (clear.row, clear.notes.clone())).collect();
         // Until the first poll nobody knows.
         let seen = Seen {
@@ -116,9 +127,13 @@ impl Host {
             Admission::Probe => Trial::Probe,
             _ => Trial::No,
         };
-        let cause = if job.alarms.is_empty() { Cause::Operator } else { Cause::Alarm };
-        let job =
-            Job { alarms: job.alarms.clone(), cause, rung: standing.rung, ..Job::by_hand(&job.name, trial) };
+        let rung = match job.cause {
+            Cause::Alarm | Cause::MassAlarm => standing.step(rules),
+            Cause::Dependency(_) => standing.rung,
+            Cause::Operator => 0,
+        };
+        let (alarms, cause) = (job.alarms.clone(), job.cause.clone());
+        let job = Job { alarms, cause, rung, ..Job::by_hand(&job.name, trial) };
         self.state.resumed(&job.name, now);
         self.running.insert(job.name.clone(), Running { id, job });
     }
@@ -139,7 +154,8 @@ impl Host {
             })
             .collect();
         let many = self.seen.alarms.len() >= world.limits.mass_min as usize;
-        self.seen.known = many.then_some(world.rows.len() as u64);
+        let rows = world.rows.iter().filter(|row| row.there).count() as u64;
+        self.seen.known = many.then_some(rows);
         self.seen.sight = Sight::Clear;
         (self.seen.outdated, self.seen.polled_at) = (None, now.boot);
         for alarm in &self.seen.alarms {
@@ -192,8 +208,14 @@ impl Host {
         let dirty = self.state.take_dirty();
         for name in dirty.standings {
             let its = self.state.standing(&name).cloned().unwrap_or_default();
-            let kept =
-                Standing { handled: Vec::new(), in_flight: None, ended: None, alarm_since: None, ..its };
+            let kept = Standing {
+                handled: Vec::new(),
+                in_flight: None,
+                ended: None,
+                alarm_since: None,
+                waited: false,
+                ..its
+            };
             if kept == Standing::default() {
                 journal.standings.remove(&name);
             } else {
@@ -206,11 +228,27 @@ impl Host {
             journal.storm = self.state.storm;
             journal.mass = self.state.mass.clone();
             journal.windows = self.state.windows.clone();
+            journal.drivers = self.state.drivers.clone();
         }
+        journal.seen_until = self.seen.polled_at;
     }
 }
 
 impl Journal {
+    /// An entry for a job that begins; its number.
+    pub(crate) fn claim(&mut self, job: &Job) -> u64 {
+        self.last_id += 1;
+        self.unfinished.insert(self.last_id, job.clone());
+        self.last_id
+    }
+
+    /// An entry for a restart by hand; its number.
+    pub(crate) fn claim_by_hand(&mut self, name: &Name) -> u64 {
+        self.last_id += 1;
+        self.by_hand.insert(name.clone(), self.last_id);
+        self.last_id
+    }
+
     /// The machine was rebooted: moments of the boot clock mean nothing any more.
     pub(crate) fn rebooted(&mut self) {
         for standing in self.standings.values_mut() {
@@ -227,5 +265,8 @@ impl Journal {
         }
         (self.storm, self.mass) = (Bucket::default(), Mass::default());
         self.unfinished.clear();
+        self.by_hand.clear();
+        self.drivers.clear();
+        self.seen_until = Ticks(0);
     }
 }

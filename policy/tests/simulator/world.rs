@@ -8,7 +8,6 @@ use pm_policy::bucket::Budget;
 use pm_policy::group::GroupRules;
 use pm_policy::model::{Checked, Clear, Criticality, Dependents, Limits, Name, RowId, Rules, Verify};
 use pm_policy::relations::{Declaration, Declared, Membership, Related, Relations};
-use pm_policy::testing::limits;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -58,6 +57,8 @@ pub(crate) struct Process {
 pub(crate) struct Row {
     pub(crate) id: RowId,
     pub(crate) process: usize,
+    /// Whether it is in the table.
+    pub(crate) there: bool,
     pub(crate) alarm: bool,
     pub(crate) ticked: bool,
     pub(crate) notes: Option<String>,
@@ -91,14 +92,14 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(dice: &mut Dice) -> Self {
-        let at = |name: &str| PARK.iter().position(|its| its.0 == name).unwrap();
         let mut processes = Vec::new();
-        for (name, group, needs) in PARK {
+        for (process, (name, ..)) in PARK.iter().enumerate() {
+            let (group, needs) = Self::built(process);
             processes.push(Process {
                 name: Name::new(name),
                 rules: rules(name, dice),
-                group: group.map(Name::new),
-                needs: needs.iter().map(|name| at(name)).collect(),
+                group,
+                needs,
                 up: true,
                 broken_until: 0,
                 cure: None,
@@ -112,25 +113,43 @@ impl World {
         for process in (0..processes.len()).chain([5, 9]) {
             let id = RowId(rows.len() as i64 + 1);
             let (clears, lag) = (dice.percent(40), dice.between(1, 90) * SECOND);
-            rows.push(Row { id, process, alarm: false, ticked: false, notes: None, clears, lag });
+            rows.push(Row {
+                id,
+                process,
+                there: true,
+                alarm: false,
+                ticked: false,
+                notes: None,
+                clears,
+                lag,
+            });
         }
         Self {
+            related: related(&processes),
             processes,
             rows,
             reachable: true,
             writable: true,
             drivers_away: Vec::new(),
-            related: related(),
             groups: [("core", 2), ("front", 4)]
                 .map(|(name, members)| (Name::new(name), group_rules(members, dice)))
                 .into(),
-            limits: Limits {
-                parallel: dice.between(2, 5) as usize,
-                storm: Budget { size: dice.between(4, 10) as u32, refill: Duration::from_secs(6) },
-                mass_min: 10,
-                mass_share: 60,
-                ..limits()
-            },
+            limits: host_limits(dice),
+        }
+    }
+
+    /// The group of a process and what it depends on, as the park was built.
+    pub(crate) fn built(process: usize) -> (Option<Name>, Vec<usize>) {
+        let at = |name: &&str| PARK.iter().position(|its| its.0 == *name).unwrap();
+        let (_, group, needs) = PARK[process];
+        (group.map(Name::new), needs.iter().map(at).collect())
+    }
+
+    /// Groups and dependencies are read anew.
+    pub(crate) fn relate(&mut self) {
+        self.related = related(&self.processes);
+        for (group, rules) in &mut self.groups {
+            rules.members = self.related.members(group).len() as u32;
         }
     }
 
@@ -167,6 +186,9 @@ impl World {
     /// The source of a row reports what it has seen, which may be long ago.
     pub(crate) fn report(&mut self, row: usize, healthy: bool) {
         let its = &mut self.rows[row];
+        if !its.there {
+            return;
+        }
         if !healthy {
             its.alarm = true;
         } else if its.clears {
@@ -194,19 +216,18 @@ impl World {
     }
 }
 
-fn related() -> Related {
+fn related(processes: &[Process]) -> Related {
     let mut file = Declared::default();
-    for (name, group, needs) in PARK {
-        let declaration = Declaration {
-            group: group.map(|group| Membership::Of(Name::new(group))),
-            depends_on: Some(needs.iter().map(|name| Name::new(name)).collect()),
-        };
-        file.processes.insert(Name::new(name), declaration);
+    for its in processes {
+        let needs = its.needs.iter().map(|needed| processes[*needed].name.clone()).collect();
+        let declaration =
+            Declaration { group: its.group.clone().map(Membership::Of), depends_on: Some(needs) };
+        file.processes.insert(its.name.clone(), declaration);
     }
     Related::merge(&file, &Relations::default())
 }
 
-fn rules(name: &str, dice: &mut Dice) -> Rules {
+pub(crate) fn rules(name: &str, dice: &mut Dice) -> Rules {
     use Criticality::{Critical, High, Low, Normal};
     let secs = Duration::from_secs;
     let (criticality, threshold, base, open, most) = match name {
@@ -224,7 +245,6 @@ fn rules(name: &str, dice: &mut Dice) -> Rules {
         open_max: secs(most),
         open_jitter: 20,
         stable: secs(60 * dice.between(5, 12)),
-        doubt: secs(60),
         pause: Backoff { base: secs(base), factor: 2.0, cap: secs(300) },
         pause_jitter: 10,
         check: if name == "legacy" { Checked::Unchecked } else { Checked::ByCheck },
@@ -232,19 +252,28 @@ fn rules(name: &str, dice: &mut Dice) -> Rules {
         grace: secs(if name == "legacy" { 3_600 } else { 60 }),
         ladder: steps.iter().map(|step| Name::new(step)).collect(),
         dependents: if name == "auth" { Dependents::Restart } else { Dependents::Leave },
+        ..pm_policy::testing::rules()
     }
 }
 
-fn group_rules(members: u32, dice: &mut Dice) -> GroupRules {
+pub(crate) fn group_rules(members: u32, dice: &mut Dice) -> GroupRules {
     GroupRules {
         budget: Budget { size: dice.between(3, 6) as u32, refill: Duration::from_secs(60) },
-        correlation: 3,
         share: 50,
         window: Duration::from_secs(600),
         open_time: Duration::from_secs(180),
         open_max: Duration::from_secs(1_800),
-        open_jitter: 15,
         stable: Duration::from_secs(300),
         members,
+        ..pm_policy::testing::group_rules()
     }
+}
+
+/// The limits of the host.
+pub(crate) fn host_limits(dice: &mut Dice) -> Limits {
+    let mut limits = pm_policy::testing::World::new(&[]).limits;
+    limits.parallel = dice.between(2, 5) as usize;
+    limits.storm = Budget { size: dice.between(3, 8) as u32, refill: Duration::from_secs(15) };
+    (limits.mass_min, limits.mass_share) = (10, 60);
+    limits
 }

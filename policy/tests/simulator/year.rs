@@ -1,15 +1,17 @@
 //! The loop of time: events in their order, pm among them. Idle time is skipped.
 
-use crate::check::{Check, Ended, Moment, Verdict};
+use crate::check::{Check, Moment, Verdict};
 use crate::dice::Dice;
 use crate::fault::Fault;
+use crate::hand::Hand;
 use crate::host::{Desk, Host, Journal, Running, view};
+use crate::quiet::Quiet;
 use crate::sabotage::{Lies, Sabotage};
+use crate::work::{Ending, Work};
 use crate::world::{DAY, HOUR, MINUTE, Ms, SECOND, World, Written};
 use pm_policy::advance::advance;
 use pm_policy::decide::decide;
-use pm_policy::model::{Checked, Configured, End, Intake, Job, Name, Order, Outcome, Rules, Sight, Verify};
-use pm_policy::settle::settle;
+use pm_policy::model::{Configured, Intake, Job, Name, Notice, Sight, Verify};
 use pm_policy::time::{Now, Ticks, Wall};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -37,6 +39,8 @@ pub(crate) enum Event {
         life: u64,
     },
     Fault(Fault),
+    /// Everything is repaired for a while, or somebody looks what has become of it.
+    Quiet,
     /// pm is started.
     Start,
     /// pm polls; only the last one that was ordered counts.
@@ -51,25 +55,13 @@ pub(crate) enum Event {
     },
     /// A restart has been made and is verified.
     Done {
-        name: Name,
-        id: u64,
-        attempts: u32,
+        work: Work,
         end: Option<Ending>,
-        driver: Option<Name>,
     },
+    /// Something happens to a restart by hand.
+    Hand(Hand),
     /// What waits to be written is tried.
     Flush,
-}
-
-/// How a job ended without a restart that could be verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Ending {
-    Healthy,
-    Unhealthy,
-    Infrastructure,
-    Cancelled,
-    /// The restart says itself that it did not work.
-    Failed,
 }
 
 pub(crate) struct Year {
@@ -89,7 +81,11 @@ pub(crate) struct Year {
     /// Whether anything may still go wrong.
     pub(crate) troubled: bool,
     /// How long nothing goes wrong, on average.
-    calm: Ms,
+    pub(crate) calm: Ms,
+    /// The present time in which nothing goes wrong.
+    pub(crate) quiet: Option<Quiet>,
+    /// It is over: nothing goes wrong any more.
+    pub(crate) over: bool,
     queue: BinaryHeap<Reverse<(Ms, u64, Event)>>,
     sequence: u64,
     poll_order: u64,
@@ -104,9 +100,9 @@ pub(crate) struct Year {
 pub(crate) struct Log(VecDeque<String>);
 
 impl Log {
-    const LINES: usize = 200;
+    const LINES: usize = 1500;
 
-    fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
+    pub(crate) fn note(&mut self, t: Ms, what: impl FnOnce() -> String) {
         if self.0.len() == Self::LINES {
             self.0.pop_front();
         }
@@ -133,7 +129,7 @@ impl Year {
             dice,
             world,
             desk: Desk { overrides: Vec::new(), windows: Vec::new(), configured, intake: Intake::Open },
-            pm: Some(Host::start(&journal)),
+            pm: Some(Host::start(&journal, Now { boot: Ticks(DAY), wall: Wall(NEW_YEAR) })),
             journal,
             check,
             sabotage,
@@ -142,6 +138,8 @@ impl Year {
             wall_shift: 0,
             troubled: true,
             calm,
+            quiet: None,
+            over: false,
             queue: BinaryHeap::new(),
             sequence: 0,
             poll_order: 0,
@@ -150,6 +148,8 @@ impl Year {
             log: Log::default(),
         };
         year.after(0, Event::Fate);
+        let until_quiet = year.dice.wait(60 * calm);
+        year.after(until_quiet, Event::Quiet);
         year.poll_within(SECOND);
         year
     }
@@ -186,7 +186,9 @@ impl Year {
                 let wait = self.dice.wait(if calm { self.calm } else { 5 * MINUTE });
                 self.after(wait, Event::Fate);
             }
-            Event::Fate => {}
+            Event::Fate => self.after(10 * MINUTE, Event::Fate),
+            Event::Quiet if self.over && self.quiet.is_none() => {}
+            Event::Quiet => crate::quiet::tick(self)?,
             Event::Fault(fault) => {
                 self.log.note(self.t, || format!("{fault:?}"));
                 crate::fault::happen(self, fault)?;
@@ -202,13 +204,15 @@ impl Year {
                     self.notice_changes();
                 }
             }
-            Event::Start => self.start(),
+            Event::Start => self.start()?,
             Event::Poll { order } if order == self.poll_order => self.poll()?,
             Event::Poll { .. } => {}
             Event::Act { name, id, patient } => self.act(&name, id, patient),
-            Event::Done { name, id, attempts, end, driver } => self.done(&name, id, attempts, end, driver)?,
+            Event::Done { work, end } => self.done(&work, end)?,
+            Event::Hand(hand) => crate::hand::happen(self, hand)?,
             Event::Flush => self.flush()?,
         }
+        crate::quiet::look(self);
         Ok(())
     }
 
@@ -218,7 +222,8 @@ impl Year {
             let healthy = self.world.healthy(process);
             for row in 0..self.world.rows.len() {
                 if self.world.rows[row].process == process {
-                    let lag = self.dice.between(1, self.world.rows[row].lag);
+                    let lag = if self.troubled { self.world.rows[row].lag } else { SECOND };
+                    let lag = self.dice.between(1, lag);
                     self.after(lag, Event::Report { row, healthy });
                 }
             }
@@ -241,6 +246,16 @@ impl Year {
         }
     }
 
+    /// The machine sleeps: nothing happens for a while, and both clocks go on.
+    pub(crate) fn suspend(&mut self) {
+        let lasts = self.dice.wait(2 * HOUR);
+        let queue = std::mem::take(&mut self.queue);
+        let later =
+            queue.into_iter().map(|Reverse((at, number, event))| Reverse((at + lasts, number, event)));
+        self.queue = later.collect();
+        self.poll_at = self.poll_at.saturating_add(lasts);
+    }
+
     /// pm polls soon, if it would not do so anyway.
     pub(crate) fn poll_within(&mut self, wait: Ms) {
         let wait = self.dice.between(0, wait);
@@ -251,13 +266,13 @@ impl Year {
         }
     }
 
-    fn start(&mut self) {
-        self.log.note(self.t, || "pm starts".to_owned());
+    fn start(&mut self) -> Verdict {
         if self.pm.is_some() {
-            return;
+            return Ok(());
         }
-        let mut pm = Host::start(&self.journal);
+        self.log.note(self.t, || "pm starts".to_owned());
         let now = self.now();
+        let mut pm = Host::start(&self.journal, now);
         for (id, job) in std::mem::take(&mut self.journal.unfinished) {
             // Half of them had not begun to act, and are cancelled.
             if job.verify == Verify::Only || self.dice.percent(50) {
@@ -267,14 +282,15 @@ impl Year {
             if pm.running.contains_key(&job.name) {
                 self.check.runs(&job.name, self.t);
                 self.journal.unfinished.insert(id, job.clone());
-                self.after(
-                    2 * SECOND,
-                    Event::Done { name: job.name, id, attempts: 1, end: None, driver: None },
-                );
+                let work =
+                    Work { rung: pm.running[&job.name].job.rung, attempts: 1, ..Work::new(&job.name, id) };
+                self.after(2 * SECOND, Event::Done { work, end: None });
             }
         }
         self.pm = Some(pm);
-        self.poll_within(5 * SECOND);
+        // What waits to be cleared is tried before the first poll.
+        self.flush()?;
+        crate::hand::obey(self)
     }
 
     fn poll(&mut self) -> Verdict {
@@ -284,7 +300,7 @@ impl Year {
         let before = pm.seen.alarms.len();
         pm.polled(&self.world, now);
         if pm.seen.sight == Sight::Clear {
-            self.check.polled(&pm.seen.alarms);
+            self.check.polled(&pm.seen.alarms, self.t);
         }
         if pm.seen.alarms.len() != before {
             self.lull = SECOND;
@@ -293,21 +309,24 @@ impl Year {
     }
 
     /// The heart of the daemon: lets time pass, decides, begins jobs, stores what changed.
-    fn judge(&mut self) -> Verdict {
+    pub(crate) fn judge(&mut self) -> Verdict {
         let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
         let Some(pm) = &mut self.pm else { return Ok(()) };
-        self.lies = self.sabotage.lies(&self.desk);
+        let all = self.world.processes.iter().map(|its| (its.name.clone(), its.rules.clone()));
+        self.lies = self.sabotage.lies(&self.desk, &pm.seen.alarms, all);
         let truth = view(&pm.seen, &self.desk, &self.world, now);
         let seen = self.sabotage.view(truth, &self.lies);
         self.sabotage.state(&mut pm.state);
         self.check.looks(&truth, &pm.state, at);
-        let notices = advance(&mut pm.state, &seen, now);
+        let mut notices = advance(&mut pm.state, &seen, now);
+        self.sabotage.notices(&mut notices);
         for notice in &notices {
             self.log.note(self.t, || format!("{notice:?}"));
         }
         self.check.told(&notices, &truth, &pm.state, at)?;
+        let asked = !self.troubled && notices.iter().any(|its| matches!(its, Notice::MassHeld { .. }));
         let mut plan = decide(&seen, &pm.state, now);
-        self.sabotage.plan(&mut plan);
+        self.sabotage.plan(&mut plan, &pm.state);
         self.check.planned(&plan, &truth, &pm.state, at)?;
         if self.t.is_multiple_of(16) && plan != decide(&seen, &pm.state, now) {
             return Err("the same view gives the same plan".to_owned());
@@ -317,21 +336,23 @@ impl Year {
         let eventful = !notices.is_empty() || plan.start.iter().any(acts) || running;
         let (wake_at, at_rest) = (plan.wake_at, pm.state.is_at_rest() && pm.seen.alarms.is_empty());
         for job in plan.start {
-            let Some(Configured::Yes(rules)) = self.desk.configured.get(&job.name) else { continue };
             self.log.note(self.t, || {
                 format!("{} begins: {:?} {:?} {:?}", job.name, job.cause, job.verify, job.trial)
             });
             self.check.begins(&job, &truth, &pm.state, at)?;
+            let Some(Configured::Yes(rules)) = self.desk.configured.get(&job.name) else { continue };
             pm.state.begin(&truth, rules, &job, now);
-            self.journal.last_id += 1;
-            let (id, name) = (self.journal.last_id, job.name.clone());
-            self.journal.unfinished.insert(id, job.clone());
+            let (id, name) = (self.journal.claim(&job), job.name.clone());
+            self.check.numbered(id)?;
             pm.running.insert(name.clone(), Running { id, job });
             let wait = self.dice.between(SECOND / 10, 3 * SECOND);
             self.sequence += 1;
             self.queue.push(Reverse((self.t + wait, self.sequence, Event::Act { name, id, patient: false })));
         }
         pm.keep(&mut self.journal);
+        if asked {
+            self.after(MINUTE, Event::Fault(Fault::Believe));
+        }
         self.plan_next_poll(eventful, at_rest, wake_at.map(|until| until.since(now.boot).as_millis() as Ms));
         Ok(())
     }
@@ -343,115 +364,6 @@ impl Year {
         }
         let longest = self.lull.max(5 * SECOND);
         self.poll_within(wake.map_or(longest, |wake| longest.min(wake.max(SECOND))));
-    }
-
-    /// The job of `name`, if it is the one with this number.
-    fn job(&self, name: &Name, id: u64) -> Option<Job> {
-        let running = self.pm.as_ref()?.running.get(name)?;
-        (running.id == id).then(|| running.job.clone())
-    }
-
-    pub(crate) fn rules(&self, name: &Name) -> Rules {
-        self.world.processes[self.world.index(name)].rules.clone()
-    }
-
-    pub(crate) fn ordered(&self, order: Order, name: &Name) -> bool {
-        let (now, group) = (self.now().wall, self.world.related.group_of(name));
-        self.desk
-            .overrides
-            .iter()
-            .any(|o| o.order == order && o.scope.covers(name, group) && o.is_in_force(now))
-    }
-
-    /// A job looks, and acts if it has to.
-    fn act(&mut self, name: &Name, id: u64, patient: bool) {
-        let Some(job) = self.job(name, id) else { return };
-        let (process, name) = (self.world.index(name), name.clone());
-        let rules = self.rules(&name);
-        let healthy = self.world.healthy(process);
-        let driver = rules.ladder[job.rung as usize].clone();
-        let away = self.world.drivers_away.contains(&driver);
-        let ending = match job.verify {
-            _ if self.ordered(Order::Hold, &name) => Some(Ending::Cancelled),
-            Verify::Only if away && self.dice.percent(30) => Some(Ending::Infrastructure),
-            Verify::Only if !healthy => Some(Ending::Unhealthy),
-            Verify::Only | Verify::First | Verify::Patiently if healthy => Some(Ending::Healthy),
-            Verify::Patiently if !patient => {
-                return self.after(25 * SECOND, Event::Act { name, id, patient: true });
-            }
-            _ if away => Some(Ending::Infrastructure),
-            _ => None,
-        };
-        let driver = (ending == Some(Ending::Infrastructure)).then_some(driver);
-        if ending.is_some() {
-            return self.after(10, Event::Done { name, id, attempts: 0, end: ending, driver });
-        }
-        let up = self.world.restart(process, job.rung, self.t);
-        let says_so = rules.check == Checked::Unchecked && !up && self.dice.percent(50);
-        let lasts = match self.dice.below(100) {
-            0 => self.dice.between(10 * MINUTE, 40 * MINUTE),
-            _ => self.dice.between(SECOND, 40 * SECOND),
-        };
-        self.world.processes[process].up = false;
-        self.notice_changes();
-        self.world.processes[process].up = up;
-        self.notice_changes();
-        if let Some((dies_after, until)) = self.world.processes[process].flaps
-            && self.t < until
-        {
-            let life = self.world.processes[process].life;
-            self.after(lasts + dies_after, Event::Die { process, life });
-        }
-        let end = says_so.then_some(Ending::Failed);
-        self.after(lasts, Event::Done { name, id, attempts: 1, end, driver: None });
-    }
-
-    fn done(
-        &mut self,
-        name: &Name,
-        id: u64,
-        attempts: u32,
-        ending: Option<Ending>,
-        driver: Option<Name>,
-    ) -> Verdict {
-        let Some(job) = self.job(name, id) else { return Ok(()) };
-        let rules = self.rules(name);
-        let healthy = self.world.healthy(self.world.index(name));
-        let end = match ending {
-            Some(Ending::Healthy) => End::AlreadyHealthy,
-            Some(Ending::Unhealthy) => End::Unhealthy,
-            Some(Ending::Infrastructure) => End::Infrastructure,
-            Some(Ending::Cancelled) => End::Cancelled,
-            Some(Ending::Failed) => End::Failed,
-            None if rules.check == Checked::Unchecked || healthy => End::Restarted,
-            None => End::Failed,
-        };
-        let rung = (attempts > 0).then_some(job.rung);
-        let outcome = Outcome { end, attempts, rung, driver, detail: String::new() };
-        self.settle(&job, &outcome)
-    }
-
-    /// Takes in how a job ended.
-    pub(crate) fn settle(&mut self, job: &Job, outcome: &Outcome) -> Verdict {
-        let (now, at) = (self.now(), Moment { t: self.t, now: self.now() });
-        let rules = self.rules(&job.name);
-        let Some(pm) = &mut self.pm else { return Ok(()) };
-        let truth = view(&pm.seen, &self.desk, &self.world, now);
-        let mut settled = settle(&mut pm.state, &truth, &rules, job, outcome, now);
-        self.sabotage.settled(&mut settled);
-        self.log.note(self.t, || format!("{} ends: {:?} {:?}", job.name, outcome.end, settled));
-        let ended = Ended { job, outcome, settled: &settled, rules: &rules };
-        self.check.settled(&ended, &truth, &pm.state, at)?;
-        if let Some(running) = pm.running.remove(&job.name) {
-            self.journal.unfinished.remove(&running.id);
-        }
-        pm.settled(job, &settled, &mut self.journal);
-        pm.keep(&mut self.journal);
-        if !settled.clear.is_empty() {
-            let wait = self.dice.between(10, 3 * SECOND);
-            self.after(wait, Event::Flush);
-        }
-        self.judge()
     }
 
     fn flush(&mut self) -> Verdict {

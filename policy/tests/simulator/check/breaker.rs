@@ -1,8 +1,9 @@
 //! The rules of one process: so many restarts, so far apart.
 
 use super::{Verdict, ensure};
-use crate::world::Ms;
+use crate::world::{MINUTE, Ms};
 use pm_policy::model::{Cause, End, Job, Name, Rules, Trial, Verify};
+use std::time::Duration;
 
 /// What is known of the breaker of a process by what was announced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +29,11 @@ pub(crate) struct Shadow {
     /// When the job that runs began.
     began: Ms,
     counted_end: Option<Ms>,
+    /// The last restart that counts seemed to help and has to be followed by a stable period.
+    on_trial: bool,
     last_end: Option<Ms>,
+    /// It was removed from the configuration for a while, so its breaker may be another one than was announced.
+    vague: bool,
     pause_until: Ms,
     /// When a restart of pm was verified, unless it was bad since.
     pub(crate) good_at: Option<Ms>,
@@ -36,9 +41,16 @@ pub(crate) struct Shadow {
     pub(crate) seen_since: Option<Ms>,
     /// That was so in a maintenance window.
     pub(crate) in_window: bool,
+    /// Planned work may have left its alarm behind: until it was restarted, looked at, or out of the table for a while.
+    pub(crate) left_over: bool,
+    /// Since when the table shows nothing of it.
+    gone_since: Option<Ms>,
     /// The last job found it bad.
     pub(crate) bad: bool,
 }
+
+/// What was out of the table for so long is gone for pm as well, whatever kept it from looking.
+const GONE: Ms = MINUTE;
 
 impl Shadow {
     /// A restart begins that neither an operator asked for nor a bypass lets through.
@@ -71,6 +83,13 @@ impl Shadow {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A restart waits after one that did not help: not longer than `longest`, before it is spread.
+    pub(crate) fn pauses(&mut self, rules: &Rules, job: &Job, longest: Duration, t: Ms) -> Verdict {
+        let name = &job.name;
+        self.forgive(rules, t);
         if job.trial == Trial::No
             && let Some(ended) = self.last_end
         {
@@ -80,11 +99,16 @@ impl Shadow {
                 .filter(|began| u128::from(t - **began) < rules.window.as_millis())
                 .count() as u32)
                 .max(self.failures);
-            let pause = if count == 0 { 0 } else { rules.pause.after(count).as_millis() as u64 };
+            let pause = if count == 0 { 0 } else { rules.pause.after(count).min(longest).as_millis() as u64 };
             let least = ended + pause * (100 - u64::from(rules.pause_jitter)) / 100;
             ensure(t >= least, "a pause between restarts", || format!("{name} at {t}, not before {least}"))?;
         }
         Ok(())
+    }
+
+    /// A restart that nobody told of was made; when the job began that runs besides.
+    pub(crate) fn restarts_at(&mut self, t: Ms) -> Ms {
+        std::mem::replace(&mut self.began, t)
     }
 
     pub(crate) fn runs(&mut self, t: Ms) {
@@ -99,21 +123,30 @@ impl Shadow {
             if counted {
                 self.starts.push(self.began);
                 self.all_starts.push(self.began);
-                self.counted_end = Some(t);
+                (self.counted_end, self.on_trial) = (Some(t), end == End::Restarted);
             } else if let Phase::Open { probe, .. } = &mut self.phase
                 && *probe == Some(self.began)
             {
                 *probe = None;
             }
             if let Phase::Open { until, probe } = &mut self.phase
-                && (end == End::Restarted && counts(job) && t < *until)
+                && (end == End::Restarted && counts(job))
             {
-                // Made past an open breaker, by hand or by a bypass: it is the trial.
-                (*until, *probe) = (t, Some(self.began));
+                // Also what was made past an open breaker, by hand or by a bypass, is the trial.
+                (*until, *probe) = (t.min(*until), Some(self.began));
             }
             if matches!(end, End::Failed | End::Restarted) {
                 (self.last_end, self.in_window) = (Some(t), false);
             }
+        }
+        if job.cause != Cause::MassAlarm && matches!(end, End::Restarted | End::Failed | End::AlreadyHealthy)
+        {
+            self.left_over = false;
+        }
+        // What is in alarm after an answer is in alarm anew.
+        let answered = end == End::AlreadyHealthy || end == End::Restarted && !job.alarms.is_empty();
+        if answered && job.cause != Cause::MassAlarm {
+            self.seen_since = None;
         }
         match end {
             End::Restarted => {
@@ -147,6 +180,38 @@ impl Shadow {
             }
     }
 
+    /// It is in alarm in a maintenance window: whether the restart before would have lasted is not known any more, so it
+    /// counts neither way, and a breaker that is not closed has its one restart again.
+    pub(crate) fn worked_on(&mut self) {
+        (self.in_window, self.left_over) = (true, true);
+        if std::mem::take(&mut self.on_trial) {
+            self.starts.pop();
+            if let Phase::Open { probe, .. } = &mut self.phase {
+                *probe = None;
+            }
+        }
+    }
+
+    /// A poll shows whether it is in alarm.
+    pub(crate) fn polled(&mut self, in_alarm: bool, t: Ms) {
+        if in_alarm {
+            self.gone_since = None;
+        } else if t - *self.gone_since.get_or_insert(t) >= GONE {
+            self.left_over = false;
+        }
+    }
+
+    /// Its numbers are others. What left the old window, or was forgiven after the old time, is forgotten.
+    pub(crate) fn reloaded(&mut self) {
+        (self.starts, self.failures, self.opened_at) = (Vec::new(), 0, 0);
+    }
+
+    /// There is no section for it any more, so all of it may be forgotten; or not, as long as something is left of it.
+    pub(crate) fn removed(&mut self) {
+        (self.phase, self.starts, self.failures, self.last_end) = (Phase::Closed, Vec::new(), 0, None);
+        (self.opened_at, self.pause_until, self.on_trial, self.vague) = (0, 0, false, true);
+    }
+
     /// The breaker opened.
     pub(crate) fn opened(&mut self, rules: &Rules, name: &Name, level: u8, until: Ms, t: Ms) -> Verdict {
         let window = rules.window.as_millis();
@@ -157,13 +222,9 @@ impl Shadow {
         let why_now = match self.phase {
             Phase::Closed => enough,
             Phase::Open { until, .. } => t >= until,
-        };
+        } || std::mem::take(&mut self.vague);
         ensure(why_now, "a breaker opens for a reason", why)?;
-        let mut time = rules.open_time;
-        for _ in 1..level {
-            time = (time * 2).min(rules.open_max.max(rules.open_time));
-        }
-        let (time, spread) = (time.as_millis() as u64, u64::from(rules.open_jitter));
+        let (time, spread) = (open_time(rules, level).as_millis() as u64, u64::from(rules.open_jitter));
         let lasts = until - t;
         let right = lasts * 100 + 100 >= time * (100 - spread) && lasts * 100 <= time * (100 + spread) + 100;
         ensure(right, "an open time doubles and is spread", || {
@@ -177,6 +238,17 @@ impl Shadow {
         Ok(())
     }
 
+    /// For how long it can be open from now on, when nothing fails any more: what is left of the present time, or the one
+    /// of the next level.
+    pub(crate) fn open_for(&self, rules: &Rules, t: Ms) -> Ms {
+        let left = match self.phase {
+            Phase::Closed => 0,
+            Phase::Open { until, .. } => until.saturating_sub(t),
+        };
+        let next = open_time(rules, self.level + 1).as_millis() as Ms;
+        left.max(next * (100 + u64::from(rules.open_jitter)) / 100)
+    }
+
     /// Something was forgiven.
     pub(crate) fn proved(&mut self, rules: &Rules, name: &Name, t: Ms) -> Verdict {
         let long_enough =
@@ -184,12 +256,12 @@ impl Shadow {
         ensure(long_enough, "only a stable period forgives", || {
             format!("{name} at {t}, after {:?}", self.counted_end)
         })?;
-        (self.starts, self.failures) = (Vec::new(), 0);
+        (self.starts, self.failures, self.on_trial) = (Vec::new(), 0, false);
         Ok(())
     }
 
     pub(crate) fn closed(&mut self) {
-        (self.phase, self.all_failures) = (Phase::Closed, 0);
+        (self.phase, self.all_failures, self.vague) = (Phase::Closed, 0, false);
         self.all_starts.clear();
     }
 
@@ -214,18 +286,24 @@ impl Shadow {
             Phase::Closed => Phase::Closed,
             Phase::Open { .. } => Phase::Open { until: t, probe: None },
         };
-        *self =
-            Self { phase, level: self.level, opened_at: self.opened_at, bad: self.bad, ..Self::default() };
+        let Self { level, opened_at, bad, left_over, .. } = *self;
+        *self = Self { phase, level, opened_at, bad, left_over, ..Self::default() };
     }
 
     pub(crate) fn reset(&mut self) {
-        let Self { began, good_at, seen_since, in_window, bad, .. } = *self;
-        *self = Self { began, good_at, seen_since, in_window, bad, ..Self::default() };
+        let Self { began, good_at, seen_since, in_window, left_over, bad, .. } = *self;
+        *self = Self { began, good_at, seen_since, in_window, left_over, bad, ..Self::default() };
     }
 
     pub(crate) fn last_end(&self) -> Option<Ms> {
         self.last_end
     }
+}
+
+/// How long a breaker is open at a level, before it is spread.
+fn open_time(rules: &Rules, level: u8) -> Duration {
+    let most = rules.open_max.max(rules.open_time);
+    (1..level).fold(rules.open_time, |time, _| (time * 2).min(most))
 }
 
 /// Whether a restart that helped counts: not one for the sake of a dependency, unless it was a trial.

@@ -4,8 +4,8 @@ use super::tokens::Tokens;
 use super::{Verdict, ensure};
 use crate::world::Ms;
 use pm_policy::group::GroupRules;
-use pm_policy::model::{Cause, End, Job, Name, Verify};
-use std::collections::BTreeMap;
+use pm_policy::model::{Cause, End, Job, Name, Outcome, Sight, Verify};
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
@@ -22,20 +22,36 @@ pub(crate) struct GroupShadow {
     phase: Phase,
     tokens: Tokens,
     failed: BTreeMap<Name, Ms>,
+    /// Who was let through since it opened.
+    tried: BTreeSet<Name>,
+    /// Its members have changed since it is half-open.
+    vague: bool,
 }
 
 impl GroupShadow {
     pub(crate) fn new(rules: GroupRules) -> Self {
-        Self { rules, phase: Phase::Closed, tokens: Tokens::default(), failed: BTreeMap::new() }
+        Self {
+            rules,
+            phase: Phase::Closed,
+            tokens: Tokens::default(),
+            failed: BTreeMap::new(),
+            tried: BTreeSet::new(),
+            vague: false,
+        }
     }
 
     /// A restart of a member begins; `bypassed` ones are counted and not limited.
     pub(crate) fn begins(&mut self, name: &Name, bypassed: bool, t: Ms) -> Verdict {
         let left = self.tokens.take(self.rules.budget, t);
+        if self.phase != Phase::Closed {
+            self.tried.insert(name.clone());
+        }
         let phase = format!("{:?}", self.phase);
         let lawful = match &mut self.phase {
             Phase::Closed => left,
             Phase::Open { .. } => false,
+            // Who is the canary since the members are others is not known.
+            Phase::HalfOpen { .. } if self.vague => true,
             Phase::HalfOpen { canary, .. } => {
                 let first = canary.is_none();
                 canary.get_or_insert_with(|| name.clone());
@@ -57,13 +73,41 @@ impl GroupShadow {
         })
     }
 
+    /// pm looks: a canary that is in alarm, for whatever reason, or cannot be seen proves nothing.
+    pub(crate) fn looks(&mut self, in_alarm: &BTreeSet<&Name>, sight: Sight, t: Ms) {
+        if let Phase::HalfOpen { canary: Some(canary), good_at: Some(good_at) } = &mut self.phase
+            && (sight == Sight::Blind || in_alarm.contains(canary))
+        {
+            *good_at = t;
+        }
+    }
+
+    /// Its numbers or its members are others. Of who is no member any more the group hears nothing.
+    pub(crate) fn reloaded(&mut self, rules: GroupRules) {
+        (self.rules, self.tokens) = (rules, Tokens::default());
+        self.failed.clear();
+        match &mut self.phase {
+            Phase::HalfOpen { canary, good_at } => (*canary, *good_at, self.vague) = (None, None, true),
+            Phase::Releasing { begun, good } => *begun = *good,
+            Phase::Closed | Phase::Open { .. } => {}
+        }
+    }
+
+    /// Whether it may be one that was tried in vain, whose turn comes last.
+    pub(crate) fn may_come_last(&self, name: &Name) -> bool {
+        matches!(self.phase, Phase::Releasing { .. }) && self.tried.contains(name)
+    }
+
     /// The job of a member ended; whether the policy must have opened the group by it.
-    pub(crate) fn settled(&mut self, job: &Job, end: End, t: Ms) -> bool {
+    pub(crate) fn settled(&mut self, job: &Job, outcome: &Outcome, t: Ms) -> bool {
+        let end = outcome.end;
         if job.verify == Verify::Only {
             return false;
         }
         let void = matches!(end, End::Infrastructure | End::Cancelled) && job.cause != Cause::Operator;
-        if void || end == End::AlreadyHealthy {
+        // An attempt that ended with the driver that failed was no restart.
+        let made = outcome.attempts > u32::from(end == End::Infrastructure);
+        if void && !made || end == End::AlreadyHealthy {
             self.tokens.give_back(self.rules.budget, t);
         }
         match &mut self.phase {
@@ -86,7 +130,9 @@ impl GroupShadow {
         self.failed.retain(|_, at| u128::from(t - *at) < self.rules.window.as_millis());
         let failed = self.failed.len() as u32;
         let share = failed >= 2 && failed * 100 >= self.rules.members * u32::from(self.rules.share);
-        let many = failed >= self.rules.correlation || share;
+        // 0 switches one of them off.
+        let many = self.rules.correlation > 0 && failed >= self.rules.correlation;
+        let many = many || self.rules.share > 0 && share;
         match &self.phase {
             Phase::Closed => many,
             Phase::Open { .. } => false,
@@ -102,7 +148,7 @@ impl GroupShadow {
     pub(crate) fn half_open(&mut self, group: &Name, t: Ms) -> Verdict {
         let due = matches!(self.phase, Phase::Open { until } if until <= t);
         ensure(due, "a group stays open for its time", || format!("{group} at {t}: {:?}", self.phase))?;
-        self.phase = Phase::HalfOpen { canary: None, good_at: None };
+        (self.phase, self.vague) = (Phase::HalfOpen { canary: None, good_at: None }, false);
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 use super::{Check, Moment, Verdict, covered, ensure, in_window};
 use pm_policy::breaker::State as BreakerState;
 use pm_policy::model::{
-    Alarm, Cause, Checked, Configured, End, Hold, Intake, Job, Name, Notice, Order, Outcome, Plan, Rules,
-    Settlement, Table, Verify, View,
+    Alarm, Cause, Checked, Configured, End, Hold, Intake, Job, Name, Notice, Order, Outcome, Plan, RowId,
+    Rules, Settlement, Sight, Table, Verify, View,
 };
 use pm_policy::state::State;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 pub(crate) fn rules<'a>(view: &View<'a>, name: &Name) -> Option<&'a Rules> {
     match view.configured.get(name) {
@@ -34,9 +35,11 @@ impl Check {
     /// pm looks at its alarms.
     pub(crate) fn looks(&mut self, view: &View<'_>, state: &State, at: Moment) {
         self.tally.polls += 1;
-        self.mass.looks(view, state, at);
         let live = view.alarms.iter().filter(|alarm| is_live(alarm, state, at));
         let names: BTreeSet<&Name> = live.map(|alarm| &alarm.name).collect();
+        for group in self.groups.values_mut() {
+            group.looks(&names, view.sight, at.t);
+        }
         for (name, life) in &mut self.lives {
             if !names.contains(name) {
                 (life.seen_since, life.in_window) = (None, false);
@@ -46,8 +49,19 @@ impl Check {
             let work = in_window(view, name, at.now);
             let life = self.life(name);
             life.seen_since.get_or_insert(at.t);
-            life.in_window |= work;
+            if work {
+                life.worked_on();
+            }
         }
+        for (name, life) in &mut self.lives {
+            if view.configured.get(name) == Some(&Configured::No) {
+                life.removed();
+            }
+        }
+        let checked = |name: &Name| rules(view, name).is_some_and(|its| its.check == Checked::ByCheck);
+        let left_over = self.lives.iter().filter(|(name, life)| life.left_over && checked(name));
+        let left_over = left_over.map(|(name, _)| name.clone()).collect();
+        self.mass.looks(view, left_over, state, at);
     }
 
     pub(crate) fn planned(&mut self, plan: &Plan, view: &View<'_>, state: &State, at: Moment) -> Verdict {
@@ -68,7 +82,6 @@ impl Check {
         ensure(running <= most, "so many at once", || format!("{running} of {most}"))?;
         for (_, hold) in &plan.held {
             *self.tally.holds.entry(hold.word()).or_default() += 1;
-            ensure(!hold.sentence(at.now).is_empty(), "a reason has a sentence", || format!("{hold:?}"))?;
         }
         let ended = plan.held.iter().filter_map(|(_, hold)| hold.ends(at.now));
         let due = plan.due_held.iter().filter_map(|(_, hold)| hold.ends(at.now));
@@ -89,6 +102,11 @@ impl Check {
                 _ => continue,
             };
             let name = &view.alarms[*index].name;
+            // Who was tried in vain comes last while a group is let go.
+            let group = view.related.group_of(name).and_then(|group| self.groups.get(group));
+            if group.is_some_and(|group| group.may_come_last(name)) {
+                continue;
+            }
             let before = plan.start.iter().filter(|job| !job.alarms.is_empty());
             for job in before.filter(|job| !restarts_only || job.verify != Verify::Only) {
                 let right = rank(&job.name) <= rank(name);
@@ -106,9 +124,11 @@ impl Check {
         ensure(!in_window(view, name, at.now), "never in a maintenance window", told)?;
         ensure(!covered(view, Order::Observe, name, at.now), "never while it is observed", told)?;
         ensure(view.intake == Intake::Open, "never while pm only observes or stops", told)?;
-        let idle = state.standing(name).is_none_or(|standing| standing.in_flight.is_none());
-        ensure(idle, "never two of one name", told)?;
-        ensure(!job.alarms.iter().any(|alarm| alarm.acknowledged), "never what is ticked", told)?;
+        ensure(self.running.insert(name.clone()), "never two of one name", told)?;
+        let ticked = view.alarms.iter().filter(|alarm| alarm.acknowledged);
+        let ticked: BTreeSet<i64> = ticked.map(|alarm| alarm.row.0).collect();
+        let is_ticked = job.alarms.iter().any(|alarm| ticked.contains(&alarm.row.0));
+        ensure(!is_ticked, "never what is ticked", told)?;
         let rules = rules(view, name).ok_or_else(|| format!("never what is not configured: {name}"))?;
         ensure(job.chain.iter().all(|(_, saw)| !saw.is_empty()), "each check says what it saw", told)?;
         self.mass.begins(job, at)?;
@@ -119,7 +139,10 @@ impl Check {
             return ensure(rules.check == Checked::ByCheck, "only a check can look", told);
         }
         self.tally.restarts += 1;
-        dependencies(name, view, state, at)?;
+        self.dependencies(name, view, state, at)?;
+        // A bypass passes the breaker, and waits for ten seconds at the most.
+        let longest = if bypassed { Duration::from_secs(10) } else { Duration::MAX };
+        self.life(name).pauses(rules, job, longest, at.t)?;
         if !bypassed {
             self.life(name).begins(rules, job, at.t)?;
         }
@@ -133,6 +156,24 @@ impl Check {
             ensure(!early, "nobody asks a driver that is away", told)?;
         }
         self.doubts(job, rules, view, at)
+    }
+
+    /// Nothing is restarted while anything that it depends on is in trouble.
+    fn dependencies(&self, name: &Name, view: &View<'_>, state: &State, at: Moment) -> Verdict {
+        for needed in needed(name, view) {
+            let alarmed = view.alarms.iter().any(|alarm| alarm.name == needed && is_live(alarm, state, at))
+                && !self.mass.disbelieves(&needed);
+            let standing = state.standing(&needed).cloned().unwrap_or_default();
+            let open = matches!(standing.breaker.state, BreakerState::Open { until } if at.now.boot < until);
+            let held = covered(view, Order::Hold, &needed, at.now);
+            // Who is only looked at is not restarted.
+            let busy = standing.in_flight.is_some_and(|job| job.verify != Verify::Only);
+            let trouble = alarmed || open || held || busy || state.due.contains_key(&needed);
+            ensure(!trouble, "what it depends on comes first", || {
+                format!("{name} before {needed} at {}", at.t)
+            })?;
+        }
+        Ok(())
     }
 
     /// Whatever a check can still refute is looked at before it is restarted.
@@ -158,6 +199,7 @@ impl Check {
             ("somebody worked on it", life.in_window),
             ("pm has just restarted it", life.good_at.is_some_and(just_behind)),
             ("what it depends on has come back", restored),
+            ("the table cannot be read", view.sight == Sight::Blind),
             ("the operator wants it so", rules.verify == Verify::First),
         ];
         let reasons: Vec<_> = reasons.iter().filter(|(_, holds)| *holds).map(|(reason, _)| *reason).collect();
@@ -175,13 +217,14 @@ impl Check {
         at: Moment,
     ) -> Verdict {
         let Ended { job, outcome, settled, rules } = ended;
+        self.running.remove(&job.name);
         *self.tally.ends.entry(format!("{:?}", outcome.end)).or_default() += 1;
         let told = || format!("{} at {}: {:?}", job.name, at.t, settled.notices);
         let counted = job.verify != Verify::Only && job.cause != Cause::Operator;
         if counted && outcome.attempts == 0 && outcome.end != End::HandedOver {
             self.storm.give_back(view.limits.storm, at.t);
         }
-        self.mass.settled(job, outcome.end, rules.check);
+        self.mass.settled(job, outcome.end);
         self.drivers(outcome, rules, settled)?;
         let must_open = self.life(&job.name).settled(rules, job, outcome.end, at.t);
         let opened = settled
@@ -191,22 +234,46 @@ impl Check {
         ensure(opened || !must_open, "failures in a row open the breaker", told)?;
         if let Some(group) = view.related.group_of(&job.name).filter(|group| view.groups.contains_key(group))
         {
-            let must_open = self.group(group, view).settled(job, outcome.end, at.t);
+            let must_open = self.group(group, view).settled(job, outcome, at.t);
             let opened = settled.notices.iter().any(|n| matches!(n, Notice::GroupOpened { .. }));
             ensure(opened || !must_open, "trouble in several members opens their group", told)?;
         }
         let helped =
             matches!(outcome.end, End::Restarted | End::AlreadyHealthy) && job.cause != Cause::MassAlarm;
         ensure(settled.clear.is_empty() || helped, "only what is well is cleared", told)?;
-        let its_rows =
-            settled.clear.iter().all(|clear| job.alarms.iter().any(|alarm| alarm.row == clear.row));
+        // Without a check a restart answers whatever of it was in alarm before it ended.
+        let of_name = |row: RowId| view.alarms.iter().any(|its| its.row == row && its.name == job.name);
+        let answered = |row: RowId| rules.check == Checked::Unchecked && of_name(row);
+        let of_job = |row: RowId| job.alarms.iter().any(|alarm| alarm.row == row);
+        let its_rows = settled.clear.iter().all(|clear| of_job(clear.row) || answered(clear.row));
         ensure(its_rows, "only rows of the job are cleared", told)?;
         self.told(&settled.notices, view, state, at)
     }
 
+    /// A restart that was made by hand is counted; a job of the daemon's own may run meanwhile.
+    pub(crate) fn counted(
+        &mut self,
+        ended: &Ended<'_>,
+        view: &View<'_>,
+        state: &State,
+        at: Moment,
+    ) -> Verdict {
+        let name = &ended.job.name;
+        let (own, runs) = (self.life(name).restarts_at(at.t), self.running.contains(name));
+        self.settled(ended, view, state, at)?;
+        if runs {
+            self.running.insert(name.clone());
+        }
+        self.life(name).runs(own);
+        Ok(())
+    }
+
     /// A driver that fails three times in a row is left alone.
     fn drivers(&mut self, outcome: &Outcome, rules: &Rules, settled: &Settlement) -> Verdict {
-        if let Some(driver) = outcome.rung.and_then(|rung| rules.ladder.get(rung as usize)) {
+        let answered = matches!(outcome.end, End::Restarted | End::Failed);
+        if let Some(driver) =
+            outcome.rung.filter(|_| answered).and_then(|rung| rules.ladder.get(rung as usize))
+        {
             self.driver_failures.remove(driver);
         }
         let Some(driver) = &outcome.driver else { return Ok(()) };
@@ -239,18 +306,4 @@ fn needed(name: &Name, view: &View<'_>) -> BTreeSet<Name> {
         }
     }
     all
-}
-
-/// Nothing is restarted while anything that it depends on is in trouble.
-fn dependencies(name: &Name, view: &View<'_>, state: &State, at: Moment) -> Verdict {
-    for needed in needed(name, view) {
-        let alarmed = view.alarms.iter().any(|alarm| alarm.name == needed && is_live(alarm, state, at));
-        let standing = state.standing(&needed).cloned().unwrap_or_default();
-        let open = matches!(standing.breaker.state, BreakerState::Open { until } if at.now.boot < until);
-        let held = covered(view, Order::Hold, &needed, at.now);
-        let trouble =
-            alarmed || open || held || standing.in_flight.is_some() || state.due.contains_key(&needed);
-        ensure(!trouble, "what it depends on comes first", || format!("{name} before {needed} at {}", at.t))?;
-    }
-    Ok(())
 }
