@@ -217,6 +217,8 @@ fn a_name_that_is_taken_is_refused_and_the_file_comes_first() {
 #[test]
 fn a_window_that_makes_no_sense_is_refused_and_nothing_is_added() {
     let sandbox = shop();
+    // Without the tables nobody can tell an unknown group from one of theirs.
+    sandbox.ok(&["db", "migrate"]);
     for (words, text) in [
         (&["x", "--for", "1h"][..], "--process <NAME>...|--group <NAME>...|--all"),
         (&["x", "--all"], "--until <TIME>|--for <DURATION>"),

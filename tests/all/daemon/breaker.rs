@@ -57,6 +57,7 @@ fn failures_open_the_breaker_which_is_shown_and_outlives_pm() {
     world.write("healthy", "", 0o644);
     world.ok(&["restart", "bad", "--force"]);
     world.cleared(id);
+    world.until_log("Circuit breaker reset for bad");
     assert_eq!((world.count("ran"), world.said("Circuit breaker reset for bad")), (5, 1), "{}", world.log());
 }
 
