@@ -16,8 +16,8 @@ pub(crate) struct Sights<'a> {
     pub(crate) now: Now,
     /// Names with an alarm that was not handled.
     pub(crate) alarmed: HashSet<&'a Name>,
-    /// Those of them with a row that nobody has ticked.
-    unticked: HashSet<&'a Name>,
+    /// Those of them with a row that nobody has ticked; none when nobody has ticked any, or nobody waits for others.
+    unticked: Option<HashSet<&'a Name>>,
     /// Who waits for whom, and what was brought back when; none when nothing depends on anything.
     links: Option<Links<'a>>,
     holds: Vec<&'a Override>,
@@ -36,7 +36,8 @@ impl<'a> Sights<'a> {
     pub(crate) fn new(view: &'a View<'a>, state: &State, now: Now) -> Self {
         let live = || view.alarms.iter().filter(|alarm| is_live(alarm, state, now));
         let alarmed = live().map(|alarm| &alarm.name).collect();
-        let unticked = live().filter(|alarm| !alarm.acknowledged).map(|alarm| &alarm.name).collect();
+        let somebody_asks = !view.related.is_flat() && view.alarms.iter().any(|alarm| alarm.acknowledged);
+        let unticked = || live().filter(|alarm| !alarm.acknowledged).map(|alarm| &alarm.name).collect();
         let in_force = |order: Order| -> Vec<&Override> {
             view.overrides.iter().filter(|o| o.order == order && o.is_in_force(now.wall)).collect()
         };
@@ -44,7 +45,7 @@ impl<'a> Sights<'a> {
             view,
             now,
             alarmed,
-            unticked,
+            unticked: somebody_asks.then(unticked),
             links: None,
             holds: in_force(Order::Hold),
             bypasses: in_force(Order::Bypass),
@@ -91,7 +92,7 @@ impl<'a> Sights<'a> {
     fn alarm(&self, name: &Name) -> Trouble {
         if !matches!(self.view.configured.get(name), Some(Configured::Yes(_))) {
             Trouble::Unusable
-        } else if !self.unticked.contains(name) {
+        } else if self.unticked.as_ref().is_some_and(|unticked| !unticked.contains(name)) {
             Trouble::Ticked
         } else if self.observed(name).is_some() {
             Trouble::Observed
