@@ -103,7 +103,12 @@ fn a_dependent_waits_for_what_an_operator_holds_and_goes_on_when_that_is_release
     world.round();
     assert_eq!((world.lines("started"), world.state(web).0), (vec!["db".to_owned()], 1), "{}", world.log());
     let why = world.ok(&["why", "web"]);
-    assert!(why.contains("HOLD dependency    waits for db, which is held by an operator (who, and until when: pm why db)\n"), "{why}");
+    assert!(
+        why.contains(
+            "HOLD dependency    waits for db, which is held by an operator (who, and until when: pm why db)\n"
+        ),
+        "{why}"
+    );
     let refused = world.pm(&["restart", "web"]);
     assert!(refused.code == 1 && refused.err.contains("waits for db, which is held"), "{refused:?}");
     world.ok(&["release", "db"]);
