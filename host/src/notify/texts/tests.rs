@@ -62,7 +62,8 @@ fn every() -> Vec<Item> {
         all.push(concluded(Notice::WindowStarted { id: name.clone(), scopes, reason, until }));
     }
     let (web, front) = (Scope::Process(name.clone()), Scope::Group(Name::new("front")));
-    for scopes in [&[][..], &[Scope::All], &[web.clone()], &[front.clone()], &[web, front]] {
+    let both = [web, front];
+    for scopes in [&[][..], &[Scope::All], &both[..1], &both[1..], &both] {
         for (who, early) in [(None, None), (None, Some(Wall(1))), (Some("ana"), Some(Wall(1)))] {
             let (id, scopes) = (name.clone(), scopes.to_vec());
             let (reason, until) = (String::new(), Wall(NOW.wall.0 + 7_200_000));
