@@ -572,3 +572,16 @@ fn the_guard_looks_only_while_the_database_answers() {
         assert_eq!(mass.count(), told);
     }
 }
+
+#[test]
+fn how_long_a_restart_lasted_ends_with_its_alarm_and_not_with_the_look() {
+    // The alarm came four seconds behind the restart, or stood before it.
+    for (alarm, lasted) in [(26, 4_000), (30, 0), (31, 30_000)] {
+        let mut world = World::new(&["web"]);
+        let (since, alarm_since) = (world.ago(30), world.ago(alarm));
+        let standing = world.standing("web");
+        (standing.trial, standing.alarm_since) = (Some(OnTrial { rung: 0, since }), Some(alarm_since));
+        let told = Notice::Relapsed { name: name("web"), after_ms: lasted, rung: 0 };
+        assert_eq!(world.advance(), [told], "{alarm}");
+    }
+}

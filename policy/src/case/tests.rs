@@ -440,3 +440,18 @@ fn whether_the_last_restart_has_helped_after_all_need_not_wait_for_the_next_one(
     world.state.due.insert(name("web"), Due { because: name("db"), since: NOON.boot });
     assert_eq!(world.decide().due_held[0].1.word(), "backoff");
 }
+
+#[test]
+fn a_moment_that_has_passed_is_not_told_as_the_next_look() {
+    for (since, recheck) in [(299, Some(1)), (300, None), (301, None)] {
+        let mut world = World::new(&["web"]);
+        world.rules("web").check = Checked::Unchecked;
+        world.state.mass.stage = Stage::Looking { since: world.ago(since) };
+        world.state.mass.suspects.insert(name("web"));
+        let recheck = recheck.map(|seconds| world.hence(seconds));
+        assert!(
+            matches!(&world.decide().held[0].1, Hold::MassAlarm { recheck: told, .. } if *told == recheck),
+            "{since}"
+        );
+    }
+}
