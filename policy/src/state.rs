@@ -108,8 +108,15 @@ impl State {
 
     /// pm did not run between `since` and `now`, so whoever was quiet before may not have been: that time proves nothing.
     pub fn unseen(&mut self, since: Ticks, now: Ticks) {
-        self.standings.values_mut().for_each(|standing| standing.breaker.unseen(since, now));
+        for (name, standing) in &mut self.standings {
+            let quiet = standing.breaker.quiet_from;
+            standing.breaker.unseen(since, now);
+            if standing.breaker.quiet_from != quiet {
+                self.dirty.standings.insert(name.clone());
+            }
+        }
         self.groups.values_mut().for_each(|group| group.unseen(since, now));
+        self.dirty.host |= !self.groups.is_empty();
     }
 
     /// What has changed since it was asked last.

@@ -13,8 +13,8 @@ use crate::plugins::{self, Registry};
 use crate::policy::advance::advance;
 use crate::policy::mass::{Condition, Mass, Stage};
 use crate::policy::model::{
-    Alarm, Checked, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Override, Sight, Standing,
-    Table, Verify, View, Window,
+    Alarm, Checked, Clear, Configured, Handled, Hold, InFlight, Intake, Name, Notice, Override, Sight,
+    Standing, Table, Verify, View, Window,
 };
 use crate::policy::relations;
 use crate::policy::state::State;
@@ -57,6 +57,8 @@ pub(crate) struct Picture {
     pub(crate) alarms: Vec<Alarm>,
     /// What is remembered, caught up with the moment.
     pub(crate) state: State,
+    /// What has changed by that.
+    pub(crate) notices: Vec<Notice>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) arrangement: Arrangement,
     pub(crate) windows: Vec<Window>,
@@ -263,6 +265,7 @@ impl Context {
             rows,
             alarms,
             state,
+            notices: Vec::new(),
             attempts,
             configured,
             database,
@@ -270,7 +273,7 @@ impl Context {
             now,
         };
         let mut state = picture.state.clone();
-        let _ = advance(&mut state, &picture.view(Intake::Open), now);
+        picture.notices = advance(&mut state, &picture.view(Intake::Open), now);
         picture.state = state;
         Ok(picture)
     }

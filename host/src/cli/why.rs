@@ -9,7 +9,7 @@ use crate::cli::whom::{self, Stranger};
 use crate::cli::{Failure, Terminal, json};
 use crate::policy::breaker::Admission;
 use crate::policy::decide::{Check, Examiner};
-use crate::policy::model::{Alarm, Hold, Intake, Job, Name, RowId, Trial, Verify, printable};
+use crate::policy::model::{Alarm, Hold, Intake, Job, Name, Notice, RowId, Trial, Verify, printable};
 use crate::policy::time::Now;
 use crate::ports::Row;
 use crate::spec::Spec;
@@ -174,6 +174,13 @@ impl Answer<'_> {
             remarks.push(format!("{}.", stranger.told).replace("?.", "?"));
         } else if self.stands == Stands::WithoutRow && !self.alarm.name.is_blank() {
             remarks.push(format!("To add it to the table: pm alarm add {}", self.alarm.name));
+        }
+        let ended =
+            |notice: &Notice| matches!(notice, Notice::Relapsed { name, .. } if *name == self.alarm.name);
+        if self.stands != Stands::Raised && self.picture.notices.iter().any(ended) {
+            remarks.push(
+                "Its last restart is still on trial: an alarm now would mean that it did not help, and is judged so here.".to_owned(),
+            );
         }
         if self.picture.daemon.is_none() {
             remarks

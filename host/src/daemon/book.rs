@@ -43,6 +43,8 @@ pub(super) struct Book {
     said: HashMap<RowId, String>,
     /// How many waited for the storm limit when it was asked last.
     storm: usize,
+    /// When somebody waited for it last.
+    stormed: Option<Ticks>,
     /// Who is being restarted by hand.
     pub(super) by_hand: BTreeSet<Name>,
     /// Up to when the journal knows that the alarms were seen.
@@ -81,6 +83,7 @@ impl Book {
             inherited,
             said: HashMap::new(),
             storm: 0,
+            stormed: None,
             by_hand: BTreeSet::new(),
             noted: Ticks(0),
             wall: WallClock::default(),
@@ -272,7 +275,13 @@ impl Book {
         let looks = self.running.values().filter(looks_first);
         let restarts = looks.fold(self.state.storm, |bucket, _| bucket.given_back(budget));
         let waiting = if restarts.left(budget, now.boot) == Some(0) { waiting } else { 0 };
-        std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0
+        let first = std::mem::replace(&mut self.storm, waiting) == 0 && waiting > 0;
+        // Looks give their places back, so that nobody waits for a moment; that is no end of the storm.
+        let begins = first && self.stormed.is_none_or(|at| now.boot.since(at) > budget.refill * budget.size);
+        if waiting > 0 {
+            self.stormed = Some(now.boot);
+        }
+        begins
     }
 
     /// A job ended: its alarms count again when the next poll still finds them.

@@ -195,6 +195,7 @@ fn a_share_of_the_members_counts_from_two_on_and_either_limit_can_be_switched_of
 #[test]
 fn trouble_of_the_canary_or_of_one_that_was_let_go_opens_it_for_longer() {
     for mut group in [runs("a"), probation("a"), releasing(2, 1, 0)] {
+        group.troubled.insert(name("b"), NOW);
         let opened = trouble(&mut group, "a", NOW).unwrap();
         assert_eq!((opened.cause, group.level), (GroupCause::Trial, 2));
         assert_eq!(opened.troubled, [name("a")], "whose trial it was");

@@ -172,7 +172,11 @@ fn time_in_which_pm_did_not_run_proves_nothing() {
     }
     world.group("front").quiet_from = ten;
     world.group("front").proving_from = two;
+    world.standing("now").breaker.quiet_from = Some(now);
     world.state.unseen(four.unwrap(), now);
+    // Others read it, too, and must not take it for proven.
+    let changed: Vec<_> = world.state.dirty.standings.iter().map(Name::as_str).collect();
+    assert_eq!((changed, world.state.dirty.host), (vec!["late", "old"], true));
     assert_eq!(world.standing("old").breaker.quiet_from, before(6), "six seconds were seen, they end now");
     assert_eq!(world.standing("late").breaker.quiet_from, Some(now));
     assert_eq!(world.standing("never").breaker.quiet_from, None);
@@ -180,4 +184,7 @@ fn time_in_which_pm_did_not_run_proves_nothing() {
         (world.group("front").quiet_from, world.group("front").proving_from),
         (Some(world.ago(6)), Some(now))
     );
+    let mut alone = World::new(&[]);
+    alone.state.unseen(now, now);
+    assert!(!alone.state.dirty.host);
 }

@@ -47,7 +47,7 @@ pub(super) type Told<'a> = (&'a Attempt, Vec<Step>);
 fn tallies(attempts: &[Told<'_>]) -> BTreeMap<(Name, String), Tally> {
     let mut tallies: BTreeMap<_, Tally> = BTreeMap::new();
     for (attempt, steps) in attempts {
-        let Some((ended, end, ..)) = &attempt.ended else { continue };
+        let Some((ended, end, tries, _)) = &attempt.ended else { continue };
         let by = attempt.by.clone().unwrap_or_else(|| attempt.strategy.clone());
         for other in in_vain(steps, &by) {
             tallies.entry((attempt.name.clone(), other.to_owned())).or_default().failed += 1;
@@ -63,6 +63,8 @@ fn tallies(attempts: &[Told<'_>]) -> BTreeMap<(Name, String), Tally> {
                     None => tally.open += 1,
                 }
             }
+            // A command before it failed: no step was tried.
+            (End::Failed, _) if *tries == 0 => {}
             (End::Failed, _) => tally.failed += 1,
             (End::Infrastructure, _) => tally.not_tried += 1,
             _ => {}

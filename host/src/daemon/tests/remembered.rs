@@ -56,7 +56,7 @@ fn time_in_which_pm_did_not_run_proves_nothing() {
     let trial =
         Standing { breaker: trial, trial: Some(OnTrial { rung: 0, since: began }), ..Standing::default() };
     world.with(|o| {
-        o.standings.insert(name("web"), trial);
+        o.standings.insert(name("web"), trial.clone());
         o.host.seen_until = Some(began);
     });
     let half_open = |o: &Outside| o.standings[&name("web")].breaker.state == State::HalfOpen(Probe::Used);
@@ -68,6 +68,9 @@ fn time_in_which_pm_did_not_run_proves_nothing() {
         // How far it has seen is noted for the next one.
         assert!(o.host.seen_until > Some(now), "{:?}", o.host);
         o.host.seen_until = Some(now);
+        // Others were told at once that it has proven nothing.
+        assert!(o.standings[&name("web")].breaker.quiet_from >= Some(now), "{:?}", o.standings);
+        o.standings.insert(name("web"), trial);
     });
     let daemon = world.start(4);
     world.until("it has lasted", |o| o.effects == [(name("web"), Effect::Lasted)]);

@@ -40,7 +40,7 @@ fn over(shop: &Shop, window: &str, [api, cache, queue]: [String; 3]) {
         assert_eq!(shop.invocation(name), before, "{name} runs as before");
     }
     assert_ne!(shop.invocation("api"), api);
-    let ended = format!("Maintenance window {window} has ended: what is still in alarm is looked at again");
+    let ended = format!("Maintenance window {window} has ended");
     for (name, ends) in [("api", &["restarted"][..]), ("cache", &[]), ("queue", &[])] {
         shop.in_order(&[&ended, &format!("Found process in alarm: {name}")]);
         assert_eq!(shop.ends(name), ends, "{name}");
