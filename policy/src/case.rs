@@ -5,7 +5,7 @@
 use crate::breaker::Admission;
 use crate::decide::Check;
 use crate::driver::Reach;
-use crate::group::{GroupAnswer, GroupRules, GroupState};
+use crate::group::{GroupAnswer, GroupRules};
 use crate::mass::{Guard, Stage};
 use crate::model::{
     Alarm, Cause, Checked, Configured, Criticality, Hold, Intake, Job, Name, Rules, Sight, Standing, Table,
@@ -55,9 +55,7 @@ impl<'a> Case<'a> {
     /// Who is asked first. Whoever was tried in vain comes last while its group is let go: its next failure closes the
     /// group again, for all that have not had their turn.
     pub(crate) fn precedence(&self, round: &Round<'_>) -> (Option<Ticks>, Criticality, u32, Ticks) {
-        let its = round.sights.group(self.name).and_then(|group| round.state.groups.get(group));
-        let let_go = its.filter(|its| matches!(its.state, GroupState::Releasing { .. }));
-        let tried = let_go.and_then(|its| its.tried.get(self.name)).copied();
+        let tried = round.tried_in_vain(self.name);
         let since = self.standing.and_then(|standing| standing.alarm_since).unwrap_or(round.now.boot);
         let criticality = self.rules().map_or(Criticality::Low, |rules| rules.criticality);
         (tried, criticality, round.sights.wave(self.name), since)

@@ -72,6 +72,19 @@ impl Check {
         Self::Capacity,
     ];
 
+    /// What an operator's restart by hand is asked. What concerns only an alarm (is it ticked, was it handled) does not
+    /// concern an operator, nor what is scarce for the host.
+    pub const BY_HAND: [Self; 8] = [
+        Self::NotRunning,
+        Self::Override,
+        Self::Maintenance,
+        Self::Dependency,
+        Self::Breaker,
+        Self::Group,
+        Self::Backoff,
+        Self::Observe,
+    ];
+
     /// The word for people and JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -105,7 +118,8 @@ impl Check {
 
 /// Turns a view into a plan.
 pub fn decide(view: &View<'_>, state: &State, now: Now) -> Plan {
-    let mut plan = Plan { start: Vec::new(), held: Vec::new(), due_held: Vec::new(), wake_at: None };
+    let held = Vec::with_capacity(view.alarms.len());
+    let mut plan = Plan { start: Vec::new(), held, due_held: Vec::new(), wake_at: None };
     let mut round = Round::new(view, state, now);
     let mut started: HashMap<&Name, usize> = HashMap::new();
     for (index, case) in cases(&round) {

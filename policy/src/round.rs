@@ -3,7 +3,7 @@
 use crate::bucket::Bucket;
 use crate::case::Case;
 use crate::driver::Driver;
-use crate::group::{Group, GroupAnswer};
+use crate::group::{Group, GroupAnswer, GroupState};
 use crate::model::{Criticality, Job, Name, Verify, View};
 use crate::sight::Sights;
 use crate::state::State;
@@ -18,7 +18,12 @@ pub(crate) struct Round<'a> {
     pub(crate) sights: Sights<'a>,
     pub(crate) storm: Bucket,
     pub(crate) running: usize,
+    /// Those that a job of this round has changed.
     groups: HashMap<&'a Name, Group>,
+    /// What is remembered of a group of which nothing is.
+    clean: Group,
+    /// Groups that are let go in batches.
+    let_go: HashMap<&'a Name, &'a Group>,
     drivers: BTreeMap<Name, Driver>,
     canaries: HashMap<&'a Name, &'a Name>,
 }
@@ -36,6 +41,8 @@ impl<'a> Round<'a> {
             storm: state.storm,
             running: state.running(),
             groups: HashMap::new(),
+            clean: Group::default(),
+            let_go: let_go(state),
             drivers: state.drivers.clone(),
             canaries: HashMap::new(),
         };
@@ -78,8 +85,17 @@ impl<'a> Round<'a> {
         self.canaries.get(group).copied()
     }
 
-    pub(crate) fn group(&self, group: &Name) -> Group {
-        self.groups.get(group).cloned().unwrap_or_else(|| self.state.group(group))
+    pub(crate) fn group(&self, group: &Name) -> &Group {
+        self.groups.get(group).or_else(|| self.state.groups.get(group)).unwrap_or(&self.clean)
+    }
+
+    /// When a member of a group that is let go was tried in vain.
+    pub(crate) fn tried_in_vain(&self, name: &Name) -> Option<Ticks> {
+        if self.let_go.is_empty() {
+            return None;
+        }
+        let its = self.let_go.get(self.sights.group(name)?)?;
+        its.tried.get(name).copied()
     }
 
     pub(crate) fn driver(&self, driver: &Name) -> Option<&Driver> {
@@ -97,9 +113,13 @@ impl<'a> Round<'a> {
             driver.begun(&job.name, self.now.boot);
         }
         if let Some((group, rules)) = case.group(self) {
-            let mut its = self.group(group);
+            let mut its = self.group(group).clone();
             its.begun(rules, &job.name, self.now.boot);
             self.groups.insert(group, its);
         }
     }
+}
+
+fn let_go(state: &State) -> HashMap<&Name, &Group> {
+    state.groups.iter().filter(|(_, its)| matches!(its.state, GroupState::Releasing { .. })).collect()
 }

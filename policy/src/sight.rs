@@ -35,7 +35,8 @@ fn is_live(alarm: &Alarm, state: &State, now: Now) -> bool {
 impl<'a> Sights<'a> {
     pub(crate) fn new(view: &'a View<'a>, state: &State, now: Now) -> Self {
         let live = || view.alarms.iter().filter(|alarm| is_live(alarm, state, now));
-        let alarmed = live().map(|alarm| &alarm.name).collect();
+        let mut alarmed = HashSet::with_capacity(view.alarms.len());
+        alarmed.extend(live().map(|alarm| &alarm.name));
         let somebody_asks = !view.related.is_flat() && view.alarms.iter().any(|alarm| alarm.acknowledged);
         let unticked = || live().filter(|alarm| !alarm.acknowledged).map(|alarm| &alarm.name).collect();
         let in_force = |order: Order| -> Vec<&Override> {

@@ -49,12 +49,6 @@ impl State {
         self.standings.get(name)
     }
 
-    /// The group of a process, as it stands.
-    #[must_use]
-    pub fn group(&self, group: &Name) -> Group {
-        self.groups.get(group).cloned().unwrap_or_default()
-    }
-
     /// Jobs that are running.
     #[must_use]
     pub fn running(&self) -> usize {

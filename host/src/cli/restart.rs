@@ -92,23 +92,12 @@ fn spec(context: &Context, name: &Name) -> Result<Spec, String> {
 }
 
 /// What the daemon would say against a restart now, and what to do about it; else whether it is the one that decides
-/// about a breaker. What concerns only an alarm (is it ticked, was it handled) does not concern an operator. A journal
-/// that cannot be read objects to nothing, and the claim will say so.
+/// about a breaker. A journal that cannot be read objects to nothing, and the claim will say so.
 fn asked(context: &Context, name: &Name, rules: &Rules) -> Result<Trial, String> {
-    const ASKED: [Check; 8] = [
-        Check::NotRunning,
-        Check::Override,
-        Check::Maintenance,
-        Check::Dependency,
-        Check::Breaker,
-        Check::Group,
-        Check::Backoff,
-        Check::Observe,
-    ];
     let alarm = Alarm { row: RowId(0), name: name.clone(), notes: None, acknowledged: false };
     let Ok(picture) = context.picture_with(|_| Some(alarm.clone())) else { return Ok(Trial::No) };
     let view = picture.view(Intake::Open);
-    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &ASKED);
+    let hold = Examiner::new(&view, &picture.state, picture.now).objection(&alarm, &Check::BY_HAND);
     let admits = picture.standing(name).breaker.admits(rules, picture.now.boot);
     let trial = if admits == Admission::Allowed { Trial::No } else { Trial::Probe };
     let why = match &hold {

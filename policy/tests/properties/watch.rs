@@ -209,7 +209,8 @@ impl Watch {
                 }
                 Notice::BreakerClosed { name } => *self.breaker(name) = Breaker::default(),
                 Notice::GroupOpened { group, until, .. } => {
-                    let (its, level) = (&world.groups[group], world.state.group(group).level);
+                    let (its, level) =
+                        (&world.groups[group], world.state.groups.get(group).map_or(0, |its| its.level));
                     let time = at_level(its.open_time, its.open_max, level);
                     stays_open(group, until.since(now), time, 15)?;
                     self.group.stands = Stands::Open { until: *until };

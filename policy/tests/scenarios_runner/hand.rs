@@ -7,17 +7,6 @@ use pm_policy::decide::{Check, Examiner};
 use pm_policy::hold::Hold;
 use pm_policy::model::{Alarm, Checked, Job, Name, RowId, Trial, View};
 
-/// What a restart by hand is asked.
-const ASKED: [Check; 8] = [
-    Check::NotRunning,
-    Check::Override,
-    Check::Maintenance,
-    Check::Dependency,
-    Check::Breaker,
-    Check::Group,
-    Check::Backoff,
-    Check::Observe,
-];
 /// What refuses it even when it is forced.
 const ABSOLUTE: [Check; 2] = [Check::NotRunning, Check::Override];
 
@@ -61,5 +50,5 @@ impl Host {
 
 /// What a restart by hand is asked: with `by force` only what nobody passes.
 pub(super) fn asked(forced: bool) -> &'static [Check] {
-    if forced { &ABSOLUTE } else { &ASKED }
+    if forced { &ABSOLUTE } else { &Check::BY_HAND }
 }
