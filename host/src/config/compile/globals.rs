@@ -13,6 +13,18 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Keys of a process or a level, of which `[monitor]` has three for all: whoever knows those writes these here, too.
+const OF_PROCESSES: [&str; 8] = [
+    "restart_window",
+    "circuit_reset_max",
+    "circuit_jitter",
+    "doubt_time",
+    "backoff",
+    "backoff_factor",
+    "backoff_max",
+    "backoff_jitter",
+];
+
 /// Reads `[monitor]`.
 pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &Path) -> Monitor {
     let seconds = Duration::from_secs;
@@ -49,6 +61,7 @@ pub(super) fn monitor(mut reader: Reader<'_>, environment: &Environment, base: &
         working_directory: reader.path("working_directory").unwrap_or_else(|| base.to_owned()),
     };
     unprotected(&mut reader, monitor.circuit_reset_time);
+    reader.misplaced(&OF_PROCESSES, "[process.default], [process.NAME] or [criticality.LEVEL]");
     reader.finish();
     monitor
 }

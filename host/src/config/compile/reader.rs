@@ -191,6 +191,14 @@ impl<'a> Reader<'a> {
         self.keys.texts.iter().filter(move |(key, _)| !asked.contains(key.as_str()))
     }
 
+    /// Reports keys that mean something, but not in this section.
+    pub(in crate::config) fn misplaced(&mut self, keys: &[&'static str], place: &str) {
+        for key in keys.iter().filter(|key| self.keys.texts.contains_key(**key)) {
+            self.asked.insert(key);
+            self.warning(key, "is no key of this section; it is ignored", format!("write it into {place}"));
+        }
+    }
+
     /// Reports a key that nobody knows; `more` are known names besides those asked for.
     pub(in crate::config) fn unknown<'k>(&mut self, key: &'k str, more: impl IntoIterator<Item = &'k str>) {
         if self.problems.is_full() {
